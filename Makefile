@@ -1,0 +1,45 @@
+# make demo    install, walk the embedded model, write the report
+# make test    install, lint, run every test
+# make bench   print each speed and memory ratio beside its target
+# make pins    compile envs/*.in to envs/*.txt again
+# PYTHON names the interpreter to make environments with (3.11 or newer).
+
+PYTHON ?= python3
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+export PYTHON OMP_NUM_THREADS ?= 1
+BIN = .venv/bin
+
+.PHONY: demo test lint bench pins install install-test
+
+demo: install
+	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --report results/report/report.html
+	@echo "Done. Open results/report/report.html; results/README.md says what lies where."
+
+test: install-test lint
+	$(BIN)/pytest -q tests
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+bench: install
+	$(BIN)/python benchmarks/run.py
+
+install:
+	@workflow/install core > /dev/null
+
+install-test:
+	@workflow/install core test > /dev/null
+
+# Pins carry no index address and no local version (+cpu), so that CPU and CUDA builds of torch
+# alike satisfy them.
+COMPILE = $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file
+pins: install-test
+	for env in core test; do \
+		$(COMPILE) envs/$$env.txt envs/$$env.in || exit 1; \
+		sed -i -e 's/+cpu$$//' -e '/^pyaudio==/d' -e '/^pip==/d' -e '/^--/d' -e '/^#/d' envs/$$env.txt; \
+	done

@@ -1,0 +1,39 @@
+# Rasen: walk a music model through weight space and watch its representation form.
+#
+#   {model}    an entry of `models` in config/config.yaml
+#   {point}    one set of weights: untrained, trained, linear-0.900, gradient-0.250, step-000500
+#   {stimuli}  an entry of `stimuli`
+#
+#   resources/models/                              checkpoints, made or downloaded here
+#   results/stimuli/{stimuli}.parquet              one row a clip
+#   results/weights/{model}/{checkpoint}.json      hashes of checkpoints that were found sound
+#   results/inputs/{model}/{stimuli}.h5            stimuli as the model reads them (tokens)
+#   results/gradient/{model}/{point}.parquet       loss before and after each gradient step
+#   results/activations/{model}/{point}/{stimuli}.h5   every layer's output
+#   results/perplexity/{model}/{point}.parquet     loss of every clip
+#   results/tables/{gradient,perplexity}.parquet   one tidy table per analysis
+#   results/figures/                               pictures
+#   results/export/{model}/{point}/                a point as a checkpoint folder, when asked for
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/routes.smk"
+include: "rules/models.smk"
+include: "rules/nano.smk"
+include: "rules/stimuli.smk"
+include: "rules/gradient.smk"
+include: "rules/activations.smk"
+include: "rules/perplexity.smk"
+
+
+rule all:
+    """Everything that the config asks for."""
+    default_target: True
+    input:
+        rules.activations.input,
+        rules.gradient.input,
+        rules.perplexity.input,
+        "results/README.md",

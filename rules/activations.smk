@@ -1,0 +1,39 @@
+# Activations: every layer's output of a model at a point, for every clip.
+#   needs    results/inputs/{model}/{stimuli}.h5, the weights of {point}
+#   makes    results/activations/{model}/{point}/{stimuli}.h5
+
+
+rule dump_activations:
+    """Run a model at a point over a stimulus set and keep what its layers give."""
+    input:
+        certificate=certificate,
+        inputs="results/inputs/{model}/{stimuli}.h5",
+        corrected=corrected,
+    output:
+        activations="results/activations/{model}/{point}/{stimuli}.h5",
+    log:
+        "logs/dump_activations/{model}/{point}/{stimuli}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: of_model("threads")
+    resources:
+        mem_mb=memory,
+        runtime=of_model("runtime"),
+        gpu=gpus,
+        device=of_model("device"),
+        batch=of_model("batch"),
+    params:
+        recipe=recipe("delay"),
+        settings=settings("activations"),
+        code=code("dump_activations.py"),
+    shell:
+        "rasen core dump_activations.py --recipe {params.recipe:q} --inputs {input.inputs}"
+        " --certificate {input.certificate} --activations {output.activations}"
+        " --model {wildcards.model} --settings {params.settings:q} --code {params.code}"
+        " --device {resources.device} --batch {resources.batch} > {log} 2>&1"
+
+
+rule activations:
+    """The activations of every model at every point."""
+    input:
+        walked("results/activations/{model}/{point}/{stimuli}.h5", "activations"),

@@ -1,0 +1,151 @@
+# Shared by every rule file -- the checked config, the table of points, the parameters of jobs.
+# The only file here with functions in it.
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+HOUSE = Path(workflow.basedir).resolve()
+if HOUSE.name == "workflow":  # entered through workflow/Snakefile
+    HOUSE = HOUSE.parent
+sys.path.insert(0, str(HOUSE / "workflow" / "scripts"))
+
+from rasen import config as schema, fingerprint, places
+from rasen.errors import RasenError
+from rasen.points import linear, parse as parse_point
+
+
+configfile: "config/config.yaml"
+
+
+try:
+    config = schema.load(config, HOUSE / "workflow/schemas/config.schema.yaml")
+    points = schema.table_of_points(config)
+except RasenError as error:
+    raise WorkflowError(str(error)) from None
+
+Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database in there
+
+MODELS = config["models"]
+HUB = places.downloads(config)  # folder name below resources/models/ -> hub id
+
+
+# `rasen ENV SCRIPT ARGS` in a rule's shell is the launcher, wherever the working directory is.
+shell.prefix(f'rasen() {{{{ {shlex.quote(str(HOUSE / "workflow" / "py"))} "$@"; }}}}; ')
+
+
+wildcard_constraints:
+    model="|".join(map(re.escape, MODELS)),
+    point="|".join(map(re.escape, points["point"].unique())),
+    stimuli="|".join(config["stimuli"]) or "none",
+    checkpoint="trained|step-[0-9]+",
+
+
+onstart:
+    if problems := places.missing(config):
+        raise WorkflowError("\n".join(problems))
+
+
+def code(script, env="core"):
+    """Hash of what a job runs: script, modules, the model's family, and the environment's pins."""
+
+    def of_job(wildcards):
+        model = wildcards.get("model")
+        family = [f"rasen.families.{MODELS[model]['family']}"] if model else []
+        pins = fingerprint.file(HOUSE / "envs" / f"{env}.txt")[:16]
+        return f"{fingerprint.code(script, *family)}-{pins}"
+
+    return of_job
+
+
+def settings(*keys):
+    """A part of the config as JSON, for a command line."""
+    part = config
+    for key in keys:
+        part = part[key]
+    return json.dumps(part, sort_keys=True)
+
+
+def stimuli_settings(wildcards):
+    """The settings of {stimuli} as JSON."""
+    return settings("stimuli", wildcards.stimuli)
+
+
+def of_model(key):
+    """A function that gives one setting of the job's model."""
+    return lambda wildcards: MODELS[wildcards.model][key]
+
+
+def memory(wildcards, attempt):
+    """The model's memory in MB, more at every attempt."""
+    return MODELS[wildcards.model]["memory"] * attempt
+
+
+def gpus(wildcards):
+    """1 where the model runs on a GPU."""
+    device = MODELS[wildcards.model]["device"]
+    return int(
+        device == "cuda" or device == "auto" and shutil.which("nvidia-smi") is not None
+    )
+
+
+def recipe(*options):
+    """How the weights of {model} at {point} come about, as JSON (rasen.families.walk.open_at)."""
+
+    def of_job(wildcards):
+        point = wildcards.get("point", "trained")
+        file = f"results/gradient/{wildcards.model}/{point}.safetensors"
+        is_corrected = parse_point(point).kind == "gradient"
+        model = MODELS[wildcards.model]
+        return json.dumps(
+            places.recipe(model, point, options, file if is_corrected else None)
+        )
+
+    return of_job
+
+
+def recipe_before_gradient(wildcards):
+    """The recipe of the linear point that a gradient point starts from."""
+    point = linear(parse_point(wildcards.point).position).name
+    return json.dumps(places.recipe(MODELS[wildcards.model], point))
+
+
+def managed_weights(wildcards):
+    """The folder of a checkpoint where a rule makes it; the user's own folders are no input."""
+    return places.made_by_workflow(
+        places.weights_of(MODELS[wildcards.model], wildcards.checkpoint)
+    )
+
+
+def managed_codec(wildcards):
+    """The folder of a codec given apart from its model, where a rule makes it."""
+    codec = MODELS[wildcards.model]["codec"]
+    return places.made_by_workflow(codec) if codec else []
+
+
+def certificate(wildcards):
+    """The certificate of the checkpoint that a point rests on."""
+    return (
+        f"results/weights/{wildcards.model}/{places.checkpoint(wildcards.point)}.json"
+    )
+
+
+def corrected(wildcards):
+    """The corrected weights of a gradient point; nothing for any other."""
+    if parse_point(wildcards.point).kind == "gradient":
+        return f"results/gradient/{wildcards.model}/{wildcards.point}.safetensors"
+    return []
+
+
+def walked(pattern, key):
+    """`pattern` at every point of every model, for the stimulus sets that the model has as `key`."""
+    return [
+        pattern.format(model=row.model, point=row.point, stimuli=name)
+        for row in points.drop_duplicates(["model", "point"]).itertuples()
+        for name in places.sets(MODELS[row.model], key)
+    ]

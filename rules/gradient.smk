@@ -1,0 +1,62 @@
+# Gradient: the linear points moved one step down the loss on unlabelled data D [eq. 4].
+#   needs    results/inputs/{model}/{D}.h5, routes.gradient
+#   makes    results/gradient/{model}/{point}.parquet    results/tables/gradient.parquet
+
+
+rule correct_gradient:
+    """Step against the gradient of the model's own loss over D."""
+    input:
+        certificate="results/weights/{model}/trained.json",
+        inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['gradient']}.h5",
+    output:
+        corrected=temp("results/gradient/{model}/{point}.safetensors"),
+        losses="results/gradient/{model}/{point}.parquet",
+    log:
+        "logs/correct_gradient/{model}/{point}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: of_model("threads")
+    resources:
+        mem_mb=memory,
+        runtime=of_model("runtime"),
+        gpu=gpus,
+        device=of_model("device"),
+        batch=of_model("batch"),
+    params:
+        recipe=recipe_before_gradient,
+        eta=config["routes"]["gradient"]["eta"],
+        steps=config["routes"]["gradient"]["steps"],
+        code=code("correct_gradient.py"),
+    shell:
+        "rasen core correct_gradient.py --recipe {params.recipe:q} --inputs {input.inputs}"
+        " --eta {params.eta} --steps {params.steps} --corrected {output.corrected}"
+        " --losses {output.losses}"
+        " --model {wildcards.model} --point {wildcards.point} --device {resources.device} --batch {resources.batch}"
+        " > {log} 2>&1"
+
+
+rule gather_gradient:
+    """One table of all corrections: loss before and after, and how far the weights moved."""
+    input:
+        points="results/tables/points.parquet",
+        losses=collect(
+            "results/gradient/{row.model}/{row.point}.parquet",
+            row=lookup(query="route == 'gradient'", within=points),
+        ),
+    output:
+        table="results/tables/gradient.parquet",
+    log:
+        "logs/gather_gradient.log",
+    conda:
+        "../envs/core.yaml"
+    params:
+        code=code("gather_gradient.py"),
+    shell:
+        "rasen core gather_gradient.py --losses {input.losses} --points {input.points}"
+        " --table {output.table} > {log} 2>&1"
+
+
+rule gradient:
+    """The gradient route."""
+    input:
+        "results/tables/gradient.parquet" if "gradient" in set(points["route"]) else [],

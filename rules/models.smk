@@ -1,0 +1,67 @@
+# Models: their checkpoints, downloaded where asked for and found sound before anything runs.
+#   needs    models.{model}.weights, models.{model}.checkpoints
+#   makes    results/weights/{model}/{checkpoint}.json    and, when asked for, results/export/
+
+
+rule fetch_weights:
+    """Download a checkpoint from the hub (on this machine: compute nodes may be offline)."""
+    output:
+        folder=directory("resources/models/{repository}"),
+    log:
+        "logs/fetch_weights/{repository}.log",
+    wildcard_constraints:
+        repository="|".join(map(re.escape, HUB)) or "none",
+    localrule: True
+    conda:
+        "../envs/core.yaml"
+    params:
+        hub=lambda wildcards: HUB[wildcards.repository],
+    shell:
+        "rasen core fetch_weights.py --weights {params.hub:q} --folder {output.folder:q}"
+        " > {log:q} 2>&1"
+
+
+rule check_weights:
+    """Certify a checkpoint: every file whole, every number finite, a hash of each file."""
+    input:
+        managed_weights,
+    output:
+        certificate="results/weights/{model}/{checkpoint}.json",
+    log:
+        "logs/check_weights/{model}/{checkpoint}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=memory,
+        runtime=60,
+    params:
+        folder=lambda wildcards: places.folder(
+            places.weights_of(MODELS[wildcards.model], wildcards.checkpoint)
+        ),
+        code=code("check_weights.py"),
+    shell:
+        "rasen core check_weights.py --folder {params.folder:q} --certificate {output.certificate}"
+        " > {log} 2>&1"
+
+
+rule export_point:
+    """Save a model at a point as a checkpoint folder that its own library opens."""
+    input:
+        certificate=certificate,
+        corrected=corrected,
+    output:
+        folder=directory("results/export/{model}/{point}"),
+    log:
+        "logs/export_point/{model}/{point}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: of_model("threads")
+    resources:
+        mem_mb=memory,
+        runtime=of_model("runtime"),
+    params:
+        recipe=recipe("codec"),
+        code=code("export_point.py"),
+    shell:
+        "rasen core export_point.py --recipe {params.recipe:q} --folder {output.folder}"
+        " > {log} 2>&1"

@@ -1,0 +1,29 @@
+# Nano: the embedded model, a small genuine MusicGen that the workflow trains itself.
+#   needs    nano
+#   makes    resources/models/nano/ with the checkpoints of its training run inside
+
+
+rule train_nano:
+    """Fit nano's codec, train its decoder, and keep checkpoints at log-spaced steps."""
+    output:
+        folder=directory("resources/models/nano"),
+    log:
+        "logs/train_nano.log",
+    conda:
+        "../envs/core.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=settings("nano"),
+        code=code("train_nano.py"),
+    shell:
+        "rasen core train_nano.py --settings {params.settings:q} --folder {output.folder}"
+        " > {log} 2>&1"
+
+
+rule nano:
+    """The embedded model."""
+    input:
+        "resources/models/nano",

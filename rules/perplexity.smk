@@ -1,0 +1,87 @@
+# Perplexity: exp of the mean loss on held-out data, at every point of every route [eq. 5].
+#   needs    results/inputs/{model}/{D_eval}.h5, the weights of {point}
+#   makes    results/tables/perplexity.parquet    results/figures/perplexity/{model}.svg
+
+
+rule measure_perplexity:
+    """The loss of every held-out clip under a model at a point."""
+    input:
+        certificate=certificate,
+        inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['perplexity']}.h5",
+        corrected=corrected,
+    output:
+        losses="results/perplexity/{model}/{point}.parquet",
+    log:
+        "logs/measure_perplexity/{model}/{point}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: of_model("threads")
+    resources:
+        mem_mb=memory,
+        runtime=of_model("runtime"),
+        gpu=gpus,
+        device=of_model("device"),
+        batch=of_model("batch"),
+    params:
+        recipe=recipe(),
+        code=code("measure_perplexity.py"),
+    shell:
+        "rasen core measure_perplexity.py --recipe {params.recipe:q} --inputs {input.inputs}"
+        " --model {wildcards.model} --point {wildcards.point} --losses {output.losses}"
+        " --device {resources.device} --batch {resources.batch} > {log} 2>&1"
+
+
+rule gather_perplexity:
+    """One table of all perplexities, per codebook and mean, with intervals over clips."""
+    input:
+        points="results/tables/points.parquet",
+        losses=walked("results/perplexity/{model}/{point}.parquet", "perplexity"),
+    output:
+        table="results/tables/perplexity.parquet",
+    log:
+        "logs/gather_perplexity.log",
+    conda:
+        "../envs/core.yaml"
+    params:
+        settings=settings("perplexity"),
+        seed=config["seed"],
+        code=code("gather_perplexity.py"),
+    shell:
+        "rasen core gather_perplexity.py --losses {input.losses} --points {input.points}"
+        " --settings {params.settings:q} --seed {params.seed} --table {output.table}"
+        " > {log} 2>&1"
+
+
+rule plot_perplexity:
+    """Perplexity along every route of a model, the real training run beside them."""
+    input:
+        table="results/tables/perplexity.parquet",
+    output:
+        figure=report(
+            "results/figures/perplexity/{model}.svg",
+            caption="../workflow/report/perplexity.rst",
+            category="Perplexity",
+            labels={"model": "{model}"},
+        ),
+    log:
+        "logs/plot_perplexity/{model}.log",
+    conda:
+        "../envs/core.yaml"
+    params:
+        code=code("plot_perplexity.py"),
+    shell:
+        "rasen core plot_perplexity.py --table {input.table} --model {wildcards.model}"
+        " --figure {output.figure} > {log} 2>&1"
+
+
+rule perplexity:
+    """Perplexity tables and figures."""
+    input:
+        "results/tables/perplexity.parquet"
+        if any(m["perplexity"] for m in MODELS.values())
+        else [],
+        [
+            f"results/figures/perplexity/{name}.svg"
+            for name, model in MODELS.items()
+            if model["perplexity"]
+        ],

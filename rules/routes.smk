@@ -1,0 +1,34 @@
+# Routes: the table that says which points there are and in which order they lie.
+#   needs    models, routes
+#   makes    results/tables/points.parquet    results/README.md
+
+
+rule list_points:
+    """Every point of every route of every model, with its position."""
+    output:
+        table="results/tables/points.parquet",
+    log:
+        "logs/list_points.log",
+    localrule: True
+    conda:
+        "../envs/core.yaml"
+    params:
+        points=points.to_json(orient="values"),
+        code=code("list_points.py"),
+    shell:
+        "rasen core list_points.py --points-json {params.points:q} --table {output.table} > {log} 2>&1"
+
+
+rule write_readme:
+    """What lies in results/: folders, columns, units, how to load."""
+    output:
+        readme="results/README.md",
+    log:
+        "logs/write_readme.log",
+    localrule: True
+    conda:
+        "../envs/core.yaml"
+    params:
+        code=code("write_readme.py"),
+    shell:
+        "rasen core write_readme.py --readme {output.readme} > {log} 2>&1"

@@ -1,0 +1,59 @@
+# Stimuli: what models listen to or read, listed once and encoded once per model.
+#   needs    stimuli.{stimuli}
+#   makes    results/stimuli/{stimuli}.parquet    results/inputs/{model}/{stimuli}.h5
+
+
+rule list_stimuli:
+    """One row a clip: how it is rendered or where it is read, and its labels."""
+    input:
+        sheet=lambda wildcards: config["stimuli"][wildcards.stimuli].get("sheet", []),
+    output:
+        clips="results/stimuli/{stimuli}.parquet",
+    log:
+        "logs/list_stimuli/{stimuli}.log",
+    conda:
+        "../envs/core.yaml"
+    params:
+        settings=stimuli_settings,
+        code=code("list_stimuli.py"),
+    shell:
+        "rasen core list_stimuli.py --settings {params.settings:q} --clips {output.clips}"
+        " > {log} 2>&1"
+
+
+rule encode_stimuli:
+    """Turn clips into a model's inputs (tokens); the same at every point, so done once."""
+    input:
+        clips="results/stimuli/{stimuli}.parquet",
+        certificate="results/weights/{model}/trained.json",
+        codec=managed_codec,
+    output:
+        inputs="results/inputs/{model}/{stimuli}.h5",
+    log:
+        "logs/encode_stimuli/{model}/{stimuli}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: of_model("threads")
+    resources:
+        mem_mb=memory,
+        runtime=of_model("runtime"),
+        gpu=gpus,
+        device=of_model("device"),
+    params:
+        recipe=recipe("codec", "window"),
+        code=code("encode_stimuli.py"),
+    shell:
+        "rasen core encode_stimuli.py --recipe {params.recipe:q} --clips {input.clips}"
+        " --certificate {input.certificate} --inputs {output.inputs}"
+        " --device {resources.device} > {log} 2>&1"
+
+
+rule stimuli:
+    """All stimuli of all models, encoded."""
+    input:
+        [
+            f"results/inputs/{name}/{stimuli}.h5"
+            for name, model in MODELS.items()
+            for key in ["activations", "gradient", "perplexity"]
+            for stimuli in places.sets(model, key)
+        ],

@@ -1,0 +1,127 @@
+"""The `audiocraft` family against the real audiocraft 1.3.0, in an environment of its own."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rasen.errors import RasenError
+from rasen.families import open_family
+from rasen.families.musicgen import official_law
+from rasen.families.walk import network_at
+from rasen.weights.laws import draw
+
+HOUSE = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def oracle(tmp_path_factory):
+    """A checkpoint made and loaded by audiocraft itself, and what it computes."""
+    folder = tmp_path_factory.mktemp("audiocraft")
+    python = subprocess.check_output([HOUSE / "workflow/install", "audiocraft"], text=True).strip()
+    subprocess.run([python, Path(__file__).with_name("oracle.py"), folder], check=True)
+    return folder, np.load(folder / "oracle.npz")
+
+
+def opened(folder):
+    family = open_family("audiocraft", folder)
+    recipe = {"weights": folder, "point": "trained", "dtype": "float32"}
+    return family, network_at(family, recipe, "cpu")
+
+
+def difference(ours, theirs):
+    return (ours - torch.from_numpy(theirs)).abs().max().item()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["logits_null", "released_logits_null"])
+def test_logits_equal_audiocraft(oracle, name):
+    folder, reference = oracle
+    _, network = opened(folder / "released" if "released" in name else folder)
+    sequence = torch.from_numpy(reference["sequence"])
+    logits = network(input_ids=sequence).logits.view(reference[name].shape)
+    assert difference(logits, reference[name]) <= 1e-5
+
+
+@torch.inference_mode()
+def test_logits_equal_audiocraft_under_text(oracle):
+    """The null condition hides the cross-attention; a text does not."""
+    folder, reference = oracle
+    _, network = opened(folder)
+    text = torch.from_numpy(reference["text_condition"])
+    output = network(
+        input_ids=torch.from_numpy(reference["sequence"]), encoder_hidden_states=text
+    ).logits.view(reference["logits_text"].shape)
+    assert difference(output, reference["logits_text"]) <= 1e-5
+
+
+@torch.inference_mode()
+def test_thirty_seconds(oracle):
+    """Rounding of the sinusoids alone would make 1e-4 here; we use audiocraft's own."""
+    folder, reference = oracle
+    family, network = opened(folder)
+    codes = torch.from_numpy(reference["long_codes"]).transpose(1, 2)
+    batch = {"codes": codes, "lengths": torch.tensor([codes.shape[1]])}
+    sums, counts = family.losses(network, batch)
+    assert abs((sums / counts).mean().item() - float(reference["long_ce"])) <= 1e-6
+    table = network.model.decoder.embed_positions.weights[: len(reference["positions"])]
+    assert difference(table, reference["positions"]) == 0
+
+
+@torch.inference_mode()
+def test_cross_entropy_and_layers_equal_audiocraft(oracle):
+    folder, reference = oracle
+    family, network = opened(folder)
+    codes = torch.from_numpy(reference["codes"]).transpose(1, 2)  # [clip, time, book]
+    batch = {"codes": codes, "lengths": torch.full((len(codes),), codes.shape[1])}
+    sums, counts = family.losses(network, batch)
+    each = sums.sum(0) / counts.sum(0)
+    assert difference(each, reference["ce_codebook"]) <= 1e-6
+    assert abs(each.mean().item() - float(reference["ce"])) <= 1e-6
+    assert difference((sums / counts), reference["ce_clip_codebook"]) <= 1e-6
+    assert torch.equal(counts.sum(-1), torch.from_numpy(reference["prediction_mask"].sum((1, 2))))
+
+    hidden, _ = family.hidden(network, batch)
+    assert difference(hidden[0], reference["embedded_null"][:, 1:]) <= 1e-5
+    for layer, theirs in enumerate(reference["blocks_null"][:-1], start=1):
+        assert difference(hidden[layer], theirs[:, 1:]) <= 1e-5
+    assert difference(hidden[-1], reference["normed_null"][:, 1:]) <= 1e-5
+
+
+def test_official_initialisation_equals_audiocraft(oracle):
+    """Every tensor's width and kind of distribution, against audiocraft's own builder."""
+    statistics = json.loads((oracle[0] / "init_stats.json").read_text())
+    for name, theirs in statistics.items():
+        if name.startswith("condition_provider"):
+            continue
+        ours = name.replace("in_proj_weight", "q_proj.weight")
+        ours = ours.replace("transformer.layers", "model.decoder.layers")
+        ours = ours.replace("linear1", "fc1").replace("linear2", "fc2")
+        ours = ours.replace("norm", "layer_norm").replace("cross_attention", "encoder_attn")
+        values = draw([official_law(ours, theirs["shape"])], theirs["shape"], 0, name).double()
+        if theirs["std"] == 0:
+            assert values.unique().tolist() == [theirs["mean"]], name
+            continue
+        spread = values.std(correction=0).item()
+        tolerance = 6 / (2 * values.numel()) ** 0.5 + 0.002
+        assert abs(spread / theirs["std"] - 1) < tolerance, name
+        kurtosis = (values**4).mean().item() / spread**4
+        assert abs(kurtosis - theirs["kurtosis"]) < 0.1, name
+        assert values.abs().max() <= max(-theirs["min"], theirs["max"]) * 1.05, name
+
+
+def test_relatives_of_musicgen_are_refused(oracle, tmp_path):
+    content = torch.load(oracle[0] / "state_dict.bin", weights_only=True)
+    config = content["xp.cfg"].replace("bias_ff: false", "bias_ff: true")
+    torch.save(content | {"xp.cfg": config}, tmp_path / "state_dict.bin")
+    with pytest.raises(RasenError, match="bias_ff is True, expected False"):
+        open_family("audiocraft", tmp_path)
+
+
+def test_training_checkpoints_are_refused_with_the_cure(tmp_path):
+    torch.save({"best_state": {"model": {}}, "xp.cfg": {}}, tmp_path / "state_dict.bin")
+    with pytest.raises(RasenError, match="export_lm"):
+        open_family("audiocraft", tmp_path)

@@ -1,0 +1,76 @@
+"""Tiny checkpoints with random weights in the genuine formats."""
+
+import torch
+from transformers import (
+    EncodecConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MusicgenConfig,
+    MusicgenForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
+
+CARD, BOOKS, WIDTH, DEPTH = 32, 4, 32, 3
+
+
+def musicgen(folder, seed=0, **decoder):
+    """A MusicGen folder: text encoder, 16 kHz codec with filled code books, decoder."""
+    torch.manual_seed(seed)
+    codec = EncodecConfig(
+        sampling_rate=16000,
+        num_filters=4,
+        hidden_size=16,
+        codebook_dim=16,
+        codebook_size=CARD,
+        upsampling_ratios=[8, 5, 4, 2],
+        num_lstm_layers=1,
+        target_bandwidths=[BOOKS * 5 * 50 / 1000],
+    )
+    text = {"model_type": "t5", "vocab_size": 8, "d_model": 8, "d_kv": 4, "d_ff": 8}
+    text |= {"num_layers": 1, "num_heads": 2}
+    lm = {
+        "model_type": "musicgen_decoder",
+        "vocab_size": CARD,
+        "num_hidden_layers": DEPTH,
+        "hidden_size": WIDTH,
+        "ffn_dim": 4 * WIDTH,
+        "num_attention_heads": 4,
+        "num_codebooks": BOOKS,
+        "pad_token_id": CARD,
+        "bos_token_id": CARD,
+    } | decoder
+    model = MusicgenForConditionalGeneration(
+        MusicgenConfig(text_encoder=text, audio_encoder=codec.to_dict(), decoder=lm)
+    )
+    for layer in model.audio_encoder.quantizer.layers:
+        layer.codebook.embed.normal_()
+    for parameter in model.decoder.parameters():  # far from any initialisation rule
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    return folder
+
+
+def llama(folder, seed=0):
+    """A LLaMA folder with a byte-level tokenizer; heads and embeddings are tied."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {"<s>": 0, "</s>": 1} | {c: i + 2 for i, c in enumerate(alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=DEPTH,
+        num_attention_heads=4,
+        bos_token_id=0,
+        eos_token_id=1,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder

@@ -1,0 +1,16 @@
+"""Certify a checkpoint."""
+
+import json
+from pathlib import Path
+
+from rasen import command, store
+from rasen.weights.certify import certify
+
+
+def check_weights(folder: Path, certificate: Path):
+    """Refuse a damaged checkpoint; write the hashes and sizes of a sound one as JSON."""
+    store.write_text(certificate, json.dumps(certify(folder), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    command.run(check_weights)

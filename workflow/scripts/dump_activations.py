@@ -1,0 +1,44 @@
+"""Dump the activations of a model at a point."""
+
+import json
+from pathlib import Path
+
+from rasen import activations as stage
+from rasen import command, fingerprint
+from rasen.families.walk import open_at, pick_device
+from rasen.inputs import Inputs
+
+
+def dump_activations(
+    recipe: dict,
+    inputs: Path,
+    certificate: Path,
+    activations: Path,
+    model: str,
+    settings: dict,
+    code: str,
+    device: str,
+    batch: int,
+):
+    """Run the model at its point over encoded stimuli and write what its layers give."""
+    device = pick_device(device)
+    family, network = open_at(recipe, device)
+    stage.dump(
+        family,
+        network,
+        Inputs(inputs),
+        activations,
+        settings,
+        device,
+        batch,
+        model=model,
+        point=recipe["point"],
+        recipe=recipe,
+        weights=json.loads(certificate.read_text())["hash"],
+        stimuli=fingerprint.file(inputs),
+        code=code,
+    )
+
+
+if __name__ == "__main__":
+    command.run(dump_activations)

@@ -1,0 +1,14 @@
+"""List the clips of a stimulus set."""
+
+from pathlib import Path
+
+from rasen import command, stimuli, tables
+
+
+def list_stimuli(settings: dict, clips: Path):
+    """Write one row a clip: how it is rendered or where it is read, and its labels."""
+    tables.write(stimuli.clips(settings), clips)
+
+
+if __name__ == "__main__":
+    command.run(list_stimuli)

@@ -1,0 +1,1 @@
+"""Rasen: walk a music model through weight space and watch its representation form."""

@@ -1,0 +1,103 @@
+"""The config against its schema: every mistake at once, each with its place and its cure."""
+
+from copy import deepcopy
+from difflib import get_close_matches
+
+import pandas as pd
+import yaml
+from jsonschema import Draft202012Validator, validators
+
+from rasen import points
+from rasen.errors import one_error
+
+
+def load(config, schema_file):
+    """The config, checked in itself and against the schema, with its defaults."""
+    with open(schema_file, encoding="utf-8") as file:
+        config = check(config, yaml.safe_load(file))
+    if error := one_error(_loose_ends(config), heading="the configuration has mistakes:"):
+        raise error
+    return config
+
+
+def table_of_points(config):
+    """Every (model, route, point, position) that the config asks for."""
+    parts = []
+    for name, model in config["models"].items():
+        routes = deepcopy(config["routes"])
+        if not model["gradient"]:  # no data, no gradient
+            routes["gradient"]["positions"] = []
+        parts.append(points.along(name, routes, model["checkpoints"], model["controls"]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _loose_ends(config):
+    """Names that the models use and nobody defines."""
+    known = list(config["stimuli"])
+    for name, model in config["models"].items():
+        uses = [(f"activations.{i}", s) for i, s in enumerate(model["activations"])]
+        uses += [(key, model[key]) for key in ("gradient", "perplexity") if model[key]]
+        for key, stimuli in uses:
+            if stimuli not in known:
+                near = get_close_matches(stimuli, known, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+                place = f"config/config.yaml: models.{name}.{key}"
+                yield f"{place}: no stimulus set '{stimuli}'; {hint}"
+
+
+def check(config, schema, origin="config/config.yaml"):
+    """A copy of `config` with defaults filled in; raises with every mistake listed."""
+    config = deepcopy(config)
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: str(e.path))
+    problems = [f"{origin}: {line}" for error in errors for line in _explain(error)]
+    if error := one_error(problems, heading="the configuration has mistakes:"):
+        raise error
+    _WithDefaults(schema).validate(config)
+    return config
+
+
+def _explain(error):
+    """One jsonschema error as plain lines."""
+    place = ".".join(str(step) for step in error.absolute_path)
+    at = f"{place}." if place else ""
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(error.schema.get("properties", {}))
+        patterns = "".join(error.schema.get("patternProperties", {}))
+        for key in error.instance:
+            if key not in known and not patterns:
+                near = get_close_matches(str(key), known, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+                yield f"{at}{key}: unknown setting; {hint}"
+            elif key not in known:
+                yield f"{at}{key}: a name must match {patterns}"
+    elif error.validator == "required":
+        for key in error.validator_value:
+            if key not in error.instance:
+                what = error.schema["properties"].get(key, {}).get("description", "")
+                yield f"{at}{key}: is missing ({what})"
+    elif error.validator == "enum":
+        near = get_close_matches(str(error.instance), [str(v) for v in error.validator_value], n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        choices = ", ".join(str(value) for value in error.validator_value)
+        yield f"{place}: '{error.instance}' is not one of {choices}{hint}"
+    else:
+        what = error.schema.get("description", "")
+        yield f"{place}: {error.message}" + (f" ({what})" if what else "")
+
+
+def _fill(properties_validator):
+    """A `properties` keyword that first writes the defaults of the missing keys."""
+
+    def properties(validator, properties, instance, schema):
+        if isinstance(instance, dict):
+            for key, rule in properties.items():
+                if "default" in rule:
+                    instance.setdefault(key, deepcopy(rule["default"]))
+        yield from properties_validator(validator, properties, instance, schema)
+
+    return properties
+
+
+_WithDefaults = validators.extend(
+    Draft202012Validator, {"properties": _fill(Draft202012Validator.VALIDATORS["properties"])}
+)

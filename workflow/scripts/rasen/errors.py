@@ -1,0 +1,16 @@
+"""Errors that a user reads: they name the thing, say why, and give the cure."""
+
+
+class RasenError(Exception):
+    """A mistake in the input, told in one or a few plain lines (never shown as a traceback)."""
+
+
+def one_error(problems, heading=""):
+    """All `problems` (strings) as one RasenError, or None when there are none."""
+    problems = list(problems)
+    if not problems:
+        return None
+    if len(problems) == 1 and not heading:
+        return RasenError(problems[0])
+    lines = [heading] if heading else []
+    return RasenError("\n".join(lines + [f"  {problem}" for problem in problems]))

@@ -1,0 +1,76 @@
+"""The contract between a kind of model and everything that walks, runs and measures it.
+
+A family is one file with one class. Nothing else in Rasen knows a model's name.
+"""
+
+from abc import ABC, abstractmethod
+from importlib import import_module
+from pathlib import Path
+from typing import ClassVar
+
+MODULES = {  # family -> module; imported only when a model of that family is opened
+    "musicgen": "rasen.families.musicgen",
+    "audiocraft": "rasen.families.audiocraft",
+    "causal_lm": "rasen.families.causal_lm",
+}
+
+
+class Family(ABC):
+    """One model: how to build it, initialise it, feed it and read it.
+
+    `folder` holds the trained checkpoint; `options` are the family's own settings. Making one
+    reads the architecture and loads no weights.
+    """
+
+    reads: ClassVar[str]  # what a stimulus is: "audio" or "text"
+    sample_rate: int  # of the sound that `encode` wants (audio families)
+    layers: list[str]  # what each entry of `hidden` is, in order
+    groups: list[str]  # names of the loss's parts: one a codebook, or one in all
+
+    def __init__(self, folder, options):
+        self.folder = Path(folder)
+        self.options = options
+
+    @abstractmethod
+    def network(self, device, dtype):
+        """The walked network with storage and no values in it ("meta": not even storage)."""
+
+    @abstractmethod
+    def checkpoint(self, folder):
+        """{name as in the network: Lazy} of a checkpoint folder of this model."""
+
+    @abstractmethod
+    def laws(self, rule):
+        """{name: [Law, ...]} of the rule "official" or "hf" for every tensor of the network."""
+
+    @abstractmethod
+    def encode(self, stimulus, device):
+        """One stimulus as model inputs {field: array [time, ...]}.
+
+        stimulus: float32 samples [time] at `sample_rate`, or a string. Weights that are not
+        walked (a codec, a tokenizer) are used here and nowhere else.
+        """
+
+    @abstractmethod
+    def hidden(self, network, batch):
+        """Outputs [clip, frame, dim] of every layer, and the valid frames of each clip [clip].
+
+        batch: {field: tensor [clip, time, ...]} padded with zeros, and "lengths" [clip].
+        """
+
+    @abstractmethod
+    def losses(self, network, batch):
+        """Summed cross entropy and number of targets, each [clip, group]."""
+
+    @abstractmethod
+    def targets(self, lengths):
+        """Number of targets [clip, group] of clips with these lengths, without running them."""
+
+    @abstractmethod
+    def export(self, network, folder):
+        """Save as a checkpoint folder that the model's own library opens."""
+
+
+def open_family(name, folder, options=None):
+    """The Family object of one model."""
+    return import_module(MODULES[name]).open_model(folder, options or {})

@@ -1,0 +1,131 @@
+"""Any causal language model of transformers (LLaMA, GPT-NeoX, GPT-2, ...), over token windows."""
+
+import re
+from functools import cache
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from rasen.errors import RasenError
+from rasen.families import Family
+from rasen.families.huggingface import build, read_config, recorded_laws
+from rasen.weights import checkpoint as checkpoints
+
+
+class CausalLM(Family):
+    """A folder that AutoModelForCausalLM opens, its tokenizer beside the weights."""
+
+    reads = "text"
+    groups = ["token"]
+
+    def __init__(self, folder, options):
+        super().__init__(folder, options)
+        read_config(folder)  # the plain message when it is missing
+        try:
+            self.config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            self.architecture = AutoModelForCausalLM._model_mapping[type(self.config)]
+        except (KeyError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise RasenError(
+                f"{folder}: not a causal language model that transformers knows ({reason}); "
+                "check `family`"
+            ) from None
+        depth = self.config.num_hidden_layers
+        self.layers = [
+            "embeddings",
+            *(f"output of layer {layer}" for layer in range(1, depth)),
+            f"output of layer {depth} after the final norm",
+        ]
+
+    def network(self, device, dtype):
+        return build(self.architecture, self.config, device, dtype)
+
+    def checkpoint(self, folder):
+        tensors = checkpoints.read(folder)
+        network = self.network("meta", "float32")
+        found = {}
+        for names in _names_of_each(network):  # a tied tensor is stored under one of its names
+            stored = next((name for name in names if name in tensors), None)
+            if stored:
+                found[names[0]] = tensors[stored]
+        known = {name for names in _names_of_each(network) for name in names}
+        ignored = getattr(network, "_keys_to_ignore_on_load_unexpected", None) or ()
+        found |= {n: t for n, t in tensors.items() if n not in known and not _buffer(n, ignored)}
+        state = network.state_dict()
+        wanted = {names[0]: tuple(state[names[0]].shape) for names in _names_of_each(network)}
+        checkpoints.compare(found, wanted, folder)
+        return found
+
+    def laws(self, rule):
+        # The official rule of a language model is the one its own transformers class carries.
+        return recorded_laws(self.network("meta", "float32"))
+
+    def encode(self, stimulus, device):
+        tokenizer = self.tokenizer()
+        tokens = tokenizer(stimulus, add_special_tokens=False)["input_ids"]
+        if tokenizer.bos_token_id is not None:
+            tokens = [tokenizer.bos_token_id, *tokens]
+        if len(tokens) < 2:
+            raise RasenError("gives fewer than two tokens; drop the line")
+        return {"tokens": np.array(tokens[: self.options["window"]], dtype=np.int32)}
+
+    @cache  # noqa: B019 (a family lives as long as its process)
+    def tokenizer(self):
+        try:
+            return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise RasenError(f"{self.folder}: holds no tokenizer ({reason})") from None
+
+    def hidden(self, network, batch):
+        output = network.base_model(
+            input_ids=batch["tokens"].long(),
+            attention_mask=_mask(batch),
+            output_hidden_states=True,
+            use_cache=False,
+        )
+        return list(output.hidden_states), batch["lengths"]
+
+    def losses(self, network, batch):
+        tokens = batch["tokens"].long()
+        logits = network(
+            input_ids=tokens, attention_mask=_mask(batch), use_cache=False
+        ).logits[:, :-1]
+        wanted = tokens[:, 1:].masked_fill(~_mask(batch)[:, 1:].bool(), -100)
+        loss = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1).float(), wanted.flatten(), reduction="none"
+        )
+        loss = loss.view(wanted.shape).sum(-1, keepdim=True)
+        return loss, (wanted != -100).sum(-1, keepdim=True)
+
+    def targets(self, lengths):
+        return (lengths - 1)[:, None]
+
+    def export(self, network, folder):
+        network.save_pretrained(folder)
+        self.tokenizer().save_pretrained(folder)
+
+
+def _mask(batch):
+    """1 where a token is real, 0 where it is padding [clip, time]."""
+    places = torch.arange(batch["tokens"].shape[1], device=batch["lengths"].device)
+    return (places[None] < batch["lengths"][:, None]).long()
+
+
+def _names_of_each(network):
+    """The names of every tensor: one for most, several for tied ones."""
+    names = {}
+    for name, tensor in network.state_dict(keep_vars=True).items():
+        names.setdefault(id(tensor), []).append(name)
+    return list(names.values())
+
+
+def _buffer(name, patterns):
+    """Tables that old checkpoints store and that are computed today (causal masks, rotary)."""
+    known = (*patterns, r"rotary_emb\.inv_freq$", r"attn\.(masked_)?bias$", r"masked_bias$")
+    return any(re.search(pattern, name) for pattern in known)
+
+
+def open_model(folder, options):
+    return CausalLM(folder, options)

@@ -1,0 +1,83 @@
+"""A model at a point: the recipe of a point turned into a network with those weights."""
+
+from functools import partial
+
+import torch
+
+from rasen import points
+from rasen.errors import RasenError
+from rasen.families import open_family
+from rasen.weights import checkpoint as checkpoints
+from rasen.weights.fill import blend_in, copy_in, slots
+from rasen.weights.laws import constant, draw, shuffled
+
+
+def open_at(recipe, device):
+    """The family and its network, in eval mode on `device`, with the weights of a point.
+
+    recipe: {"family", "options", "dtype", "weights": folder, "point": name,
+             "initial": {"rule", "seed"} (theta_init of the point's start),
+             "checkpoint": folder of a step point, "corrected": file of a gradient point}
+    """
+    family = open_family(recipe["family"], recipe["weights"], recipe.get("options"))
+    return family, network_at(family, recipe, device)
+
+
+def network_at(family, recipe, device):
+    """The family's network with the weights of `recipe["point"]`; its tensors are never on disk."""
+    point = points.parse(recipe["point"])
+    network = family.network(device, recipe["dtype"])
+    where = f"{recipe['weights']} at {point.name}"
+    if point.kind == "gradient" and recipe.get("corrected"):
+        corrected = checkpoints.read_file(recipe["corrected"])
+        copy_in(network, _readers(corrected), recipe["corrected"])
+    elif point.kind == "step":
+        copy_in(network, _readers(family.checkpoint(recipe["checkpoint"])), recipe["checkpoint"])
+    elif point.kind == "trained":
+        copy_in(network, _readers(family.checkpoint(family.folder)), family.folder)
+    elif point.kind == "untrained":
+        copy_in(network, initial_tensors(family, recipe["initial"]), where)
+    else:
+        blend(family, network, recipe["initial"], point.position)
+    return network
+
+
+def blend(family, network, initial, alpha):
+    """Put the weights at `alpha` on the straight line from a start to the trained model."""
+    trained = family.checkpoint(family.folder)
+    starts = initial_tensors(family, initial, trained)
+    blend_in(network, starts, _readers(trained), alpha, family.folder)
+
+
+def initial_tensors(family, initial, trained=None):
+    """{name: function that makes that tensor of theta_init, alone}.
+
+    initial: {"rule": "official" | "hf" | "zeros" | "permuted", "seed": int}
+    """
+    rule, seed = initial["rule"], initial.get("seed", 0)
+    if rule == "permuted":
+        trained = trained or family.checkpoint(family.folder)
+        return {
+            name: lambda name=name: shuffled(trained[name].read(), seed, name) for name in trained
+        }
+    shapes = {name: t.shape for name, t in slots(family.network("meta", "float32")).items()}
+    if rule == "zeros":
+        return {name: partial(draw, [constant(0.0)], shapes[name], seed, name) for name in shapes}
+    laws = family.laws(rule)
+    return {name: partial(draw, laws[name], shapes[name], seed, name) for name in shapes}
+
+
+def pick_device(wanted):
+    """The torch device for `auto`, `cpu` or `cuda`."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise RasenError(
+            "device: 'cuda' is asked for, but torch sees no GPU here; set device: auto, or run "
+            "where there is one"
+        )
+    return wanted
+
+
+def _readers(tensors):
+    return {name: tensor.read for name, tensor in tensors.items()}

@@ -1,0 +1,60 @@
+"""Stimuli as a model reads them (tokens, samples), on disk: made once, used at every point.
+
+Fields are ragged: `fields/NAME/rows` holds all clips below each other [rows, ...] and
+`fields/NAME/lengths` how many rows each clip has. `clips/` repeats the sheet of the stimuli.
+"""
+
+import numpy as np
+import torch
+
+from rasen import store
+
+
+def write(path, encoded, clips, **attributes):
+    """Write a list of {field: array [time, ...]}, one a clip, with their table."""
+    with store.create(path, clip_count=len(encoded), **attributes) as writer:
+        for field in encoded[0] if encoded else []:
+            arrays = [fields[field] for fields in encoded]
+            writer.array(f"fields/{field}/rows", np.concatenate(arrays))
+            writer.array(f"fields/{field}/lengths", np.array([len(a) for a in arrays], np.int64))
+        writer.table("clips", clips)
+
+
+class Inputs:
+    """A file of model inputs, read batch by batch."""
+
+    def __init__(self, path):
+        self.path = path
+        with store.open_file(path) as file:
+            self.clips = store.read_table(file, "clips")
+            self.attributes = dict(file.attrs)
+            self.lengths = {name: field["lengths"][:] for name, field in file["fields"].items()}
+        self.ends = {name: np.cumsum(lengths) for name, lengths in self.lengths.items()}
+
+    def __len__(self):
+        return len(self.clips)
+
+    @property
+    def frames(self):
+        """Length of each clip [clip], that of the first field."""
+        return next(iter(self.lengths.values()))
+
+    def batches(self, size, device="cpu"):
+        """Dictionaries {field: [clip, time, ...], "lengths": [clip]}, zero-padded, in order."""
+        with store.open_file(self.path) as file:
+            for start in range(0, len(self), size):
+                stop = min(start + size, len(self))
+                batch = {
+                    name: self._padded(file["fields"][name]["rows"], name, start, stop)
+                    for name in self.lengths
+                }
+                batch["lengths"] = torch.from_numpy(self.frames[start:stop])
+                yield {name: tensor.to(device) for name, tensor in batch.items()}
+
+    def _padded(self, rows, name, start, stop):
+        lengths, ends = self.lengths[name][start:stop], self.ends[name][start:stop]
+        block = rows[ends[0] - lengths[0] : ends[-1]]
+        padded = np.zeros((stop - start, lengths.max(), *block.shape[1:]), block.dtype)
+        filled = np.arange(lengths.max())[None] < lengths[:, None]
+        padded[filled] = block
+        return torch.from_numpy(padded)

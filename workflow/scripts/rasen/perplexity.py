@@ -1,0 +1,60 @@
+"""Perplexity: exp of the mean cross entropy, as audiocraft defines it [seed 000, eq. 5]."""
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from rasen.tables import bootstrap
+
+
+@torch.inference_mode()
+def clip_losses(family, network, inputs, device, batch):
+    """One row a clip and group: summed cross entropy (nats) and number of targets."""
+    parts = tqdm(inputs.batches(batch, device), "loss", -(-len(inputs) // batch), disable=None)
+    pairs = [family.losses(network, part) for part in parts]
+    sums = torch.cat([sums for sums, _ in pairs]).double().cpu().numpy()
+    counts = torch.cat([counts for _, counts in pairs]).cpu().numpy()
+    clips, groups = sums.shape
+    return pd.DataFrame(
+        {
+            "clip": np.repeat(inputs.clips["clip"].to_numpy(), groups),
+            "group": np.tile(family.groups, clips),
+            "loss": sums.ravel(),
+            "targets": counts.ravel(),
+        }
+    )
+
+
+def mean_loss(sums, counts):
+    """Mean over groups of each group's mean loss; sums and counts [..., group]."""
+    return (sums / counts).mean(-1)
+
+
+def summary(losses, draws, seed, *names):
+    """Loss and perplexity of every group and of their mean, with a bootstrap interval over clips.
+
+    losses: the table of `clip_losses`. The groups' mean is taken before the exponential.
+    """
+    groups = list(dict.fromkeys(losses["group"]))
+    sums = losses["loss"].to_numpy().reshape(-1, len(groups))  # [clip, group]
+    counts = losses["targets"].to_numpy().reshape(-1, len(groups))
+
+    def statistic(weights):
+        """Weights [draws, clip] -> loss of each group, and their mean [draws, group + 1]."""
+        each = (weights @ sums) / (weights @ counts)
+        return np.concatenate([each, each.mean(-1, keepdims=True)], axis=-1)
+
+    value = statistic(np.ones((1, len(sums))))[0]
+    low, high = bootstrap(statistic, len(sums), draws, seed, *names)
+    return pd.DataFrame(
+        {
+            "group": [*groups, "mean"],
+            "loss": value,
+            "perplexity": np.exp(value),
+            "low": np.exp(low),
+            "high": np.exp(high),
+            "clips": len(sums),
+            "targets": [*counts.sum(0), counts.sum()],
+        }
+    )

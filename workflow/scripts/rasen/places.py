@@ -1,0 +1,114 @@
+"""Where weights lie, and the recipe by which a point's weights come about."""
+
+import re
+from pathlib import Path
+
+from rasen import points
+
+MANAGED = "resources/models"  # where downloads go
+TRAINED_HERE = f"{MANAGED}/nano"  # the embedded model, its training run inside
+_HUB = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
+
+
+def hub_id(weights):
+    """(id, revision or None) when `weights` names a checkpoint on the hub, else None.
+
+    A hub id has at most one slash and is not a folder here.
+    """
+    match = _HUB.fullmatch(weights)
+    if match and not Path(weights).expanduser().is_dir():
+        return match["id"], match["revision"]
+    return None
+
+
+def folder(weights):
+    """The local folder of a checkpoint: where it is, or where its download goes."""
+    if hub := hub_id(weights):
+        name = "--".join(part for part in hub[0].split("/"))
+        revision = f"@{hub[1].replace('/', '-')}" if hub[1] else ""
+        return f"{MANAGED}/{name}{revision}"
+    return str(Path(weights).expanduser())
+
+
+def made_by_workflow(weights):
+    """The folder that a rule downloads or trains and that holds these weights, or []."""
+    path = folder(weights)
+    if hub_id(weights):
+        return path
+    return TRAINED_HERE if Path(path).is_relative_to(TRAINED_HERE) else []
+
+
+def all_weights(config):
+    """(place in the config, weights) of every checkpoint and codec that is named there."""
+    for name, model in config["models"].items():
+        yield f"models.{name}.weights", model["weights"]
+        if model["codec"]:
+            yield f"models.{name}.codec", model["codec"]
+        for step in (model["checkpoints"] or {}).get("steps", []):
+            weights = weights_of(model, f"step-{step:06d}")
+            yield f"models.{name}.checkpoints.weights", weights
+
+
+def downloads(config):
+    """{folder name: hub id} of all that has to come from the hub."""
+    hub = (weights for _, weights in all_weights(config) if hub_id(weights))
+    return {Path(folder(weights)).name: weights for weights in hub}
+
+
+def sets(model, key):
+    """The stimulus sets under a model's `activations`, `gradient` or `perplexity`, as a list."""
+    named = model[key] or []
+    return [named] if isinstance(named, str) else named
+
+
+def checkpoint(point):
+    """The checkpoint that a point rests on: "trained", or a step."""
+    return point if points.parse(point).kind == "step" else "trained"
+
+
+def weights_of(model, name):
+    """`weights` of a model's checkpoint "trained" or "step-000500"."""
+    if name == "trained":
+        return model["weights"]
+    return model["checkpoints"]["weights"].format(step=int(name.removeprefix("step-")))
+
+
+def recipe(model, point, options=(), corrected=None):
+    """What rasen.families.walk.open_at needs for a model at a point, and not more."""
+    parsed = points.parse(point)
+    chosen = {key: model[key] for key in options if model[key] is not None}
+    if "codec" in chosen:
+        chosen["codec"] = folder(chosen["codec"])
+    made = {
+        "family": model["family"],
+        "weights": folder(model["weights"]),
+        "dtype": model["dtype"],
+        "point": point,
+        "options": chosen,
+    }
+    if parsed.kind in ("untrained", "linear"):
+        made["initial"] = model["controls"][parsed.start] if parsed.start else model["initial"]
+    if parsed.kind == "step":
+        made["checkpoint"] = folder(weights_of(model, point))
+    if corrected:
+        made["corrected"] = corrected
+    return made
+
+
+def missing(config):
+    """Local folders and files that the config names and that are not there, each with its cure."""
+    found = []
+
+    def need(place, path, exists, cure):
+        if not exists:
+            found.append(f"config: {place}: {path} does not exist; {cure}")
+
+    for place, weights in all_weights(config):
+        if not hub_id(weights) and not made_by_workflow(weights):
+            path = folder(weights)
+            need(place, path, Path(path).is_dir(), "give a local checkpoint folder or a hub id")
+    for name, stimuli in config["stimuli"].items():
+        for key in ("sheet", "soundfont"):
+            if path := stimuli.get(key):
+                need(f"stimuli.{name}.{key}", path, Path(path).is_file(), "correct the path")
+    return found

@@ -1,0 +1,99 @@
+"""The user's own stimuli: a folder of audio with a sheet, or a file of text."""
+
+import csv
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from rasen import audio, fingerprint
+from rasen.errors import RasenError, one_error
+
+SHOWN = 20  # bad rows named in one message
+RESERVED = {"kind", "text", "sha256", "seconds"}
+
+
+def audio_clips(settings):
+    """One row a line of the sheet: `path` (from the sheet's folder), and any labels beside it."""
+    sheet = Path(settings["sheet"])
+    table = read_sheet(sheet)
+    if "path" not in table:
+        raise RasenError(f"{sheet}: has no column `path` (found: {', '.join(table)})")
+    if taken := RESERVED & set(table):
+        raise RasenError(f"{sheet}: column names {sorted(taken)} are used by Rasen; rename them")
+    table["path"] = [str(sheet.parent / path) for path in table["path"]]
+    missing = [
+        f"line {line}: {path} does not exist"
+        for line, path in enumerate(table["path"], start=2)
+        if not Path(path).is_file()
+    ]
+    if len(missing) > SHOWN:
+        missing = missing[:SHOWN] + [f"and {len(missing) - SHOWN} more"]
+    if error := one_error(missing, heading=f"{sheet}: not every file is there:"):
+        raise error
+    if "clip" not in table:
+        table.insert(0, "clip", [f"{i:06d}-{Path(p).stem}" for i, p in enumerate(table["path"])])
+    # The bytes count, not the file's date: a changed recording is another clip.
+    table["sha256"] = [fingerprint.file(path) for path in table["path"]]
+    return table.assign(kind="audio", seconds=float(settings["seconds"]))
+
+
+def sound(row, rate):
+    """The first `seconds` of the recording [time], mono at `rate`, as loud as it is."""
+    return audio.read(row.path, rate, row.seconds)
+
+
+def text_clips(settings):
+    """One row a document: a line of a .txt file, or the field `text` of .jsonl, .tsv or .csv."""
+    path = Path(settings["sheet"])
+    if path.suffix == ".txt":
+        table = pd.DataFrame({"text": _text(path).splitlines()})
+    elif path.suffix == ".jsonl":
+        try:
+            table = pd.DataFrame([json.loads(line) for line in _text(path).splitlines()])
+        except json.JSONDecodeError as error:
+            raise RasenError(f"{path}: a line is not JSON ({error})") from None
+    else:
+        table = read_sheet(path)
+    if "text" not in table:
+        raise RasenError(f"{path}: has no field `text` (found: {', '.join(map(str, table))})")
+    table = table[table["text"].astype(str).str.strip() != ""].reset_index(drop=True)
+    if table.empty:
+        raise RasenError(f"{path}: holds no text")
+    if "clip" not in table:
+        table.insert(0, "clip", [f"{i:06d}" for i in range(len(table))])
+    return table.assign(kind="text")
+
+
+def read_sheet(path):
+    """A .tsv or .csv file as a DataFrame of strings; numbers become numbers where all are."""
+    lines = _text(path).splitlines()
+    delimiter = "," if Path(path).suffix == ".csv" else "\t"
+    rows = list(csv.reader(lines, delimiter=delimiter))
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    if len(rows) < 2:
+        raise RasenError(f"{path}: needs a line of column names and at least one row")
+    header = [cell.strip() for cell in rows[0]]
+    ragged = [
+        f"line {line}: {len(row)} fields, expected {len(header)}"
+        for line, row in enumerate(rows[1:], start=2)
+        if len(row) != len(header)
+    ]
+    if error := one_error(ragged[:SHOWN], heading=f"{path}: every line needs the same fields:"):
+        raise error
+    table = pd.DataFrame(rows[1:], columns=header)
+    for column in table.columns.difference(["path", "text", "clip"]):
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        if numbers.notna().all():
+            table[column] = numbers
+    return table
+
+
+def _text(path):
+    """A file's text: UTF-8, with or without a byte-order mark."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise RasenError(f"{path}: no such file; correct `sheet` in the config") from None
+    except UnicodeDecodeError:
+        raise RasenError(f"{path}: not UTF-8 text; save it as UTF-8") from None

@@ -1,0 +1,134 @@
+"""HDF5 files that are whole or absent, say what they hold, and notice when they are damaged.
+
+A file is written under a temporary name and renamed when complete. Every dataset of rows carries
+a CRC-32 of its bytes; `complete` is the last thing written. Attributes hold the provenance.
+"""
+
+import json
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from rasen.errors import RasenError
+
+CHUNK_ROWS = 4096
+CURE = "delete it and run snakemake again"
+
+
+def write_text(path, text):
+    """Write a small text file, which appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+class Rows:
+    """One growing dataset [rows, ...], written batch by batch in whole row blocks."""
+
+    def __init__(self, file, name, total, shape, dtype):
+        chunk = (max(1, min(CHUNK_ROWS, total)), *shape)
+        self.data = file.create_dataset(name, (total, *shape), dtype, chunks=chunk)
+        self.filled = 0
+        self.crc = 0
+
+    def append(self, block):
+        """Add block [rows, ...] below what is there."""
+        block = np.ascontiguousarray(block, dtype=self.data.dtype)
+        self.data[self.filled : self.filled + len(block)] = block
+        self.filled += len(block)
+        self.crc = zlib.crc32(block, self.crc)
+
+    def close(self):
+        if self.filled != len(self.data):
+            raise RuntimeError(f"{self.data.name}: {self.filled} of {len(self.data)} rows written")
+        self.data.attrs["crc32"] = self.crc
+
+
+class Writer:
+    """An open file being made: rows of arrays, tables of clips, attributes."""
+
+    def __init__(self, file):
+        self.file = file
+        self.rows = {}
+
+    def dataset(self, name, total, shape, dtype):
+        """A new dataset `name` [total, *shape] to append to."""
+        self.rows[name] = Rows(self.file, name, total, shape, dtype)
+        return self.rows[name]
+
+    def array(self, name, values):
+        """A whole array at once."""
+        values = np.asarray(values)
+        self.dataset(name, len(values), values.shape[1:], values.dtype).append(values)
+
+    def table(self, name, frame):
+        """A DataFrame as a group with one dataset a column."""
+        for column in frame.columns:
+            values = frame[column].to_numpy()
+            text = not np.issubdtype(values.dtype, np.number) and values.dtype != bool
+            dtype = h5py.string_dtype() if text else values.dtype
+            self.file.create_dataset(f"{name}/{column}", data=values, dtype=dtype)
+
+
+@contextmanager
+def create(path, **attributes):
+    """A Writer for `path`, which appears only when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with h5py.File(partial, "w", libver="latest") as file:
+            for key, value in attributes.items():
+                plain = isinstance(value, str | int | float | bool)
+                file.attrs[key] = value if plain else json.dumps(value)
+            writer = Writer(file)
+            yield writer
+            for rows in writer.rows.values():
+                rows.close()
+            file.attrs["complete"] = True
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_file(path):
+    """An h5py.File for reading, refused in one line when it is missing, cut short or unfinished."""
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise RasenError(f"{path}: no such file; run the stage that makes it") from None
+    except OSError as error:
+        raise RasenError(f"{path}: damaged or cut short ({error}); {CURE}") from None
+    with file:
+        if not file.attrs.get("complete", False):
+            raise RasenError(f"{path}: was never finished; {CURE}")
+        yield file
+
+
+def read_table(file, name):
+    """The DataFrame that Writer.table stored."""
+    columns = {}
+    for column, data in file[name].items():
+        text = h5py.check_string_dtype(data.dtype)
+        columns[column] = data.asstr()[:] if text else data[:]
+    return pd.DataFrame(columns)
+
+
+def verify(path):
+    """Raise when any dataset differs from what was written (reads the whole file)."""
+    with open_file(path) as file:
+        names = []
+        file.visititems(lambda name, item: names.append(name) if "crc32" in item.attrs else None)
+        for name in names:
+            data, crc = file[name], 0
+            for start in range(0, len(data), CHUNK_ROWS):
+                crc = zlib.crc32(np.ascontiguousarray(data[start : start + CHUNK_ROWS]), crc)
+            if crc != data.attrs["crc32"]:
+                raise RasenError(f"{path}: {name} is damaged (its checksum differs); {CURE}")

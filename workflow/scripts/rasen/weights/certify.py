@@ -1,0 +1,41 @@
+"""Find out whether a checkpoint on disk is sound, before a day of jobs rests on it."""
+
+from tqdm import tqdm
+
+import torch
+
+from rasen import fingerprint
+from rasen.errors import one_error
+from rasen.weights.checkpoint import SHOWN, files, read, unpickle
+
+
+def certify(folder):
+    """Sizes and SHA-256 of a checkpoint's files, and one hash of all; raises when it is damaged.
+
+    Every tensor is read once: a file cut short, a tensor with NaN or infinite values are named.
+    """
+    paths = files(folder)
+    if paths[0].name == "state_dict.bin":  # audiocraft's: tensors one level down
+        tensors = unpickle(paths[0])["best_state"]
+        values = ((name, tensor) for name, tensor in tensors.items())
+    else:
+        tensors = read(folder)
+        values = ((name, tensor.read()) for name, tensor in tensors.items())
+    broken, numbers = [], 0
+    for name, value in tqdm(values, "check", len(tensors), unit="tensor", disable=None):
+        numbers += value.numel()
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            broken.append(f"{name} holds NaN or infinite values")
+    heading = f"{folder}: broken weights; fetch or train the checkpoint again:"
+    if len(broken) > SHOWN:
+        broken = broken[:SHOWN] + [f"and {len(broken) - SHOWN} more tensors"]
+    if error := one_error(broken, heading):
+        raise error
+    hashes = {path.name: fingerprint.file(path) for path in paths}
+    return {
+        "hash": fingerprint.short("".join(hashes.values())),
+        "tensors": len(tensors),
+        "numbers": numbers,
+        "files": {path.name: {"bytes": path.stat().st_size, "sha256": hashes[path.name]}
+                  for path in paths},  # fmt: skip
+    }
