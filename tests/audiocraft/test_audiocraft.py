@@ -10,6 +10,7 @@ import torch
 
 from rasen.errors import RasenError
 from rasen.families import open_family
+from rasen.families.audiocraft import renamed
 from rasen.families.musicgen import official_law
 from rasen.families.walk import network_at
 from rasen.weights.laws import draw
@@ -97,10 +98,7 @@ def test_official_initialisation_equals_audiocraft(oracle):
     for name, theirs in statistics.items():
         if name.startswith("condition_provider"):
             continue
-        ours = name.replace("in_proj_weight", "q_proj.weight")
-        ours = ours.replace("transformer.layers", "model.decoder.layers")
-        ours = ours.replace("linear1", "fc1").replace("linear2", "fc2")
-        ours = ours.replace("norm", "layer_norm").replace("cross_attention", "encoder_attn")
+        ours = renamed(name).replace("in_proj_weight", "q_proj.weight")
         values = draw([official_law(ours, theirs["shape"])], theirs["shape"], 0, name).double()
         if theirs["std"] == 0:
             assert values.unique().tolist() == [theirs["mean"]], name

@@ -95,8 +95,7 @@ class Audiocraft(MusicGen):
         for name, tensor in pickled(self.folder / "state_dict.bin", "best_state").items():
             if name.startswith("condition_provider."):  # text conditioning is not walked
                 continue
-            for old, new in RENAMED:
-                name = re.sub(old, new, name)
+            name = renamed(name)
             if name.endswith("in_proj_weight"):
                 for i, part in enumerate("qkv"):
                     new = name.replace("in_proj_weight", f"{part}_proj.weight")
@@ -123,6 +122,13 @@ class Audiocraft(MusicGen):
 
     def export(self, network, folder):
         network.save_pretrained(folder)  # a decoder as transformers stores it
+
+
+def renamed(name):
+    """audiocraft's name of a tensor as transformers says it."""
+    for old, new in RENAMED:
+        name = re.sub(old, new, name)
+    return name
 
 
 def sinusoids(length, dim):

@@ -25,13 +25,13 @@ class CausalLM(Family):
         try:
             self.config = AutoConfig.from_pretrained(folder, local_files_only=True)
             self.architecture = AutoModelForCausalLM._model_mapping[type(self.config)]
-        except (KeyError, ValueError) as error:
+            depth = self.config.num_hidden_layers
+        except (KeyError, ValueError, AttributeError) as error:
             reason = str(error).splitlines()[0]
             raise RasenError(
                 f"{folder}: not a causal language model that transformers knows ({reason}); "
                 "check `family`"
             ) from None
-        depth = self.config.num_hidden_layers
         self.layers = [
             "embeddings",
             *(f"output of layer {layer}" for layer in range(1, depth)),
@@ -59,7 +59,7 @@ class CausalLM(Family):
 
     def laws(self, rule):
         # The official rule of a language model is the one its own transformers class carries.
-        return recorded_laws(self.network("meta", "float32"))
+        return recorded_laws(self.architecture, self.config)
 
     def encode(self, stimulus, device):
         tokenizer = self.tokenizer()

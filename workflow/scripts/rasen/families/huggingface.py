@@ -26,20 +26,24 @@ def read_config(folder):
         raise RasenError(f"{path}: not JSON ({error}); fetch the checkpoint again") from None
 
 
-def build(architecture, config, device, dtype):
+def build(architecture, config, device, dtype, tied=True):
     """A network in eval mode whose parameters are allocated and not drawn; buffers are real."""
     with initialization.no_init_weights(), torch.device(device):
         network = architecture._from_config(config, dtype=getattr(torch, dtype))
-        network.tie_weights()  # part of what no_init_weights leaves out
+        if tied:
+            network.tie_weights()  # part of what no_init_weights leaves out
     return network.eval().requires_grad_(False)
 
 
-def recorded_laws(network):
-    """The laws by which transformers itself initialises a network (built on "meta").
+def recorded_laws(architecture, config):
+    """The laws by which transformers itself initialises an architecture.
 
     The library's own initialisation runs over the network once with its drawing functions
     replaced by ones that take notes, so every architecture's rule is the genuine one.
     """
+    # transformers draws first and ties afterwards; what is drawn for the other name is dropped.
+    network = build(architecture, config, "meta", "float32", tied=False)
+    network.requires_grad_(True)  # so that a part of a tensor knows what it is a part of
     names = {id(tensor): name for name, tensor in slots(network).items()}
     laws = {name: [] for name in names.values()}
 

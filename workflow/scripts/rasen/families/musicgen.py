@@ -75,16 +75,16 @@ class MusicGen(Family):
         return found
 
     def laws(self, rule):
-        network = self.network("meta", "float32")
         if rule == "hf":
-            return recorded_laws(network)
-        return {name: [official_law(name, t.shape)] for name, t in network.state_dict().items()}
+            return recorded_laws(MusicgenForCausalLM, self.config)
+        tensors = self.network("meta", "float32").state_dict()
+        return {name: [official_law(name, tensor.shape)] for name, tensor in tensors.items()}
 
     def export(self, network, folder):
         from transformers import MusicgenForConditionalGeneration
 
         whole = MusicgenForConditionalGeneration.from_pretrained(self.folder, dtype=network.dtype)
-        copy_in(whole.decoder, {n: lambda t=t: t for n, t in network.state_dict().items()}, folder)
+        copy_in(whole.decoder, {n: lambda t=t: t for n, t in network.state_dict().items()})
         whole.save_pretrained(folder)
 
     # --- stimuli
@@ -116,7 +116,7 @@ class MusicGen(Family):
         tensors = {renamed_weight_norm(n): t for n, t in self.codec_tensors().items()}
         state = {name: tuple(t.shape) for name, t in codec.state_dict().items()}
         checkpoints.compare(tensors, state, f"{self.folder} (codec)")
-        copy_in(codec, {name: tensor.read for name, tensor in tensors.items()}, self.folder)
+        copy_in(codec, {name: tensor.read for name, tensor in tensors.items()})
         return codec
 
     @torch.inference_mode()

@@ -27,16 +27,15 @@ def network_at(family, recipe, device):
     """The family's network with the weights of `recipe["point"]`; its tensors are never on disk."""
     point = points.parse(recipe["point"])
     network = family.network(device, recipe["dtype"])
-    where = f"{recipe['weights']} at {point.name}"
     if point.kind == "gradient" and recipe.get("corrected"):
         corrected = checkpoints.read_file(recipe["corrected"])
-        copy_in(network, _readers(corrected), recipe["corrected"])
+        copy_in(network, _readers(corrected))
     elif point.kind == "step":
-        copy_in(network, _readers(family.checkpoint(recipe["checkpoint"])), recipe["checkpoint"])
+        copy_in(network, _readers(family.checkpoint(recipe["checkpoint"])))
     elif point.kind == "trained":
-        copy_in(network, _readers(family.checkpoint(family.folder)), family.folder)
+        copy_in(network, _readers(family.checkpoint(family.folder)))
     elif point.kind == "untrained":
-        copy_in(network, initial_tensors(family, recipe["initial"]), where)
+        copy_in(network, initial_tensors(family, recipe["initial"]))
     else:
         blend(family, network, recipe["initial"], point.position)
     return network
@@ -46,7 +45,7 @@ def blend(family, network, initial, alpha):
     """Put the weights at `alpha` on the straight line from a start to the trained model."""
     trained = family.checkpoint(family.folder)
     starts = initial_tensors(family, initial, trained)
-    blend_in(network, starts, _readers(trained), alpha, family.folder)
+    blend_in(network, starts, _readers(trained), alpha)
 
 
 def initial_tensors(family, initial, trained=None):

@@ -1,18 +1,24 @@
 """Checkpoint folders as lazy tensors: names and shapes at once, values when asked for."""
 
 import json
+import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from rasen.errors import RasenError, one_error
 from rasen.weights.fill import slots
 
 CURE = "fetch or copy the checkpoint again"
+DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8,
+    "U8": torch.uint8, "BOOL": torch.bool,
+}  # fmt: skip
 SHOWN = 5  # differences named in one message
 
 
@@ -62,22 +68,39 @@ def read(folder):
 
 
 def read_file(path):
-    """Every tensor of one safetensors file as {name: Lazy}."""
+    """Every tensor of one safetensors file as {name: Lazy}.
+
+    Each read maps its own stretch of the file and lets go of it with the tensor: nothing is
+    copied, and memory never holds more than the tensors in use (the library's reader copies).
+    """
+    path = Path(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        if path.stat().st_size != end:
+            raise ValueError(f"{path.stat().st_size} bytes, expected {end}")
+        return {name: _mapped(path, 8 + length, entry) for name, entry in header.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
         raise RasenError(f"{path}: damaged or cut short ({error}); {CURE}") from None
 
-    def reader(name):
-        def read_one():
-            # Opened anew for each tensor: an open map would keep every page it touched.
-            with safe_open(path, framework="pt") as file:
-                return file.get_tensor(name)
 
-        return read_one
+def _mapped(path, base, entry):
+    """The Lazy of one entry of a safetensors header whose data begin at byte `base`."""
+    shape, dtype = tuple(entry["shape"]), DTYPES[entry["dtype"]]
+    first, last = (base + offset for offset in entry["data_offsets"])
 
-    return {name: Lazy(shape, reader(name)) for name, shape in shapes.items()}
+    def read():
+        if first == last:
+            return torch.empty(shape, dtype=dtype)
+        page = first // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+        with open(path, "rb") as file:
+            view = mmap.mmap(file.fileno(), last - page, access=mmap.ACCESS_COPY, offset=page)
+        return torch.frombuffer(view, dtype=dtype, count=prod(shape), offset=first - page).view(shape)
+
+    return Lazy(shape, read)
 
 
 def save(network, path):

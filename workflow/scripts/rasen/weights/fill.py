@@ -1,34 +1,38 @@
 """Put weights into a network in place, one tensor at a time."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 
-from rasen.errors import RasenError
+STRIDE = 1 << 14  # float32 numbers in 64 KB, what one page fault of a mapped file brings in
 
 
 @torch.no_grad()
-def copy_in(network, tensors, where):
+def copy_in(network, tensors):
     """Copy {name: function giving a CPU tensor} into the network's parameters and buffers."""
     for name, target in slots(network).items():
-        _finite(tensors[name](), name, where, into=target)
+        target.copy_(tensors[name]())
 
 
 @torch.no_grad()
-def blend_in(network, initial, trained, alpha, where):
+def blend_in(network, initial, trained, alpha):
     """Set every tensor to (1 - alpha) initial + alpha trained [seed 000, eq. 3].
 
-    initial, trained: {name: function giving a CPU tensor}. At most two tensors live beside the
-    network. Blended in float32 on the CPU, so that every device gets the same weights.
+    initial, trained: {name: function giving a CPU tensor}. Blended in float32 on the CPU, so that
+    every device gets the same weights. Beside the network live the two tensors being blended and
+    the one that is brought in next.
     """
-    for name, target in slots(network).items():
-        end = trained[name]()
+    targets = slots(network)
+    ends = _one_ahead(trained[name] for name in targets)
+    for (name, target), end in zip(targets.items(), ends, strict=True):
         if not end.is_floating_point():  # counters of normalisation layers
             target.copy_(end)
             continue
-        start = initial[name]().to(torch.float32)
-        end = end.to(torch.float32)
-        direct = target.device.type == "cpu" and target.dtype == torch.float32
-        mixed = torch.lerp(start, end, alpha, out=target if direct else None)
-        _finite(mixed, name, where, into=None if direct else target)
+        start, end = initial[name]().to(torch.float32), end.to(torch.float32)
+        if target.device.type == "cpu" and target.dtype == torch.float32:
+            torch.lerp(start, end, alpha, out=target)
+        else:
+            target.copy_(torch.lerp(start, end, alpha))
 
 
 def slots(network):
@@ -41,14 +45,21 @@ def slots(network):
     return unique
 
 
-def _finite(values, name, where, into):
-    """Copy values into a tensor (or check them where they are); refuse NaN and infinity."""
-    # A sum is not finite as soon as one term is not, and costs one pass over the tensor.
-    if values.is_floating_point() and not torch.isfinite(values.sum(dtype=torch.float32)):
-        if not torch.isfinite(values).all():
-            raise RasenError(
-                f"{where}: {name} holds values that are not numbers (NaN or infinite); "
-                "the checkpoint is broken: fetch it again"
-            )
-    if into is not None:
-        into.copy_(values)
+def _one_ahead(reads):
+    """The tensors that functions give, each brought into memory while the one before is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = None
+        for read in reads:
+            following = pool.submit(_present, read)
+            if coming:
+                yield coming.result()
+            coming = following
+        if coming:
+            yield coming.result()
+
+
+def _present(read):
+    """A tensor whose pages are in memory: the faults of a mapped file are taken here."""
+    tensor = read()
+    tensor.flatten()[::STRIDE].sum()
+    return tensor

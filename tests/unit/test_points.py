@@ -1,0 +1,69 @@
+"""Names, ends and orders of points."""
+
+import pytest
+
+from rasen.errors import RasenError
+from rasen.points import along, gradient, linear, parse
+
+ROUTES = {
+    "linear": {"whole": [0, 0.25, 0.5, 0.75, 1], "near": [0.9, 0.95, 1, 0.75]},
+    "gradient": {"positions": [0, 1]},
+}
+
+
+def test_ends_of_a_linear_route_are_the_endpoints():
+    assert linear(0).name == "untrained"
+    assert linear(1).name == "trained"
+    assert linear(0, "zeros").name == "untrained+zeros"
+    assert linear(1, "zeros").name == "trained"
+    assert gradient(0).name == "gradient-0.000"
+    assert gradient(1).name == "gradient-1.000"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["untrained", "trained", "linear-0.900", "gradient-0.250", "step-000500", "step-1000000",
+     "untrained+zeros", "linear+seed1-0.250"],
+)  # fmt: skip
+def test_names_come_back(name):
+    assert parse(name).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "linear", "linear-0.9", "linear-1e3", "step-5", "trained-0.500", "trained+zeros",
+     "untrained-0.100", "step+a-000001", "../trained", "gradient-000500", "step-0.100"],
+)  # fmt: skip
+def test_other_names_are_refused(name):
+    with pytest.raises(RasenError, match="not a point"):
+        parse(name)
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.001, 0.1234])
+def test_alphas_that_no_name_can_carry_are_refused(alpha):
+    with pytest.raises(RasenError, match="at most three decimals"):
+        linear(alpha)
+
+
+def test_grids_are_united_and_shared_points_counted_once():
+    table = along("m", ROUTES)
+    walk = table[table["route"] == "linear"]
+    assert walk["position"].tolist() == [0, 0.25, 0.5, 0.75, 0.9, 0.95, 1]
+    assert not table.duplicated(["route", "point"]).any()
+
+
+def test_a_training_run_may_begin_and_end_at_the_endpoints():
+    run = {"steps": [10, 1, 100], "untrained": 0, "trained": 400}
+    table = along("m", ROUTES, run).query("route == 'step'")
+    assert table["point"].tolist() == [
+        "untrained", "step-000001", "step-000010", "step-000100", "trained",
+    ]  # fmt: skip
+    assert table["position"].tolist() == [0, 1, 10, 100, 400]
+
+
+def test_control_starts_walk_the_whole_route_to_the_same_end():
+    table = along("m", ROUTES, controls={"zeros": {}}).query("route == 'linear+zeros'")
+    assert table["point"].tolist() == [
+        "untrained+zeros", "linear+zeros-0.250", "linear+zeros-0.500", "linear+zeros-0.750",
+        "trained",
+    ]  # fmt: skip
