@@ -1,5 +1,8 @@
 """Tiny checkpoints with random weights in the genuine formats."""
 
+import sys
+from pathlib import Path
+
 import torch
 from transformers import (
     EncodecConfig,
@@ -74,3 +77,26 @@ def llama(folder, seed=0):
     LlamaForCausalLM(config).save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder
+
+
+def small_workflow(folder):
+    """What tests/small/config/config.yaml names: a language model, recordings, sentences."""
+    import numpy as np
+    import soundfile
+
+    folder = Path(folder)
+    llama(folder / "models/llama")
+    recordings = folder / "recordings"
+    recordings.mkdir(parents=True, exist_ok=True)
+    lines = ["path\tpitch\tinstrument"]
+    for pitch in range(60, 64):
+        time = np.arange(22050) / 22050
+        tone = 0.5 * np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * time)
+        soundfile.write(recordings / f"sine {pitch}.wav", tone, 22050)
+        lines.append(f"sine {pitch}.wav\t{pitch}\tsine")
+    (recordings / "sheet.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "sentences.txt").write_text("a tune in C\n音の高さ\na longer song in D minor\n")
+
+
+if __name__ == "__main__":
+    small_workflow(sys.argv[1])

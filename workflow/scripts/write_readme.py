@@ -1,4 +1,5 @@
 """Write results/README.md: what lies where, in which units, and how to load it."""
+# ruff: noqa: E501 (tables of Markdown have long lines)
 
 from pathlib import Path
 

@@ -5,8 +5,6 @@ from tqdm import tqdm
 from rasen import inputs, stimuli
 from rasen.errors import RasenError, one_error
 
-SHOWN = 20  # bad clips named in one message
-
 
 def encode(family, clips, path, device, **attributes):
     """Turn every clip (a row of the DataFrame `clips`) into inputs of `family`, written to `path`.
@@ -21,8 +19,6 @@ def encode(family, clips, path, device, **attributes):
         except RasenError as error:
             problems.append(f"clip {row.clip}: {error}")
     heading = f"{len(problems)} of {len(clips)} clips cannot be used:"
-    if len(problems) > SHOWN:
-        problems = problems[:SHOWN] + [f"and {len(problems) - SHOWN} more"]
     if error := one_error(problems, heading):
         raise error
     inputs.write(path, encoded, clips, **attributes)

@@ -5,9 +5,14 @@ class RasenError(Exception):
     """A mistake in the input, told in one or a few plain lines (never shown as a traceback)."""
 
 
-def one_error(problems, heading=""):
+SHOWN = 20  # problems named in one message
+
+
+def one_error(problems, heading="", shown=SHOWN):
     """All `problems` (strings) as one RasenError, or None when there are none."""
     problems = list(problems)
+    if len(problems) > shown:
+        problems = [*problems[:shown], f"and {len(problems) - shown} more"]
     if not problems:
         return None
     if len(problems) == 1 and not heading:

@@ -62,7 +62,9 @@ class Audiocraft(MusicGen):
         """xp.cfg, the settings of the training run, which every exported file carries."""
         path = self.folder / "state_dict.bin"
         if not path.is_file():
-            raise RasenError(f"{path}: no such file; `weights` of an audiocraft model is its folder")
+            raise RasenError(
+                f"{path}: no such file; `weights` of an audiocraft model is its folder"
+            )
         content = unpickle(path)
         if not isinstance(content.get("xp.cfg"), str) or "best_state" not in content:
             raise RasenError(

@@ -17,7 +17,6 @@ class CausalLM(Family):
     """A folder that AutoModelForCausalLM opens, its tokenizer beside the weights."""
 
     reads = "text"
-    groups = ["token"]
 
     def __init__(self, folder, options):
         super().__init__(folder, options)
@@ -32,6 +31,7 @@ class CausalLM(Family):
                 f"{folder}: not a causal language model that transformers knows ({reason}); "
                 "check `family`"
             ) from None
+        self.groups = ["token"]
         self.layers = [
             "embeddings",
             *(f"output of layer {layer}" for layer in range(1, depth)),
@@ -89,9 +89,9 @@ class CausalLM(Family):
 
     def losses(self, network, batch):
         tokens = batch["tokens"].long()
-        logits = network(
-            input_ids=tokens, attention_mask=_mask(batch), use_cache=False
-        ).logits[:, :-1]
+        logits = network(input_ids=tokens, attention_mask=_mask(batch), use_cache=False).logits[
+            :, :-1
+        ]
         wanted = tokens[:, 1:].masked_fill(~_mask(batch)[:, 1:].bool(), -100)
         loss = torch.nn.functional.cross_entropy(
             logits.flatten(0, 1).float(), wanted.flatten(), reduction="none"

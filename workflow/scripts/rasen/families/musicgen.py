@@ -156,6 +156,9 @@ class MusicGen(Family):
         clips, steps = len(codes), codes.shape[1]
         logits = logits.view(clips, self.books, steps, -1)
         wanted = sequence[:, 1:].transpose(1, 2)  # [clip, book, time]
+        # What a short clip's delayed books still say after its last step is no target.
+        over = torch.arange(steps, device=codes.device) >= batch["lengths"][:, None]
+        wanted = wanted.masked_fill(over[:, None], self.special)
         loss = torch.nn.functional.cross_entropy(
             logits.flatten(0, 2).float(),
             wanted.flatten(),

@@ -3,7 +3,7 @@
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 (the backend has to be chosen first)
+import matplotlib.pyplot as plt
 
 # Okabe and Ito's colours, told apart by every kind of colour vision.
 BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE = (

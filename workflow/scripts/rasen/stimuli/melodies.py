@@ -1,7 +1,9 @@
 """Short clips of synthetic music: a melody over chords, different for every seed."""
 
 import numpy as np
+import pandas as pd
 
+from rasen.seeds import generator
 from rasen.stimuli.synth import TIMBRES, tone
 
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
@@ -13,13 +15,31 @@ BAR = 4  # beats a chord lasts
 STEPS = (-2, -1, -1, 1, 1, 2)  # scale steps from one note to the next
 
 
-def melody(seed: int, seconds: float, rate: int) -> np.ndarray:
-    """The clip that belongs to a seed: float32 [samples].
+def clips(settings):
+    """One row a clip of a seeded set; longer sets begin with the clips of shorter ones."""
+    count = settings["clips"]
+    return pd.DataFrame(
+        {
+            "clip": [f"melody-{settings['seed']}-{index:06d}" for index in range(count)],
+            "kind": "melodies",
+            "seed": settings["seed"],
+            "index": range(count),
+            "seconds": float(settings["seconds"]),
+        }
+    )
+
+
+def sound(row, rate):
+    """The melody of one row [time]."""
+    return melody(generator(row.seed, "melody", row.index), row.seconds, rate)
+
+
+def melody(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+    """A clip drawn from a generator: float32 [samples].
 
     A key, a tempo and two timbres are drawn once. The melody walks up and down the scale; half
     of the clips double it at the octave and half put a triad under every bar.
     """
-    rng = np.random.default_rng(seed)
     scale = LOWEST + rng.integers(12) + (MAJOR + 12 * np.arange(4)[:, None]).ravel()
     beat = rng.choice(BEATS)
     lead, backing = rng.choice(list(TIMBRES), size=2)

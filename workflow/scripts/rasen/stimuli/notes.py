@@ -57,7 +57,9 @@ def sound(row, rate):
             row.soundfont, int(row.instrument), row.pitch, row.repeats, seconds, rate
         )
     else:
-        sound = np.tile(synth.tone(row.pitch, seconds, rate, row.instrument), row.repeats)
+        sound = np.tile(
+            synth.tone(row.pitch, seconds, rate, synth.TIMBRES[row.instrument]), row.repeats
+        )
     peak = np.abs(sound).max()
     if peak == 0:  # a program may have no sample at this pitch
         raise RasenError(f"is silent: instrument {row.instrument} has no sound at this pitch")

@@ -8,6 +8,7 @@ import numpy as np
 from rasen.errors import RasenError
 
 VELOCITY = 64  # as SynTheory
+FADE = 0.1  # seconds in which silenced voices are surely gone
 
 
 def repeated_note(path, program, pitch, repeats, seconds, rate):
@@ -20,7 +21,8 @@ def repeated_note(path, program, pitch, repeats, seconds, rate):
         synth.program_select(0, font, 0, program)
     except RuntimeError:
         raise RasenError(f"{path}: has no program {program} in bank 0; leave it out") from None
-    synth.sounds_off()  # nothing of an earlier clip may ring on
+    synth.sounds_off()
+    synth.generate(round(FADE * rate))  # nothing of an earlier clip may ring on
     strokes = []
     for _ in range(repeats):
         synth.noteon(0, pitch, VELOCITY)
@@ -33,12 +35,12 @@ def repeated_note(path, program, pitch, repeats, seconds, rate):
 @cache
 def _synth(path, rate):
     """A software synthesiser with the SoundFont loaded."""
-    from tinysoundfont import Synth, SoundFontException
+    from tinysoundfont import SoundFontException, Synth
 
     if not Path(path).is_file():
         raise RasenError(f"{path}: no such SoundFont; correct `soundfont` or remove it")
     synth = Synth(samplerate=rate)
     try:
         return synth, synth.sfload(str(path))
-    except SoundFontException as error:
-        raise RasenError(f"{path}: not a SoundFont that can be read ({error})") from None
+    except (SoundFontException, RuntimeError):
+        raise RasenError(f"{path}: not a SoundFont that can be read; give a .sf2 file") from None

@@ -19,7 +19,6 @@ DTYPES = {
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8,
     "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
-SHOWN = 5  # differences named in one message
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,9 @@ def _mapped(path, base, entry):
         page = first // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
         with open(path, "rb") as file:
             view = mmap.mmap(file.fileno(), last - page, access=mmap.ACCESS_COPY, offset=page)
-        return torch.frombuffer(view, dtype=dtype, count=prod(shape), offset=first - page).view(shape)
+        return torch.frombuffer(view, dtype=dtype, count=prod(shape), offset=first - page).view(
+            shape
+        )
 
     return Lazy(shape, read)
 
@@ -142,8 +143,6 @@ def compare(found, wanted, where):
     ]
     extra = [f"unexpected: {name}" for name in found if name not in wanted]
     problems = missing + shapes + extra
-    if len(problems) > SHOWN:
-        problems = problems[:SHOWN] + [f"and {len(problems) - SHOWN} more differences"]
     heading = f"{where}: not a checkpoint of this architecture (check `family` and `weights`):"
-    if error := one_error(problems, heading):
+    if error := one_error(problems, heading, shown=5):
         raise error

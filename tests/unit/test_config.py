@@ -1,0 +1,136 @@
+"""The config: defaults, every mistake at once, and a schema that describes itself."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rasen import config, places
+from rasen.errors import RasenError
+
+HOUSE = Path(__file__).parents[2]
+SCHEMA = HOUSE / "workflow/schemas/config.schema.yaml"
+SMALLEST = {"models": {"m": {"family": "musicgen", "weights": "/models/m"}}}
+
+
+def load(settings):
+    return config.load(settings, SCHEMA)
+
+
+@pytest.mark.parametrize("path", ["config/config.yaml", "tests/small/config/config.yaml"])
+def test_shipped_configs_are_sound(path):
+    load(yaml.safe_load((HOUSE / path).read_text()))
+
+
+def test_defaults_are_filled_in_at_every_depth():
+    full = load(SMALLEST)
+    assert full["routes"]["linear"]["whole"] == [0, 0.25, 0.5, 0.75, 1]
+    assert full["models"]["m"]["initial"] == {"rule": "official", "seed": 0}
+    assert SMALLEST == {"models": {"m": {"family": "musicgen", "weights": "/models/m"}}}
+
+
+def test_all_mistakes_are_told_at_once_with_hints():
+    broken = {
+        "models": {"m": {"familly": "musicgen", "dtype": "flaot32", "weights": "x", "batch": 0}},
+        "perplexity": {"bootstrp": 7},
+        "routes": {"linear": {"near": [2]}},
+        "stimuli": {"a": {"kind": "notes", "keyes": 5}},
+    }
+    with pytest.raises(RasenError) as error:
+        load(broken)
+    for part in [
+        "models.m.familly: unknown setting; did you mean 'family'?",
+        "models.m.family: is missing",
+        "models.m.dtype: 'flaot32' is not one of float32, float16, bfloat16; did you mean",
+        "models.m.batch: 0 is less than the minimum of 1",
+        "perplexity.bootstrp: unknown setting; did you mean 'bootstrap'?",
+        "routes.linear.near.0: 2 is greater than the maximum of 1",
+        "stimuli.a.keyes: unknown setting; did you mean 'keys'?",
+    ]:
+        assert part in str(error.value), part
+
+
+def test_names_nobody_defines_are_told():
+    settings = {"models": {"m": SMALLEST["models"]["m"] | {"activations": ["nots"]}}}
+    settings["stimuli"] = {"notes": {"kind": "notes"}}
+    with pytest.raises(RasenError, match=r"no stimulus set 'nots'; did you mean 'notes'"):
+        load(settings)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "a b", ".hidden", "a\n"])
+def test_names_cannot_leave_results(name):
+    with pytest.raises(RasenError):
+        load({"models": {name: SMALLEST["models"]["m"]}})
+    with pytest.raises(RasenError):
+        load(SMALLEST | {"stimuli": {name: {"kind": "notes"}}})
+
+
+def described(rule, path=""):
+    """Paths of properties without a description."""
+    for name, part in rule.get("properties", {}).items():
+        if not ({"description", "const", "$ref"} & set(part)):
+            yield f"{path}.{name}"
+        yield from described(part, f"{path}.{name}")
+
+
+def test_every_setting_is_described():
+    schema = yaml.safe_load(SCHEMA.read_text())
+    assert not list(described(schema))
+    assert not [name for part in schema["$defs"].values() for name in described(part)]
+
+
+# --- where weights lie
+
+
+@pytest.mark.parametrize(
+    ("weights", "folder"),
+    [
+        ("facebook/musicgen-small", "resources/models/facebook--musicgen-small"),
+        ("gpt2", "resources/models/gpt2"),
+        ("a/b@step100", "resources/models/a--b@step100"),
+        ("/data/musicgen", "/data/musicgen"),
+        ("./here", "here"),
+        ("resources/models/nano", "resources/models/nano"),
+    ],
+)
+def test_local_folders_and_hub_ids(weights, folder):
+    assert str(Path(places.folder(weights))) == folder
+    assert bool(places.hub_id(weights)) == (weights[0] not in "./r")
+
+
+def test_an_existing_folder_wins_over_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "facebook/musicgen-small").mkdir(parents=True)
+    assert places.folder("facebook/musicgen-small") == "facebook/musicgen-small"
+
+
+def test_what_is_missing_is_told_before_any_job(tmp_path):
+    settings = {
+        "models": {"m": {"family": "musicgen", "weights": str(tmp_path / "no")}},
+        "stimuli": {"a": {"kind": "audio", "sheet": str(tmp_path / "no.tsv")}},
+    }
+    problems = places.missing(load(settings))
+    assert len(problems) == 2
+    assert "models.m.weights" in problems[0]
+    assert "stimuli.a.sheet" in problems[1]
+    assert places.missing(load({"models": {"m": {"family": "musicgen", "weights": "a/b"}}})) == []
+
+
+def test_a_recipe_holds_what_its_point_needs_and_not_more():
+    model = load(
+        {
+            "models": {
+                "m": {
+                    "family": "musicgen",
+                    "weights": "/m",
+                    "controls": {"zeros": {"rule": "zeros"}},
+                    "checkpoints": {"weights": "/runs/{step}", "steps": [5]},
+                }
+            }
+        }
+    )["models"]["m"]
+    assert "initial" not in places.recipe(model, "trained")
+    assert places.recipe(model, "linear-0.500")["initial"]["rule"] == "official"
+    assert places.recipe(model, "linear+zeros-0.500")["initial"]["rule"] == "zeros"
+    assert places.recipe(model, "step-000005")["checkpoint"] == "/runs/5"
+    assert places.recipe(model, "trained", ["delay", "codec"])["options"] == {"delay": True}

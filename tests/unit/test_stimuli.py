@@ -1,0 +1,194 @@
+"""Stimuli: SynTheory's numbers, the user's sheets, and bad audio told by name."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from rasen import audio, stimuli
+from rasen.encoding import encode
+from rasen.errors import RasenError
+from rasen.inputs import Inputs
+from rasen.stimuli import notes, synth
+
+NOTES = {"kind": "notes", "lowest": 48, "keys": 36, "instruments": "all", "soundfont": None,
+         "repeats": 4, "beats": 2, "tempo": 120}  # fmt: skip
+RATE = 16000
+
+
+def rows(settings):
+    return list(stimuli.clips(settings).itertuples(index=False))
+
+
+# --- notes
+
+
+def test_notes_are_syntheorys_by_default():
+    table = stimuli.clips(NOTES)
+    assert len(table) == 36 * len(synth.TIMBRES)
+    assert table["pitch"].unique().tolist() == list(range(48, 84))
+    assert table["clip"].is_unique
+    assert table.loc[0, ["clip", "pitch_class", "octave"]].tolist()[1:] == [0, 3]
+    assert len(stimuli.sound(rows(NOTES)[0], RATE)) == 4 * RATE  # 4 x 2 beats at 120
+
+
+def test_ninety_two_programs():
+    assert len(notes.SYNTHEORY_PROGRAMS) == 92
+
+
+def test_pitch_is_what_is_heard():
+    """The strongest common period of every note is that of its key."""
+    for row in rows(NOTES | {"instruments": ["piano"], "keys": 30}):
+        sound = stimuli.sound(row, RATE)[: RATE // 2]
+        spectrum = np.fft.rfft(sound * np.hanning(len(sound)), 1 << 16)
+        correlation = np.fft.irfft(np.abs(spectrum) ** 2)
+        period = RATE / (440 * 2 ** ((row.pitch - 69) / 12))
+        lags = np.arange(round(period * 0.6), round(period * 1.7))
+        assert abs(lags[correlation[lags].argmax()] / period - 1) < 0.02, row.clip
+
+
+def test_a_clip_is_the_same_alone_and_after_others():
+    table = rows(NOTES | {"instruments": ["violin", "bell"], "keys": 3})
+    first = [stimuli.sound(row, RATE) for row in table]
+    again = [stimuli.sound(row, RATE) for row in reversed(table)][::-1]
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert all(sound.dtype == np.float32 and abs(sound).max() <= 1 for sound in first)
+
+
+def test_unknown_instruments_are_named():
+    with pytest.raises(RasenError, match="kazoo"):
+        stimuli.clips(NOTES | {"instruments": ["piano", "kazoo"]})
+
+
+def test_melodies_are_seeded_clip_by_clip():
+    short = rows({"kind": "melodies", "clips": 2, "seconds": 1, "seed": 5})
+    longer = rows({"kind": "melodies", "clips": 4, "seconds": 1, "seed": 5})
+    other = rows({"kind": "melodies", "clips": 2, "seconds": 1, "seed": 6})
+    assert np.array_equal(stimuli.sound(short[1], RATE), stimuli.sound(longer[1], RATE))
+    assert not np.array_equal(stimuli.sound(short[1], RATE), stimuli.sound(other[1], RATE))
+    assert not np.array_equal(stimuli.sound(short[0], RATE), stimuli.sound(short[1], RATE))
+
+
+# --- sheets
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    tone = 0.5 * np.sin(np.arange(48000) * 0.05)
+    soundfile.write(tmp_path / "stereo 44k.wav", np.stack([tone, -0.5 * tone], 1), 44100)
+    soundfile.write(tmp_path / "tone.flac", tone, 16000)
+    (tmp_path / "sheet.tsv").write_text(
+        "\ufeffpath\tpitch\tinstrument\r\nstereo 44k.wav\t60\tflüte\r\ntone.flac\t61\toboe\r\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def test_sheet_with_byte_order_mark_and_windows_lines(recordings):
+    settings = {"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2}
+    table = stimuli.clips(settings)
+    assert table["pitch"].tolist() == [60, 61]
+    assert table["instrument"].tolist() == ["fl\u00fcte", "oboe"]
+    first, second = rows(settings)
+    assert len(stimuli.sound(first, RATE)) == round(48000 / 44100 * RATE)
+    assert len(stimuli.sound(second, RATE)) == 2 * RATE
+
+
+def test_missing_recordings_are_all_named(recordings):
+    (recordings / "sheet.tsv").write_text("path\na.wav\ntone.flac\nb.wav\n")
+    with pytest.raises(RasenError, match=r"line 2: .*a\.wav does not exist\n.*line 4: .*b\.wav"):
+        stimuli.clips({"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "needs a line of column names"),
+        ("path\n", "at least one row"),
+        ("file\ntone.flac\n", "no column `path`"),
+        ("path\tpitch\ntone.flac\n", "line 2: 1 fields, expected 2"),
+        ("path\tkind\ntone.flac\tx\n", "used by Rasen"),
+    ],
+)
+def test_broken_sheets_are_refused(recordings, text, message):
+    (recordings / "sheet.tsv").write_text(text)
+    with pytest.raises(RasenError, match=message):
+        stimuli.clips({"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2})
+
+
+def test_text_from_lines_and_json_lines(tmp_path):
+    (tmp_path / "a.txt").write_text("one\n\n二つ\n", encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text('{"text": "x", "language": "en"}\n{"text": "y"}\n')
+    assert stimuli.clips({"kind": "text", "sheet": str(tmp_path / "a.txt")})["text"].tolist() == [
+        "one", "二つ",
+    ]  # fmt: skip
+    assert len(stimuli.clips({"kind": "text", "sheet": str(tmp_path / "a.jsonl")})) == 2
+
+
+# --- bad audio
+
+
+def test_bad_audio_is_told_by_name_with_the_cure(tmp_path):
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("not audio at all")
+    soundfile.write(tmp_path / "no samples.wav", np.zeros(0), 16000)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
+    soundfile.write(tmp_path / "nan.wav", np.full(16000, np.nan), 16000, subtype="FLOAT")
+    for name, reason in {
+        "empty.wav": "0 bytes",
+        "text.wav": "cannot be read as audio",
+        "no samples.wav": "no samples",
+        "silent.wav": "silent",
+        "nan.wav": "not numbers",
+        "absent.wav": "no such file",
+    }.items():
+        with pytest.raises(RasenError, match=reason) as error:
+            audio.read(tmp_path / name, 16000)
+        assert str(tmp_path / name) in str(error.value)
+
+
+def test_all_bad_clips_are_told_at_once_and_nothing_is_written(family, tmp_path):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
+    soundfile.write(tmp_path / "short.wav", np.ones(100), 16000)
+    soundfile.write(tmp_path / "good.wav", np.sin(np.arange(9000)), 8000)
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("path\nsilent.wav\ngood.wav\nshort.wav\n")
+    clips = stimuli.clips({"kind": "audio", "sheet": str(sheet), "seconds": 9})
+    with pytest.raises(RasenError, match="2 of 3 clips") as error:
+        encode(family, clips, tmp_path / "i.h5", "cpu")
+    assert "silent.wav" in str(error.value)
+    assert "000002-short: 100 samples at 16000 Hz are less than one frame" in str(error.value)
+    assert not list(tmp_path.glob("i.h5*"))
+
+    sheet.write_text("path\ngood.wav\n")
+    clips = stimuli.clips({"kind": "audio", "sheet": str(sheet), "seconds": 9})
+    encode(family, clips, tmp_path / "i.h5", "cpu")
+    assert Inputs(tmp_path / "i.h5").frames.tolist() == [57]  # 18000 samples, 320 a frame
+
+
+def test_resampling_keeps_a_tone():
+    time = np.arange(44100) / 44100
+    resampled = audio.resample(np.sin(2 * np.pi * 440 * time), 44100, 16000)
+    wanted = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    assert np.abs(resampled - wanted)[500:-500].max() < 1e-3
+
+
+def test_tokens_are_transformers_own(family):
+    from transformers import MusicgenForConditionalGeneration
+
+    sound = stimuli.sound(rows(NOTES | {"instruments": ["piano"], "keys": 1})[0], RATE)
+    model = MusicgenForConditionalGeneration.from_pretrained(family.folder)
+    import torch
+
+    theirs = model.audio_encoder.encode(torch.from_numpy(sound)[None, None]).audio_codes
+    assert np.array_equal(family.encode(sound, "cpu")["codes"].T, theirs[0, 0].numpy())
+
+
+def test_a_model_is_not_fed_what_it_cannot_read(family, language):
+    text = SimpleNamespace(kind="text", text="x", clip="a")
+    note = rows(NOTES)[0]
+    with pytest.raises(RasenError, match="reads audio"):
+        stimuli.render(text, family)
+    with pytest.raises(RasenError, match="reads text"):
+        stimuli.render(note, language)
