@@ -7,10 +7,14 @@ from pathlib import Path
 
 import torch
 from transformers import initialization
+from transformers.utils import logging
 
 from rasen.errors import RasenError
 from rasen.weights.fill import slots
 from rasen.weights.laws import Law, constant
+
+logging.set_verbosity_error()  # it warns of MusicGen's special token, which is meant
+logging.disable_progress_bar()
 
 
 def read_config(folder):

@@ -1,0 +1,66 @@
+"""What would run: every target, from nothing, without any data."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import HOUSE
+
+TARGETS = ["all", "nano", "stimuli", "activations", "gradient", "perplexity"]
+
+
+@pytest.mark.parametrize("target", [*TARGETS, "results/export/nano/linear-0.500"])
+def test_every_target_can_be_planned(fresh, target):
+    assert fresh.planned("--forceall", target)
+
+
+def test_points_are_visited_once(fresh):
+    """Three routes and two control-free models: ends are shared, 5 + 3 points in all."""
+    jobs = fresh.planned("--forceall")
+    assert jobs["measure_perplexity"] == 5 + 3
+    assert jobs["dump_activations"] == 2 * 5 + 3
+    assert jobs["correct_gradient"] == 1
+    assert jobs["check_weights"] == 3
+    assert jobs["encode_stimuli"] == 5
+    assert jobs["train_nano"] == 1
+
+
+def test_default_config_can_be_planned_as_typed():
+    """`snakemake -n` and `snakemake -n --profile slurm` from the checkout."""
+    snakemake = Path(sys.executable).with_name("snakemake")
+    for extra in ([], ["--profile", "slurm"], ["--snakefile", "workflow/Snakefile"]):
+        command = [snakemake, "--dry-run", "--quiet", "all", "--cores", "8", *extra]
+        done = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_models_from_the_hub_are_planned_offline(other):
+    """Hub ids and paths to nowhere do not stop a dry run."""
+
+    def change(config):
+        config["models"]["llama"]["weights"] = "nobody/nothing"
+        config["models"]["llama"]["checkpoints"] = {
+            "weights": "nobody/nothing@step{step}", "steps": [1, 2],
+        }  # fmt: skip
+
+    other.edit(change)
+    jobs = other.planned()
+    assert jobs["fetch_weights"] == 3
+    other.edit(lambda config: config["models"]["llama"].update(weights="/nowhere/at/all"))
+    assert other.planned()
+
+
+def test_what_is_missing_is_told_before_any_job(other):
+    other.edit(lambda config: config["models"]["llama"].update(weights="/nowhere/at/all"))
+    output = other.snakemake(ok=False)
+    assert "models.llama.weights: /nowhere/at/all does not exist; give a local" in output
+    assert "Traceback" not in output
+    assert not (other.folder / "results/weights").exists()
+
+
+def test_config_mistakes_are_told_before_any_job(other):
+    other.edit(lambda config: config["perplexity"].update(bootstrp=3))
+    output = other.snakemake(ok=False)
+    assert "perplexity.bootstrp: unknown setting; did you mean 'bootstrap'?" in output
+    assert "Traceback" not in output

@@ -1,0 +1,191 @@
+"""The small workflow, really run: what it makes, what reruns, what breaks."""
+
+import os
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+
+from rasen import store
+
+
+def table(study, name):
+    return pd.read_parquet(study.folder / f"results/tables/{name}.parquet")
+
+
+def test_a_run_leaves_what_it_promises_and_nothing_half_done(finished):
+    results = finished.folder / "results"
+    assert (results / "README.md").exists()
+    assert (results / "figures/perplexity/nano.svg").stat().st_size > 5000
+    assert not list(finished.folder.rglob("*.partial"))
+    assert not list(results.rglob("*.safetensors")), "corrected weights are temporary"
+    assert finished.planned() == {}
+
+
+def test_tables_are_tidy_and_complete(finished):
+    points = table(finished, "points")
+    assert list(points) == ["model", "route", "point", "position"]
+    perplexity = table(finished, "perplexity")
+    keys = ["model", "route", "point", "position", "group"]
+    assert list(perplexity)[:5] == keys
+    assert not perplexity.duplicated(keys).any()
+    assert not perplexity.isna().any().any()
+    assert len(perplexity) == 5 * len(points.query("model == 'nano'")) + 2 * len(
+        points.query("model == 'llama'")
+    )
+    gradient = table(finished, "gradient")
+    assert gradient["point"].tolist() == ["gradient-0.500"]
+    assert (gradient["loss_after"] < gradient["loss_before"]).all()
+    assert (gradient["change"] > 0).all()
+
+
+def test_the_ends_of_routes_are_one_and_the_same(finished):
+    perplexity = table(finished, "perplexity").query("model == 'nano' and group == 'mean'")
+    for end in ("untrained", "trained"):
+        assert perplexity.query("point == @end")["perplexity"].nunique() == 1
+        assert set(perplexity.query("point == @end")["route"]) == {"linear", "step"}
+
+
+def test_nanos_run_begins_at_theta_init(finished):
+    """Step 0 of the training run is bit for bit the point `untrained`."""
+    from rasen.families.walk import open_at
+
+    nano = finished.folder / "resources/models/nano"
+    recipe = {"family": "musicgen", "weights": nano, "dtype": "float32", "point": "untrained"}
+    _, network = open_at(recipe | {"initial": {"rule": "official", "seed": 0}}, "cpu")
+    first = load_file(nano / "checkpoints/step-000000/model.safetensors")
+    last = load_file(nano / "checkpoints/step-000004/model.safetensors")
+    trained = load_file(nano / "model.safetensors")
+    for name, tensor in network.state_dict().items():
+        assert np.array_equal(tensor, first[name]), name
+        assert np.array_equal(last[name], trained[f"decoder.{name}"]), name
+
+
+def test_activations_describe_themselves(finished):
+    path = finished.folder / "results/activations/nano/linear-0.500/recordings.h5"
+    store.verify(path)
+    with h5py.File(path) as file:
+        assert file["layers/06"].shape == (4, 128)
+        assert file["clips/pitch"][:].tolist() == [60, 61, 62, 63]
+        for name in ("model", "point", "recipe", "weights", "stimuli", "code", "pool", "layers"):
+            assert file.attrs[name], name
+        assert '"rule": "official"' in file.attrs["recipe"]
+
+
+def test_report_can_be_made(finished):
+    finished.snakemake("--report", "results/report.html")
+    page = (finished.folder / "results/report.html").read_text()
+    assert "Perplexity" in page
+
+
+def test_a_point_can_be_exported(finished):
+    from transformers import MusicgenForConditionalGeneration
+
+    finished.snakemake("results/export/nano/linear-0.500")
+    folder = finished.folder / "results/export/nano/linear-0.500"
+    MusicgenForConditionalGeneration.from_pretrained(folder)
+    assert finished.planned() == {}
+
+
+# --- what reruns
+
+
+def nothing(config):
+    pass
+
+
+def set_in(*path):
+    *steps, key, value = path
+
+    def change(config):
+        for step in steps:
+            config = config.setdefault(step, {})
+        config[key] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        (nothing, {}),
+        (set_in("perplexity", "bootstrap", 200), {"gather_perplexity": 1, "plot_perplexity": 2}),
+        (set_in("models", "nano", "batch", 3), {}),
+        (set_in("models", "nano", "device", "cpu"), {}),
+        (set_in("models", "nano", "memory", 9000), {}),
+        (set_in("activations", "pool", "last"), {"dump_activations": 13}),
+        (set_in("models", "nano", "delay", False), {"dump_activations": 10}),
+        (
+            set_in("models", "llama", "initial", {"rule": "hf", "seed": 2}),
+            {"dump_activations": 2, "measure_perplexity": 2, "gather_perplexity": 1,
+             "plot_perplexity": 2},
+        ),
+        (
+            set_in("routes", "linear", "near", [0.9, 1]),
+            {"list_points": 1, "dump_activations": 3, "measure_perplexity": 2,
+             "gather_perplexity": 1, "gather_gradient": 1, "plot_perplexity": 2},
+        ),
+        (
+            set_in("routes", "gradient", "eta", 0.5),
+            {"correct_gradient": 1, "gather_gradient": 1, "dump_activations": 2,
+             "measure_perplexity": 1, "gather_perplexity": 1, "plot_perplexity": 2},
+        ),
+        (
+            set_in("stimuli", "sentences", "sheet", "others.txt"),
+            {"list_stimuli": 1, "encode_stimuli": 1, "dump_activations": 3,
+             "measure_perplexity": 3, "gather_perplexity": 1, "plot_perplexity": 2},
+        ),
+    ],
+)  # fmt: skip
+def test_an_edit_reruns_exactly_its_dependants(finished, change, jobs):
+    shutil.copy(finished.folder / "sentences.txt", finished.folder / "others.txt")
+    undo = finished.edit(change)
+    try:
+        assert finished.planned() == jobs
+    finally:
+        undo()
+    assert finished.planned() == {}
+
+
+def test_touched_inputs_rerun_nothing(finished):
+    for name in ("sentences.txt", "recordings/sheet.tsv"):
+        os.utime(finished.folder / name)
+    assert finished.planned() == {}
+
+
+# --- what breaks
+
+
+def test_broken_weights_stop_their_jobs_and_no_others(other):
+    """One clear line in the log, nothing half-written, other models go on."""
+    weights = other.folder / "models/llama/model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    other.edit(lambda config: config["models"]["nano"].update(activations=[]))
+    target = ["results/inputs/nano/music.h5", "results/perplexity/llama/trained.parquet"]
+    output = other.snakemake("--keep-going", *target, ok=False)
+    log = (other.folder / "logs/check_weights/llama/trained.log").read_text()
+    assert log.startswith("Error: models/llama/model.safetensors: damaged or cut short")
+    assert len(log.splitlines()) == 1
+    assert "check_weights" in output
+    assert (other.folder / "results/inputs/nano/music.h5").exists()
+    assert not (other.folder / "results/weights/llama").exists()
+
+    weights.write_bytes(whole)
+    other.snakemake(*target)
+    assert (other.folder / "results/perplexity/llama/trained.parquet").exists()
+
+
+def test_bad_recordings_are_all_named(other):
+    (other.folder / "recordings/sine 61.wav").write_bytes(b"")
+    (other.folder / "recordings/sine 62.wav").write_text("words")
+    other.snakemake("results/inputs/nano/recordings.h5", ok=False)
+    log = (other.folder / "logs/encode_stimuli/nano/recordings.log").read_text()
+    assert "Error: 2 of 4 clips cannot be used:" in log
+    assert "sine 61.wav: the file is empty (0 bytes); replace it" in log
+    assert "sine 62.wav: cannot be read as audio" in log
+    assert "Traceback" not in log
+    assert not (other.folder / "results/inputs/nano/recordings.h5").exists()

@@ -1,0 +1,54 @@
+"""Make nano: its music, its codec, its training run."""
+
+from pathlib import Path
+from shutil import rmtree
+
+import torch
+from tqdm import tqdm
+from transformers import MusicgenForCausalLM
+
+from rasen.families.musicgen import official_law
+from rasen.nano.codec import RATE, encode, fit_codec
+from rasen.nano.decoder import decoder_config, log_spaced, train
+from rasen.nano.folder import save_model, save_step
+from rasen.seeds import generator
+from rasen.stimuli.melodies import melody
+from rasen.weights.fill import copy_in, slots
+from rasen.weights.laws import draw
+
+CLIPS, SECONDS = 240, 4.0
+
+
+def make(folder, seed, steps):
+    """Write nano and the checkpoints of its run into `folder`.
+
+    The run begins at the official theta_init of this seed, the very point `untrained` of a model
+    with `initial: {rule: official, seed: ...}`, so its route and the straight line share both ends.
+    """
+    folder = Path(folder)
+    rmtree(folder, ignore_errors=True)
+    partial = folder.with_name(folder.name + ".partial")
+    rmtree(partial, ignore_errors=True)
+    clips = torch.stack(
+        [
+            torch.from_numpy(melody(generator(seed, "melody", index), SECONDS, RATE))
+            for index in tqdm(range(CLIPS), desc="music", unit="clip", disable=None)
+        ]
+    )
+    codec = fit_codec(clips, seed)
+    codes = encode(codec, clips)
+    network = MusicgenForCausalLM(decoder_config())
+    shapes = {name: tensor.shape for name, tensor in slots(network).items()}
+    copy_in(
+        network,
+        {
+            name: lambda name=name: draw(
+                [official_law(name, shapes[name])], shapes[name], seed, name
+            )
+            for name in shapes
+        },
+    )
+    for step in train(network, codes, steps, log_spaced(steps), seed):
+        save_step(partial, step, network)
+    save_model(partial, codec, network, seed)
+    partial.rename(folder)
