@@ -254,3 +254,10 @@ def test_numbers_that_float16_cannot_hold_are_refused(family, at, codes, tmp_pat
     with pytest.raises(RasenError, match="NaN or infinite"):
         dumped(family, network, codes, tmp_path / "a.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_is_not_a_number_is_said(family, at, codes):
+    network = at("trained")
+    network.lm_heads[1].weight.fill_(float("nan"))
+    with pytest.raises(RasenError, match="the loss of clip clip0 is not a number"):
+        perplexity.clip_losses(family, network, codes, "cpu", 4)

@@ -51,7 +51,7 @@ class Study:
         before = path.read_text()
         config = self.config
         change(config)
-        path.write_text(yaml.safe_dump(config))
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
         return lambda: path.write_text(before)
 
 
@@ -74,6 +74,6 @@ def finished(fresh):
 @pytest.fixture
 def other(fresh, tmp_path):
     """A copy of the inputs without any results."""
-    shutil.copytree(fresh.folder, tmp_path, dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns("results", "logs", ".snakemake", "resources"))  # fmt: skip
+    made = shutil.ignore_patterns("results", "logs", ".snakemake", "resources")
+    shutil.copytree(fresh.folder, tmp_path, dirs_exist_ok=True, ignore=made)
     return Study(tmp_path)

@@ -45,8 +45,9 @@ def test_tables_are_tidy_and_complete(finished):
 def test_the_ends_of_routes_are_one_and_the_same(finished):
     perplexity = table(finished, "perplexity").query("model == 'nano' and group == 'mean'")
     for end in ("untrained", "trained"):
-        assert perplexity.query("point == @end")["perplexity"].nunique() == 1
-        assert set(perplexity.query("point == @end")["route"]) == {"linear", "step"}
+        rows = perplexity[perplexity["point"] == end]
+        assert rows["perplexity"].nunique() == 1
+        assert set(rows["route"]) == {"linear", "step"}
 
 
 def test_nanos_run_begins_at_theta_init(finished):
@@ -93,6 +94,17 @@ def test_a_point_can_be_exported(finished):
 # --- what reruns
 
 
+# Corrected weights are temporary. When one consumer of them reruns they are made again, and
+# Snakemake then reruns their other consumers too (whose results come out the same).
+CORRECTED_AGAIN = {
+    "correct_gradient": 1,
+    "gather_gradient": 1,
+    "measure_perplexity": 1,
+    "gather_perplexity": 1,
+    "plot_perplexity": 2,
+}
+
+
 def nothing(config):
     pass
 
@@ -116,8 +128,8 @@ def set_in(*path):
         (set_in("models", "nano", "batch", 3), {}),
         (set_in("models", "nano", "device", "cpu"), {}),
         (set_in("models", "nano", "memory", 9000), {}),
-        (set_in("activations", "pool", "last"), {"dump_activations": 13}),
-        (set_in("models", "nano", "delay", False), {"dump_activations": 10}),
+        (set_in("activations", "pool", "last"), {"dump_activations": 13} | CORRECTED_AGAIN),
+        (set_in("models", "nano", "delay", False), {"dump_activations": 10} | CORRECTED_AGAIN),
         (
             set_in("models", "llama", "initial", {"rule": "hf", "seed": 2}),
             {"dump_activations": 2, "measure_perplexity": 2, "gather_perplexity": 1,

@@ -5,6 +5,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from rasen.errors import RasenError
 from rasen.tables import bootstrap
 
 
@@ -16,6 +17,12 @@ def clip_losses(family, network, inputs, device, batch):
     sums = torch.cat([sums for sums, _ in pairs]).double().cpu().numpy()
     counts = torch.cat([counts for _, counts in pairs]).cpu().numpy()
     clips, groups = sums.shape
+    if not np.isfinite(sums).all():
+        clip = inputs.clips["clip"].iloc[int(np.argmin(np.isfinite(sums).all(1)))]
+        raise RasenError(
+            f"the loss of clip {clip} is not a number; with dtype float16 or bfloat16 try "
+            "dtype: float32 for this model"
+        )
     return pd.DataFrame(
         {
             "clip": np.repeat(inputs.clips["clip"].to_numpy(), groups),

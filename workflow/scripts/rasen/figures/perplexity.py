@@ -29,6 +29,8 @@ def draw(table, path):
         # Step 0 has no place on a logarithmic axis; symlog keeps it, one decade before step 1.
         _line(axes[1], run, "position", "real training run", STYLES["step"])
         axes[1].set_xscale("symlog", linthresh=1, linscale=0.5)
+        decades = [0, *(10**k for k in range(9) if 10**k <= run["position"].max())]
+        axes[1].set_xticks(decades, [f"{step:,}" for step in decades])
         axes[1].set(xlabel="training step", xlim=(-0.1, run["position"].max() * 1.4))
     for axis in axes:
         axis.legend(loc="lower left")

@@ -1,0 +1,176 @@
+"""Speeds and memory of the engine beside what they are measured against: make bench.
+
+    python benchmarks/run.py [--size small|large|tiny] [--device auto|cpu|cuda] [--threads N]
+
+Models have MusicGen's real sizes and random weights, made once in benchmarks/work/. Every ratio is
+of two things timed in turn in one process; times are medians.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "workflow/scripts"))
+
+import numpy as np
+import pandas as pd
+import sizes
+import torch
+
+from rasen import activations, inputs
+from rasen.families import open_family
+from rasen.families.walk import initial_tensors, pick_device
+from rasen.weights.fill import blend_in, copy_in, slots
+
+OFFICIAL = {"rule": "official", "seed": 0}
+POOLED = {"layers": "all", "pool": "mean", "dtype": "float32"}
+CLIPS, FRAMES, BATCH = 8, 200, 4  # 4 s of MusicGen's tokens
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", default="small", choices=sizes.SIZES)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--repeats", type=int, default=5)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    device = pick_device(chosen.device)
+    where = torch.cuda.get_device_name() if device == "cuda" else f"{chosen.threads} CPU threads"
+    family = open_family("musicgen", sizes.checkpoint(HERE / "work" / chosen.size, chosen.size))
+    numbers = sum(tensor.numel() for tensor in slots(family.network("meta", "float32")).values())
+    print(f"MusicGen-{chosen.size}: {numbers / 1e6:.0f} M numbers in float32, {where}\n")
+    print(f"{'what':46} {'measured':>12} {'target':>10}")
+    blending(family, chosen.repeats)
+    memory(family, numbers)
+    drawing(family, numbers)
+    running(family, device, chosen.repeats)
+
+
+def row(what, measured, target=None, low=False):
+    """One line of the table; a missed target is marked."""
+    met = target is None or (measured <= target if low else measured >= target)
+    wanted = "" if target is None else f"{'<=' if low else '>='} {target:.2f}"
+    print(f"{what:46} {measured:12.3f} {wanted:>10}{'' if met else '  MISSED'}", flush=True)
+
+
+def timed(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def in_turn(repeats, *functions):
+    """Median seconds of each function, all called in turn after one round that does not count."""
+    rounds = [[timed(function) for function in functions] for _ in range(repeats + 1)]
+    return [median(times) for times in zip(*rounds[1:], strict=True)]
+
+
+@torch.no_grad()
+def blending(family, repeats):
+    """Two mapped checkpoints into a model, against lerp_ of two sets of tensors in memory."""
+    copy = family.folder.with_name(family.folder.name + "-other")
+    second = sizes.checkpoint(copy, copy.name.split("-")[0])
+    starts, ends = family.checkpoint(second), family.checkpoint(family.folder)
+    network = family.network("cpu", "float32")
+    copy_in(network, {name: tensor.read for name, tensor in ends.items()})
+    ours, theirs = slots(network), {name: t.read().clone() for name, t in ends.items()}
+
+    def blend():
+        blend_in(
+            network,
+            {name: tensor.read for name, tensor in starts.items()},
+            {name: tensor.read for name, tensor in ends.items()},
+            0.3,
+        )
+
+    def lerp():
+        for name, tensor in ours.items():
+            tensor.lerp_(theirs[name], 0.3)
+
+    blended, plain = in_turn(repeats, blend, lerp)
+    row("blend: seconds", blended)
+    row("plain lerp_ in memory: seconds", plain)
+    row("blend: speed / speed of lerp_", plain / blended, 0.5)
+
+
+def memory(family, numbers):
+    """Peak memory of a process that blends, against one model + two tensors + 1 GB."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2])\n"
+        "from rasen.families.walk import open_at\n"
+        "recipe = {'family': 'musicgen', 'weights': sys.argv[1], 'dtype': 'float32',\n"
+        "          'point': 'linear-0.300', 'initial': {'rule': 'official', 'seed': 0}}\n"
+        "open_at(recipe, 'cpu')\n"
+        "print(next(l for l in open('/proc/self/status') if l.startswith('VmHWM')).split()[1])\n"
+    )
+    command = [sys.executable, "-c", code, family.folder, HERE.parent / "workflow/scripts"]
+    peak = int(subprocess.check_output(command)) * 1024 / 1e9
+    largest = max(tensor.numel() for tensor in slots(family.network("meta", "float32")).values())
+    row(
+        "blend: peak memory of the process, GB",
+        peak,
+        (4 * numbers + 8 * largest) / 1e9 + 1,
+        low=True,
+    )
+
+
+def drawing(family, numbers):
+    """theta_init drawn tensor by tensor, against torch's own truncated normal."""
+    made = initial_tensors(family, OFFICIAL)
+    tensors = {name: make() for name, make in made.items()}
+
+    def ours():
+        for make in made.values():
+            make()
+
+    def theirs():
+        for tensor in tensors.values():
+            torch.nn.init.trunc_normal_(tensor, std=0.02, a=-0.06, b=0.06)
+
+    drawn, torchs = in_turn(1, ours, theirs)
+    row("theta_init: million numbers a second", numbers / drawn / 1e6)
+    row("theta_init: speed / torch's trunc_normal_", torchs / drawn)
+
+
+@torch.inference_mode()
+def running(family, device, repeats):
+    """Activations of every layer, pooled and written, against the bare forward passes."""
+    network = family.network(device, "float32")
+    ends = family.checkpoint(family.folder)
+    copy_in(network, {name: tensor.read for name, tensor in ends.items()})
+    rng = np.random.default_rng(0)
+    clips = CLIPS if device == "cpu" else 64 * CLIPS
+    batch = BATCH if device == "cpu" else 8 * BATCH
+    codes = [{"codes": rng.integers(0, 2048, (FRAMES, 4)).astype(np.int16)} for _ in range(clips)]
+    with TemporaryDirectory() as folder:
+        inputs.write(f"{folder}/i.h5", codes, pd.DataFrame({"clip": range(clips)}))
+        read = inputs.Inputs(f"{folder}/i.h5")
+
+        def forward():
+            for part in read.batches(batch, device):
+                tokens = part["codes"].long().transpose(1, 2)
+                network.model.decoder(input_ids=tokens, use_cache=False)
+            if device == "cuda":
+                torch.cuda.synchronize()
+
+        def dump(**settings):
+            activations.dump(
+                family, network, read, f"{folder}/a.h5", POOLED | settings, device, batch
+            )
+
+        bare, pooled, every = in_turn(
+            repeats, forward, dump, lambda: dump(pool="all", dtype="float16")
+        )
+    row("bare forward passes: frames a second", clips * FRAMES / bare)
+    row("activations (mean): speed / bare forward", bare / pooled, 0.9)
+    row("activations (all frames, float16): same", bare / every)
+
+
+if __name__ == "__main__":
+    main()
