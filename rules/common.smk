@@ -32,7 +32,7 @@ except RasenError as error:
 Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database in there
 
 MODELS = config["models"]
-HUB = places.downloads(config)  # folder name below resources/models/ -> hub id
+HUB = places.downloads(config)  # folder below resources/models/ -> (hub id, family)
 
 
 # `rasen ENV SCRIPT ARGS` in a rule's shell is the launcher, wherever the working directory is.

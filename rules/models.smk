@@ -15,9 +15,10 @@ rule fetch_weights:
     conda:
         "../envs/core.yaml"
     params:
-        hub=lambda wildcards: HUB[wildcards.repository],
+        weights=lambda wildcards: HUB[wildcards.repository][0],
+        family=lambda wildcards: HUB[wildcards.repository][1],
     shell:
-        "rasen core fetch_weights.py --weights {params.hub:q} --folder {output.folder:q}"
+        "rasen core fetch_weights.py --weights {params.weights:q} --family {params.family} --folder {output.folder:q}"
         " > {log:q} 2>&1"
 
 

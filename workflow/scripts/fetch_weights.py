@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from rasen import command
+from rasen.families import family_class
 from rasen.weights.hub import fetch
 
 
-def fetch_weights(weights: str, folder: Path):
-    """Download what is needed of the hub id `weights` (owner/name or owner/name@revision)."""
-    fetch(weights, folder)
+def fetch_weights(weights: str, family: str, folder: Path):
+    """Download what a family needs of the hub id `weights` (owner/name or owner/name@revision)."""
+    fetch(weights, folder, family_class(family).files)
 
 
 if __name__ == "__main__":

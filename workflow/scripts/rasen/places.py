@@ -39,20 +39,24 @@ def made_by_workflow(weights):
 
 
 def all_weights(config):
-    """(place in the config, weights) of every checkpoint and codec that is named there."""
+    """(place in the config, weights, family) of every checkpoint and codec that is named there."""
     for name, model in config["models"].items():
-        yield f"models.{name}.weights", model["weights"]
+        family = model["family"]
+        yield f"models.{name}.weights", model["weights"], family
         if model["codec"]:
-            yield f"models.{name}.codec", model["codec"]
+            yield f"models.{name}.codec", model["codec"], "musicgen"
         for step in (model["checkpoints"] or {}).get("steps", []):
             weights = weights_of(model, f"step-{step:06d}")
-            yield f"models.{name}.checkpoints.weights", weights
+            yield f"models.{name}.checkpoints.weights", weights, family
 
 
 def downloads(config):
-    """{folder name: hub id} of all that has to come from the hub."""
-    hub = (weights for _, weights in all_weights(config) if hub_id(weights))
-    return {Path(folder(weights)).name: weights for weights in hub}
+    """{folder name: (hub id, family)} of all that has to come from the hub."""
+    return {
+        Path(folder(weights)).name: (weights, family)
+        for _, weights, family in all_weights(config)
+        if hub_id(weights)
+    }
 
 
 def sets(model, key):
@@ -103,7 +107,7 @@ def missing(config):
         if not exists:
             found.append(f"config: {place}: {path} does not exist; {cure}")
 
-    for place, weights in all_weights(config):
+    for place, weights, _ in all_weights(config):
         if not hub_id(weights) and not made_by_workflow(weights):
             path = folder(weights)
             need(place, path, Path(path).is_dir(), "give a local checkpoint folder or a hub id")

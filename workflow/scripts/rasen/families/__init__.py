@@ -23,6 +23,7 @@ class Family(ABC):
     """
 
     reads: ClassVar[str]  # what a stimulus is: "audio" or "text"
+    files: ClassVar[list[str]] = ["*.safetensors", "pytorch_model*.bin"]  # on the hub, best first
     sample_rate: int  # of the sound that `encode` wants (audio families)
     layers: list[str]  # what each entry of `hidden` is, in order
     groups: list[str]  # names of the loss's parts: one a codebook, or one in all
@@ -71,6 +72,11 @@ class Family(ABC):
         """Save as a checkpoint folder that the model's own library opens."""
 
 
+def family_class(name):
+    """The class of a family."""
+    return import_module(MODULES[name]).FAMILY
+
+
 def open_family(name, folder, options=None):
     """The Family object of one model."""
-    return import_module(MODULES[name]).open_model(folder, options or {})
+    return family_class(name)(folder, options or {})

@@ -1,6 +1,7 @@
 """MusicGen as audiocraft stores it: `state_dict.bin`, the same decoder under other names."""
 
 import re
+from typing import ClassVar
 
 import torch
 import yaml
@@ -41,6 +42,8 @@ EXPECTED = {  # what makes it MusicGen's decoder and not one of its relatives
 
 class Audiocraft(MusicGen):
     """A folder with audiocraft's exported `state_dict.bin`; option `codec` names an EnCodec."""
+
+    files: ClassVar = ["state_dict.bin"]
 
     def decoder_config(self):
         settings = self.experiment()
@@ -148,5 +151,4 @@ def _setting(settings, key, default):
     return default if settings is None else settings
 
 
-def open_model(folder, options):
-    return Audiocraft(folder, options)
+FAMILY = Audiocraft

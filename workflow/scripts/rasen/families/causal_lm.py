@@ -127,5 +127,4 @@ def _buffer(name, patterns):
     return any(re.search(pattern, name) for pattern in known)
 
 
-def open_model(folder, options):
-    return CausalLM(folder, options)
+FAMILY = CausalLM

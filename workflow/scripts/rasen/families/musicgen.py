@@ -212,5 +212,4 @@ def renamed_weight_norm(name):
     return re.sub(r"\.weight_v$", ".parametrizations.weight.original1", name)
 
 
-def open_model(folder, options):
-    return MusicGen(folder, options)
+FAMILY = MusicGen

@@ -7,27 +7,28 @@ from rasen.errors import RasenError
 from rasen.places import hub_id
 
 PLAIN = ["*.json", "*.txt", "*.model", "*.tiktoken"]  # configs and tokenizers
-PREFERRED = [["*.safetensors"], ["pytorch_model*.bin"], ["state_dict.bin"]]
 
 
-def fetch(weights, folder):
-    """Download the hub id `weights` (owner/name or owner/name@revision) into `folder`."""
+def fetch(weights, folder, preferred):
+    """Download the hub id `weights` (owner/name or owner/name@revision) into `folder`.
+
+    Of the patterns `preferred` only the first that the repository has is downloaded.
+    """
     from huggingface_hub import list_repo_files, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     name, revision = hub_id(weights)
     folder = Path(folder)
     try:
-        kinds = {Path(file).name for file in list_repo_files(name, revision=revision)}
-        wanted = next((p for p in PREFERRED if any(Path(k).match(p[0]) for k in kinds)), [])
+        there = [Path(file) for file in list_repo_files(name, revision=revision)]
+        best = next((p for p in preferred if any(file.match(p) for file in there)), preferred[0])
         snapshot_download(
             name,
             revision=revision,
             local_dir=folder,
-            allow_patterns=PLAIN + wanted + ["state_dict.bin"] * ("state_dict.bin" in kinds),
+            allow_patterns=[*PLAIN, best],
             ignore_patterns=["*/*"],
         )
-    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
+    except Exception as error:  # the hub's, the network's and the disk's errors have no common type
         rmtree(folder, ignore_errors=True)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise RasenError(
