@@ -13,6 +13,7 @@ BIN = .venv/bin
 
 demo: install
 	$(BIN)/snakemake --cores $(CORES)
+	@mkdir -p results/report
 	$(BIN)/snakemake --report results/report/report.html
 	@echo "Done. Open results/report/report.html; results/README.md says what lies where."
 

@@ -84,7 +84,7 @@ class MusicGen(Family):
         from transformers import MusicgenForConditionalGeneration
 
         whole = MusicgenForConditionalGeneration.from_pretrained(self.folder, dtype=network.dtype)
-        copy_in(whole.decoder, {n: lambda t=t: t for n, t in network.state_dict().items()})
+        whole.decoder.load_state_dict(network.state_dict())
         whole.save_pretrained(folder)
 
     # --- stimuli
@@ -116,7 +116,7 @@ class MusicGen(Family):
         tensors = {renamed_weight_norm(n): t for n, t in self.codec_tensors().items()}
         state = {name: tuple(t.shape) for name, t in codec.state_dict().items()}
         checkpoints.compare(tensors, state, f"{self.folder} (codec)")
-        copy_in(codec, {name: tensor.read for name, tensor in tensors.items()})
+        copy_in(codec, tensors)
         return codec
 
     @torch.inference_mode()

@@ -8,6 +8,7 @@ from rasen import points
 from rasen.errors import RasenError
 from rasen.families import open_family
 from rasen.weights import checkpoint as checkpoints
+from rasen.weights.checkpoint import Lazy
 from rasen.weights.fill import blend_in, copy_in, slots
 from rasen.weights.laws import constant, draw, shuffled
 
@@ -29,11 +30,11 @@ def network_at(family, recipe, device):
     network = family.network(device, recipe["dtype"])
     if point.kind == "gradient" and recipe.get("corrected"):
         corrected = checkpoints.read_file(recipe["corrected"])
-        copy_in(network, _readers(corrected))
+        copy_in(network, corrected)
     elif point.kind == "step":
-        copy_in(network, _readers(family.checkpoint(recipe["checkpoint"])))
+        copy_in(network, family.checkpoint(recipe["checkpoint"]))
     elif point.kind == "trained":
-        copy_in(network, _readers(family.checkpoint(family.folder)))
+        copy_in(network, family.checkpoint(family.folder))
     elif point.kind == "untrained":
         copy_in(network, initial_tensors(family, recipe["initial"]))
     else:
@@ -45,11 +46,11 @@ def blend(family, network, initial, alpha):
     """Put the weights at `alpha` on the straight line from a start to the trained model."""
     trained = family.checkpoint(family.folder)
     starts = initial_tensors(family, initial, trained)
-    blend_in(network, starts, _readers(trained), alpha)
+    blend_in(network, starts, trained, alpha)
 
 
 def initial_tensors(family, initial, trained=None):
-    """{name: function that makes that tensor of theta_init, alone}.
+    """{name: Lazy} of theta_init, each tensor drawn when it is read, alone.
 
     initial: {"rule": "official" | "hf" | "zeros" | "permuted", "seed": int}
     """
@@ -57,13 +58,15 @@ def initial_tensors(family, initial, trained=None):
     if rule == "permuted":
         trained = trained or family.checkpoint(family.folder)
         return {
-            name: lambda name=name: shuffled(trained[name].read(), seed, name) for name in trained
+            name: Lazy(end.shape, lambda name=name, end=end: shuffled(end.read(), seed, name))
+            for name, end in trained.items()
         }
     shapes = {name: t.shape for name, t in slots(family.network("meta", "float32")).items()}
-    if rule == "zeros":
-        return {name: partial(draw, [constant(0.0)], shapes[name], seed, name) for name in shapes}
-    laws = family.laws(rule)
-    return {name: partial(draw, laws[name], shapes[name], seed, name) for name in shapes}
+    laws = {n: [constant(0.0)] for n in shapes} if rule == "zeros" else family.laws(rule)
+    return {
+        name: Lazy(shape, partial(draw, laws[name], shape, seed, name))
+        for name, shape in shapes.items()
+    }
 
 
 def pick_device(wanted):
@@ -76,7 +79,3 @@ def pick_device(wanted):
             "where there is one"
         )
     return wanted
-
-
-def _readers(tensors):
-    return {name: tensor.read for name, tensor in tensors.items()}

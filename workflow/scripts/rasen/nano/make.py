@@ -1,5 +1,6 @@
 """Make nano: its music, its codec, its training run."""
 
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
@@ -13,6 +14,7 @@ from rasen.nano.decoder import decoder_config, log_spaced, train
 from rasen.nano.folder import save_model, save_step
 from rasen.seeds import generator
 from rasen.stimuli.melodies import melody
+from rasen.weights.checkpoint import Lazy
 from rasen.weights.fill import copy_in, slots
 from rasen.weights.laws import draw
 
@@ -38,17 +40,16 @@ def make(folder, seed, steps):
     codec = fit_codec(clips, seed)
     codes = encode(codec, clips)
     network = MusicgenForCausalLM(decoder_config())
-    shapes = {name: tensor.shape for name, tensor in slots(network).items()}
-    copy_in(
-        network,
-        {
-            name: lambda name=name: draw(
-                [official_law(name, shapes[name])], shapes[name], seed, name
-            )
-            for name in shapes
-        },
-    )
+    copy_in(network, initial_tensors(network, seed))
     for step in train(network, codes, steps, log_spaced(steps), seed):
         save_step(partial, step, network)
     save_model(partial, codec, network, seed)
     partial.rename(folder)
+
+
+def initial_tensors(network, seed):
+    """{name: Lazy} of the official theta_init, drawn as the workflow draws it."""
+    return {
+        name: Lazy(t.shape, partial(draw, [official_law(name, t.shape)], t.shape, seed, name))
+        for name, t in slots(network).items()
+    }

@@ -1,8 +1,7 @@
 """Checkpoint folders as lazy tensors: names and shapes at once, values when asked for."""
 
 import json
-import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,6 +12,8 @@ from safetensors.torch import save_file
 from rasen.errors import RasenError, one_error
 from rasen.weights.fill import slots
 
+PIECE = 1 << 19  # numbers read at once: 2 MB of float32 stay in the processor's cache
+_BUFFER = torch.empty(8 * PIECE, dtype=torch.uint8)  # where pieces are read, one after the other
 CURE = "fetch or copy the checkpoint again"
 DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -23,10 +24,11 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class Lazy:
-    """A tensor on disk: its shape now, its values (on the CPU) on `read()`."""
+    """A tensor that is not there yet: its shape now, its values (on the CPU) on `read()`."""
 
     shape: tuple
     read: Callable[[], torch.Tensor]
+    read_pieces: Callable[[], Iterator] | None = None  # where that costs less than the whole
 
     def part(self, index, parts):
         """One of `parts` equal slices along the first axis."""
@@ -34,6 +36,12 @@ class Lazy:
             (self.shape[0] // parts, *self.shape[1:]),
             lambda: self.read().chunk(parts)[index],
         )
+
+    def pieces(self):
+        """(slice, values) of the flattened tensor; values hold until a next piece is read."""
+        if self.read_pieces:
+            return self.read_pieces()
+        return iter([(slice(None), self.read().flatten())])
 
 
 def files(folder):
@@ -67,11 +75,7 @@ def read(folder):
 
 
 def read_file(path):
-    """Every tensor of one safetensors file as {name: Lazy}.
-
-    Each read maps its own stretch of the file and lets go of it with the tensor: nothing is
-    copied, and memory never holds more than the tensors in use (the library's reader copies).
-    """
+    """Every tensor of one safetensors file as {name: Lazy}."""
     path = Path(path)
     try:
         with open(path, "rb") as file:
@@ -81,27 +85,46 @@ def read_file(path):
         end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
         if path.stat().st_size != end:
             raise ValueError(f"{path.stat().st_size} bytes, expected {end}")
-        return {name: _mapped(path, 8 + length, entry) for name, entry in header.items()}
+        return {name: _entry(path, 8 + length, entry) for name, entry in header.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
         raise RasenError(f"{path}: damaged or cut short ({error}); {CURE}") from None
 
 
-def _mapped(path, base, entry):
-    """The Lazy of one entry of a safetensors header whose data begin at byte `base`."""
+def _entry(path, base, entry):
+    """The Lazy of one entry of a safetensors header whose data begin at byte `base`.
+
+    Plain reads into memory that is used again: faster than touching a mapped file for the first
+    time, which costs a page fault every 64 KB, and never more than a piece beside the target.
+    """
     shape, dtype = tuple(entry["shape"]), DTYPES[entry["dtype"]]
-    first, last = (base + offset for offset in entry["data_offsets"])
+    count, offset = prod(shape), base + entry["data_offsets"][0]
 
-    def read():
-        if first == last:
-            return torch.empty(shape, dtype=dtype)
-        page = first // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
-        with open(path, "rb") as file:
-            view = mmap.mmap(file.fileno(), last - page, access=mmap.ACCESS_COPY, offset=page)
-        return torch.frombuffer(view, dtype=dtype, count=prod(shape), offset=first - page).view(
-            shape
-        )
+    def pieces():
+        with open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            for first in range(0, count, PIECE):
+                values = _BUFFER.view(dtype)[: min(PIECE, count - first)]
+                _read_into(file, values, path)
+                yield slice(first, first + len(values)), values
 
-    return Lazy(shape, read)
+    def whole():
+        values = torch.empty(count, dtype=dtype)
+        with open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            _read_into(file, values, path)
+        return values.view(shape)
+
+    return Lazy(shape, whole, pieces)
+
+
+def _read_into(file, values, path):
+    """Fill a flat tensor from a file's position on."""
+    left = memoryview(values.view(torch.uint8).numpy())
+    while left:  # one call reads 2 GB at most
+        count = file.readinto(left)
+        if not count:
+            raise RasenError(f"{path}: cut short; {CURE}")
+        left = left[count:]
 
 
 def save(network, path):
