@@ -256,3 +256,15 @@ def test_export_opens_in_transformers_and_equals_the_point(family, at, tmp_path)
         original["audio_encoder.quantizer.layers.0.codebook.embed"],
         exported["audio_encoder.quantizer.layers.0.codebook.embed"],
     )
+
+
+def test_a_language_model_at_a_point_can_be_exported(language, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from rasen.families.walk import network_at
+
+    recipe = {"weights": language.folder, "point": "linear-0.500", "dtype": "float32"}
+    network = network_at(language, recipe | {"initial": {"rule": "official"}}, "cpu")
+    language.export(network, tmp_path)
+    assert equal(AutoModelForCausalLM.from_pretrained(tmp_path), network)
+    assert AutoTokenizer.from_pretrained(tmp_path)("a")["input_ids"]

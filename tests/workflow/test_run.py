@@ -168,6 +168,21 @@ def test_touched_inputs_rerun_nothing(finished):
     assert finished.planned() == {}
 
 
+def test_what_was_lost_comes_back_byte_for_byte(finished):
+    results = finished.folder / "results"
+    lost = [
+        results / "perplexity/nano/linear-0.500.parquet",
+        results / "activations/nano/linear-0.500/recordings.h5",
+        results / "tables/perplexity.parquet",
+        results / "figures/perplexity/nano.svg",
+    ]
+    before = [path.read_bytes() for path in lost]
+    for path in lost:
+        path.unlink()
+    finished.snakemake()
+    assert [path.read_bytes() for path in lost] == before
+
+
 # --- what breaks
 
 

@@ -11,12 +11,21 @@ from rasen import store
 
 
 def write(path, encoded, clips, **attributes):
-    """Write a list of {field: array [time, ...]}, one a clip, with their table."""
-    with store.create(path, clip_count=len(encoded), **attributes) as writer:
-        for field in encoded[0] if encoded else []:
-            arrays = [fields[field] for fields in encoded]
-            writer.array(f"fields/{field}/rows", np.concatenate(arrays))
-            writer.array(f"fields/{field}/lengths", np.array([len(a) for a in arrays], np.int64))
+    """Write an iterable of {field: array [time, ...]}, one a clip, with the table of clips.
+
+    Clips are written as they come, so that memory holds one of them.
+    """
+    with store.create(path, clip_count=len(clips), **attributes) as writer:
+        fields, lengths = {}, {}
+        for clip in encoded:
+            for name, rows in clip.items():
+                if name not in fields:
+                    shape, dtype = rows.shape[1:], rows.dtype
+                    fields[name] = writer.dataset(f"fields/{name}/rows", None, shape, dtype)
+                fields[name].append(rows)
+                lengths.setdefault(name, []).append(len(rows))
+        for name in fields:
+            writer.array(f"fields/{name}/lengths", np.array(lengths[name], np.int64))
         writer.table("clips", clips)
 
 

@@ -29,17 +29,25 @@ def write_text(path, text):
 
 
 class Rows:
-    """One growing dataset [rows, ...], written batch by batch in whole row blocks."""
+    """One dataset [rows, ...], written batch by batch in whole row blocks.
+
+    total: how many rows there will be, or None when that shows only at the end.
+    """
 
     def __init__(self, file, name, total, shape, dtype):
-        chunk = (max(1, min(CHUNK_ROWS, total)), *shape)
-        self.data = file.create_dataset(name, (total, *shape), dtype, chunks=chunk)
+        self.total = total
+        chunk = (max(1, min(CHUNK_ROWS, total or CHUNK_ROWS)), *shape)
+        self.data = file.create_dataset(
+            name, (total or 0, *shape), dtype, chunks=chunk, maxshape=(total, *shape)
+        )
         self.filled = 0
         self.crc = 0
 
     def append(self, block):
         """Add block [rows, ...] below what is there."""
         block = np.ascontiguousarray(block, dtype=self.data.dtype)
+        if self.total is None:
+            self.data.resize(self.filled + len(block), axis=0)
         self.data[self.filled : self.filled + len(block)] = block
         self.filled += len(block)
         self.crc = zlib.crc32(block, self.crc)
