@@ -13,6 +13,8 @@ rule dump_activations:
         activations="results/activations/{model}/{point}/{stimuli}.h5",
     log:
         "logs/dump_activations/{model}/{point}/{stimuli}.log",
+    benchmark:
+        "results/benchmarks/dump_activations/{model}/{point}/{stimuli}.tsv"
     conda:
         "../envs/core.yaml"
     threads: of_model("threads")

@@ -18,6 +18,7 @@ sys.path.insert(0, str(HOUSE / "workflow" / "scripts"))
 from rasen import config as schema, fingerprint, places
 from rasen.errors import RasenError
 from rasen.points import linear, parse as parse_point
+from rasen.stimuli import sheets
 
 
 configfile: "config/config.yaml"
@@ -69,11 +70,6 @@ def settings(*keys):
     for key in keys:
         part = part[key]
     return json.dumps(part, sort_keys=True)
-
-
-def stimuli_settings(wildcards):
-    """The settings of {stimuli} as JSON."""
-    return settings("stimuli", wildcards.stimuli)
 
 
 def of_model(key):

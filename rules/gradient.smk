@@ -13,6 +13,8 @@ rule correct_gradient:
         losses="results/gradient/{model}/{point}.parquet",
     log:
         "logs/correct_gradient/{model}/{point}.log",
+    benchmark:
+        "results/benchmarks/correct_gradient/{model}/{point}.tsv"
     conda:
         "../envs/core.yaml"
     threads: of_model("threads")

@@ -39,9 +39,11 @@ rule check_weights:
         folder=lambda wildcards: places.folder(
             places.weights_of(MODELS[wildcards.model], wildcards.checkpoint)
         ),
+        family=of_model("family"),
         code=code("check_weights.py"),
     shell:
-        "rasen core check_weights.py --folder {params.folder:q} --certificate {output.certificate}"
+        "rasen core check_weights.py --folder {params.folder:q} --family {params.family}"
+        " --certificate {output.certificate}"
         " > {log} 2>&1"
 
 

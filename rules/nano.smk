@@ -9,6 +9,8 @@ rule train_nano:
         folder=directory("resources/models/nano"),
     log:
         "logs/train_nano.log",
+    benchmark:
+        "results/benchmarks/train_nano.tsv"
     conda:
         "../envs/core.yaml"
     threads: 2

@@ -13,6 +13,8 @@ rule measure_perplexity:
         losses="results/perplexity/{model}/{point}.parquet",
     log:
         "logs/measure_perplexity/{model}/{point}.log",
+    benchmark:
+        "results/benchmarks/measure_perplexity/{model}/{point}.tsv"
     conda:
         "../envs/core.yaml"
     threads: of_model("threads")

@@ -6,7 +6,7 @@
 rule list_stimuli:
     """One row a clip: how it is rendered or where it is read, and its labels."""
     input:
-        sheet=lambda wildcards: config["stimuli"][wildcards.stimuli].get("sheet", []),
+        sheet=lambda wildcards: places.sheet(config["stimuli"][wildcards.stimuli]),
     output:
         clips="results/stimuli/{stimuli}.parquet",
     log:
@@ -14,7 +14,8 @@ rule list_stimuli:
     conda:
         "../envs/core.yaml"
     params:
-        settings=stimuli_settings,
+        settings=lambda wildcards: settings("stimuli", wildcards.stimuli),
+        recordings=lambda wildcards: sheets.sizes(config["stimuli"][wildcards.stimuli]),
         code=code("list_stimuli.py"),
     shell:
         "rasen core list_stimuli.py --settings {params.settings:q} --clips {output.clips}"
@@ -31,6 +32,8 @@ rule encode_stimuli:
         inputs="results/inputs/{model}/{stimuli}.h5",
     log:
         "logs/encode_stimuli/{model}/{stimuli}.log",
+    benchmark:
+        "results/benchmarks/encode_stimuli/{model}/{stimuli}.tsv"
     conda:
         "../envs/core.yaml"
     threads: of_model("threads")

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from rasen.errors import RasenError
-from rasen.families import open_family
+from rasen.families import FAMILIES, open_family
 from rasen.families.audiocraft import renamed
 from rasen.families.musicgen import official_law
 from rasen.families.walk import network_at
+from rasen.weights.certify import certify
 from rasen.weights.laws import draw
 
 HOUSE = Path(__file__).parents[2]
@@ -123,3 +124,22 @@ def test_training_checkpoints_are_refused_with_the_cure(tmp_path):
     torch.save({"best_state": {"model": {}}, "xp.cfg": {}}, tmp_path / "state_dict.bin")
     with pytest.raises(RasenError, match="export_lm"):
         open_family("audiocraft", tmp_path)
+
+
+def test_a_training_checkpoint_is_refused_by_the_certificate_too(tmp_path):
+    torch.save({"best_state": {"model": {}}, "xp.cfg": {}}, tmp_path / "state_dict.bin")
+    with pytest.raises(RasenError, match="export_lm"):
+        certify(tmp_path, FAMILIES["audiocraft"].files)
+
+
+def test_steps_of_a_run_are_read_from_their_own_folders(oracle, tmp_path):
+    content = torch.load(oracle[0] / "state_dict.bin", weights_only=True)
+    content["best_state"]["out_norm.bias"] += 1
+    torch.save(content, tmp_path / "state_dict.bin")
+    recipe = {"weights": oracle[0], "dtype": "float32", "point": "step-000005"}
+    family = open_family("audiocraft", oracle[0])
+    step = network_at(family, recipe | {"checkpoint": tmp_path}, "cpu")
+    trained = network_at(family, recipe | {"point": "trained"}, "cpu")
+    moved = step.model.decoder.layer_norm.bias - trained.model.decoder.layer_norm.bias
+    assert torch.allclose(moved, torch.ones(()))
+    assert certify(tmp_path, FAMILIES["audiocraft"].files)["tensors"] > 40

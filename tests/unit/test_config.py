@@ -65,6 +65,22 @@ def test_names_cannot_leave_results(name):
         load(SMALLEST | {"stimuli": {name: {"kind": "notes"}}})
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": {2024: {}}}, "models.2024: a name must be a word"),
+        ({"models": {"m": {"family": "audiocraft", "weights": "x", "activations": ["a"]}}},
+         "models.m.codec: is missing"),
+        ({"models": {"m": {"family": "musicgen", "weights": "x", "checkpoints":
+          {"weights": "r/{epoch}/{step}", "steps": [1]}}}}, "checkpoints.weights: "),
+    ],
+)  # fmt: skip
+def test_mistakes_that_would_show_late_are_told_early(change, message):
+    with pytest.raises(RasenError) as error:
+        load(change)
+    assert message in str(error.value)
+
+
 def described(rule, path=""):
     """Paths of properties without a description."""
     for name, part in rule.get("properties", {}).items():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rasen import fingerprint
+from rasen import command, fingerprint
 
 
 @pytest.fixture
@@ -82,3 +82,15 @@ def test_commands_explain_themselves():
     result = run("--help")
     assert result.returncode == 0
     assert "Write one row a clip" in result.stdout
+
+
+def test_a_full_gpu_is_told_with_the_cure(monkeypatch):
+    class OutOfMemoryError(RuntimeError):
+        pass
+
+    def stage():
+        raise OutOfMemoryError("tried to allocate 20 GB")
+
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(SystemExit, match="lower `batch`"):
+        command.run(stage)

@@ -1,16 +1,17 @@
 """Stimuli: SynTheory's numbers, the user's sheets, and bad audio told by name."""
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
-from rasen import audio, stimuli
+from rasen import audio, stimuli, store
 from rasen.encoding import encode
 from rasen.errors import RasenError
 from rasen.inputs import Inputs
-from rasen.stimuli import notes, synth
+from rasen.stimuli import notes, sheets, synth
 
 NOTES = {"kind": "notes", "lowest": 48, "keys": 36, "instruments": "all", "soundfont": None,
          "repeats": 4, "beats": 2, "tempo": 120}  # fmt: skip
@@ -126,6 +127,35 @@ def test_text_from_lines_and_json_lines(tmp_path):
     assert len(stimuli.clips({"kind": "text", "sheet": str(tmp_path / "a.jsonl")})) == 2
 
 
+def test_quoted_line_breaks_and_odd_labels_survive(tmp_path):
+    (tmp_path / "a.csv").write_text('text,language\n"one\ntwo",en\n')
+    table = stimuli.clips({"kind": "text", "sheet": str(tmp_path / "a.csv")})
+    assert table["text"].tolist() == ["one\ntwo"]
+    line = '{"text": "a\u2028b", "meta": {"set": "x"}}\n\n{"text": "c"}\n'
+    (tmp_path / "a.jsonl").write_text(line, encoding="utf-8")
+    table = stimuli.clips({"kind": "text", "sheet": str(tmp_path / "a.jsonl")})
+    assert table["text"].tolist() == ["a\u2028b", "c"]
+    with store.create(tmp_path / "a.h5") as writer:
+        writer.table("clips", table)
+    with store.open_file(tmp_path / "a.h5") as file:
+        assert store.read_table(file, "clips")["meta"][0] == '{"set": "x"}'
+    (tmp_path / "b.tsv").write_text("text\ttext\nx\ty\n")
+    with pytest.raises(RasenError, match="column names must differ"):
+        stimuli.clips({"kind": "text", "sheet": str(tmp_path / "b.tsv")})
+
+
+def test_a_changed_recording_is_noticed(recordings):
+    settings = {"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2}
+    row, before = rows(settings)[1], sheets.sizes(settings)
+    os.utime(recordings / "tone.flac")
+    assert sheets.sizes(settings) == before
+    stimuli.sound(row, RATE)
+    soundfile.write(recordings / "tone.flac", 0.1 * np.ones(20000), 16000)
+    assert sheets.sizes(settings) != before
+    with pytest.raises(RasenError, match="has changed since its sheet was read"):
+        stimuli.sound(row, RATE)
+
+
 # --- bad audio
 
 
@@ -134,12 +164,14 @@ def test_bad_audio_is_told_by_name_with_the_cure(tmp_path):
     (tmp_path / "text.wav").write_text("not audio at all")
     soundfile.write(tmp_path / "no samples.wav", np.zeros(0), 16000)
     soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
+    soundfile.write(tmp_path / "cancelled.wav", np.outer(np.ones(16000), [0.5, -0.5]), 16000)
     soundfile.write(tmp_path / "nan.wav", np.full(16000, np.nan), 16000, subtype="FLOAT")
     for name, reason in {
         "empty.wav": "0 bytes",
         "text.wav": "cannot be read as audio",
         "no samples.wav": "no samples",
         "silent.wav": "silent",
+        "cancelled.wav": "silent",
         "nan.wav": "not numbers",
         "absent.wav": "no such file",
     }.items():
@@ -192,3 +224,8 @@ def test_a_model_is_not_fed_what_it_cannot_read(family, language):
         stimuli.render(text, family)
     with pytest.raises(RasenError, match="reads text"):
         stimuli.render(note, language)
+
+
+def test_clips_of_fewer_frames_than_codebooks_are_refused(family):
+    with pytest.raises(RasenError, match="gives 3 frames, fewer than the 4"):
+        family.encode(np.ones(3 * 320, np.float32), "cpu")

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import MusicgenForConditionalGeneration
 
 from rasen.errors import RasenError
-from rasen.families import open_family
+from rasen.families import TRANSFORMERS, open_family
 from rasen.families.walk import initial_tensors
 from rasen.weights import checkpoint, laws
 from rasen.weights.certify import certify
@@ -143,6 +143,13 @@ def test_zeros_and_permuted_controls(family, at):
         assert not torch.equal(shuffled[name], trained), name
 
 
+def test_half_precision_weights_can_be_permuted():
+    values = torch.arange(100).to(torch.bfloat16)
+    shuffled = laws.shuffled(values, 0, "x")
+    assert torch.equal(shuffled.sort()[0], values.float())
+    assert not torch.equal(shuffled, values.float())
+
+
 # --- checkpoints
 
 
@@ -198,7 +205,7 @@ def test_truncated_weights_are_refused(copy, bytes_kept):
     path = copy / "model.safetensors"
     path.write_bytes(path.read_bytes()[:bytes_kept])
     with pytest.raises(RasenError, match=r"model\.safetensors: damaged or cut short"):
-        certify(copy)
+        certify(copy, TRANSFORMERS)
 
 
 def test_nan_weights_are_refused_by_name(copy):
@@ -206,15 +213,15 @@ def test_nan_weights_are_refused_by_name(copy):
     state["decoder.lm_heads.2.weight"][3, 4] = float("nan")
     save_file(state, copy / "model.safetensors")
     with pytest.raises(RasenError, match=r"lm_heads\.2\.weight holds NaN"):
-        certify(copy)
+        certify(copy, TRANSFORMERS)
 
 
 def test_certificate_changes_with_the_content_alone(copy, folder):
-    assert certify(copy)["hash"] == certify(folder)["hash"]
+    assert certify(copy, TRANSFORMERS)["hash"] == certify(folder, TRANSFORMERS)["hash"]
     state = load_file(copy / "model.safetensors")
     state["decoder.lm_heads.2.weight"][3, 4] += 1e-3
     save_file(state, copy / "model.safetensors")
-    assert certify(copy)["hash"] != certify(folder)["hash"]
+    assert certify(copy, TRANSFORMERS)["hash"] != certify(folder, TRANSFORMERS)["hash"]
 
 
 def test_another_architecture_is_refused_with_the_first_differences(copy, tmp_path):
@@ -240,9 +247,9 @@ def test_missing_weights_are_refused_with_the_cure(tmp_path):
     with pytest.raises(RasenError, match="local checkpoint folder or a hub id"):
         open_family("musicgen", tmp_path / "nowhere")
     with pytest.raises(RasenError, match="no such folder"):
-        certify(tmp_path / "nowhere")
+        certify(tmp_path / "nowhere", TRANSFORMERS)
     with pytest.raises(RasenError, match="holds no weights"):
-        certify(tmp_path)
+        certify(tmp_path, TRANSFORMERS)
 
 
 def test_export_opens_in_transformers_and_equals_the_point(family, at, tmp_path):

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from rasen import command
-from rasen.families import family_class
+from rasen.families import FAMILIES
 from rasen.weights.hub import fetch
 
 
 def fetch_weights(weights: str, family: str, folder: Path):
     """Download what a family needs of the hub id `weights` (owner/name or owner/name@revision)."""
-    fetch(weights, folder, family_class(family).files)
+    fetch(weights, folder, FAMILIES[family].files)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from rasen.errors import RasenError
 CURE = "replace it, or take its row out of the sheet"
 
 
-def read(path, rate, seconds=None, offset=0.0):
-    """Mono samples [time] float32 of an audio file at `rate`, at most `seconds` from `offset`."""
+def read(path, rate, seconds=None):
+    """Mono samples [time] float32 of an audio file at `rate`, at most its first `seconds`."""
     import soundfile
 
     path = Path(path)
@@ -20,7 +20,6 @@ def read(path, rate, seconds=None, offset=0.0):
         raise RasenError(f"{path}: the file is empty (0 bytes); {CURE}")
     try:
         with soundfile.SoundFile(path) as file:
-            file.seek(min(int(offset * file.samplerate), file.frames))
             frames = -1 if seconds is None else round(seconds * file.samplerate)
             sound = file.read(frames, dtype="float32", always_2d=True)
             native = file.samplerate
@@ -29,12 +28,13 @@ def read(path, rate, seconds=None, offset=0.0):
             f"{path}: cannot be read as audio ({error}); convert it to WAV or FLAC"
         ) from None
     if len(sound) == 0:
-        raise RasenError(f"{path}: holds no samples after {offset} s; {CURE}")
+        raise RasenError(f"{path}: holds no samples; {CURE}")
+    sound = sound.mean(axis=1)
     if not np.isfinite(sound).all():
         raise RasenError(f"{path}: holds samples that are not numbers (NaN or infinite); {CURE}")
     if not sound.any():
-        raise RasenError(f"{path}: is silent (every sample is zero); {CURE}")
-    return resample(sound.mean(axis=1), native, rate)
+        raise RasenError(f"{path}: is silent (every sample is zero, in mono); {CURE}")
+    return resample(sound, native, rate)
 
 
 def resample(sound, native, rate):

@@ -34,6 +34,10 @@ def run(function):
         function(**arguments)
     except (RasenError, OSError) as error:
         sys.exit(f"Error: {error}")
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's; this module knows no torch
+            raise
+        sys.exit(f"Error: the GPU has too little memory; lower `batch` of this model ({error})")
 
 
 def _reader(annotation):

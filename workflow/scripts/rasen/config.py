@@ -48,12 +48,23 @@ def _loose_ends(config):
 def check(config, schema, origin="config/config.yaml"):
     """A copy of `config` with defaults filled in; raises with every mistake listed."""
     config = deepcopy(config)
+    if error := one_error(f"{origin}: {line}" for line in _unquoted(config)):
+        raise error
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: str(e.path))
     problems = [f"{origin}: {line}" for error in errors for line in _explain(error)]
     if error := one_error(problems, heading="the configuration has mistakes:"):
         raise error
     _WithDefaults(schema).validate(config)
     return config
+
+
+def _unquoted(part, place=""):
+    """Keys that YAML read as numbers or dates."""
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+        if isinstance(part, dict) and not isinstance(key, str):
+            yield f"{place}{key}: a name must be a word; put it in quotes"
+        if isinstance(value, dict | list):
+            yield from _unquoted(value, f"{place}{key}.")
 
 
 def _explain(error):

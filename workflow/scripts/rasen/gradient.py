@@ -42,7 +42,7 @@ def _loss(family, network, inputs, device, batch, what, backward):
             share.backward()
         total += share.item()
     if total != total or abs(total) == float("inf"):
-        raise RasenError(f"the loss on D is {total}; with more than one step try a smaller eta")
+        raise RasenError(f"the loss on D is {total} ({what}); try a smaller eta")
     return total
 
 

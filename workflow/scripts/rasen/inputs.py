@@ -34,6 +34,7 @@ class Inputs:
 
     def __init__(self, path):
         self.path = path
+        store.verify(path)
         with store.open_file(path) as file:
             self.clips = store.read_table(file, "clips")
             self.attributes = dict(file.attrs)

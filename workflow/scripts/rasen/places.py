@@ -99,6 +99,12 @@ def recipe(model, point, options=(), corrected=None):
     return made
 
 
+def sheet(stimuli):
+    """The sheet of a stimulus set as an input, or [] (none, or not there yet: see `missing`)."""
+    path = stimuli.get("sheet")
+    return path if path and Path(path).is_file() else []
+
+
 def missing(config):
     """Local folders and files that the config names and that are not there, each with its cure."""
     found = []

@@ -80,6 +80,9 @@ class Writer:
         for column in frame.columns:
             values = frame[column].to_numpy()
             text = not np.issubdtype(values.dtype, np.number) and values.dtype != bool
+            if text:  # labels of any kind (lists, missing ones) as words
+                values = np.array([v if isinstance(v, str) else json.dumps(v) for v in values])
+                values = values.astype(object)
             dtype = h5py.string_dtype() if text else values.dtype
             self.file.create_dataset(f"{name}/{column}", data=values, dtype=dtype)
 

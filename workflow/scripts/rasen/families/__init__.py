@@ -6,12 +6,22 @@ A family is one file with one class. Nothing else in Rasen knows a model's name.
 from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
-MODULES = {  # family -> module; imported only when a model of that family is opened
-    "musicgen": "rasen.families.musicgen",
-    "audiocraft": "rasen.families.audiocraft",
-    "causal_lm": "rasen.families.causal_lm",
+TRANSFORMERS = ["*.safetensors", "pytorch_model*.bin"]
+
+
+class Entry(NamedTuple):
+    """What is known of a family before it is imported."""
+
+    module: str  # with the class under the name FAMILY
+    files: list[str]  # that hold its weights, best first
+
+
+FAMILIES = {
+    "musicgen": Entry("rasen.families.musicgen", TRANSFORMERS),
+    "audiocraft": Entry("rasen.families.audiocraft", ["state_dict.bin"]),
+    "causal_lm": Entry("rasen.families.causal_lm", TRANSFORMERS),
 }
 
 
@@ -23,7 +33,6 @@ class Family(ABC):
     """
 
     reads: ClassVar[str]  # what a stimulus is: "audio" or "text"
-    files: ClassVar[list[str]] = ["*.safetensors", "pytorch_model*.bin"]  # on the hub, best first
     sample_rate: int  # of the sound that `encode` wants (audio families)
     layers: list[str]  # what each entry of `hidden` is, in order
     groups: list[str]  # names of the loss's parts: one a codebook, or one in all
@@ -72,11 +81,6 @@ class Family(ABC):
         """Save as a checkpoint folder that the model's own library opens."""
 
 
-def family_class(name):
-    """The class of a family."""
-    return import_module(MODULES[name]).FAMILY
-
-
 def open_family(name, folder, options=None):
-    """The Family object of one model."""
-    return family_class(name)(folder, options or {})
+    """The Family object of one model; its module is imported only now."""
+    return import_module(FAMILIES[name].module).FAMILY(folder, options or {})

@@ -1,7 +1,7 @@
 """MusicGen as audiocraft stores it: `state_dict.bin`, the same decoder under other names."""
 
 import re
-from typing import ClassVar
+from pathlib import Path
 
 import torch
 import yaml
@@ -11,7 +11,7 @@ from rasen.errors import RasenError, one_error
 from rasen.families.huggingface import read_config
 from rasen.families.musicgen import MusicGen
 from rasen.weights import checkpoint as checkpoints
-from rasen.weights.checkpoint import pickled, unpickle
+from rasen.weights.checkpoint import exported
 
 RENAMED = [  # audiocraft -> transformers
     (r"^emb\.", "model.decoder.embed_tokens."),
@@ -43,8 +43,6 @@ EXPECTED = {  # what makes it MusicGen's decoder and not one of its relatives
 class Audiocraft(MusicGen):
     """A folder with audiocraft's exported `state_dict.bin`; option `codec` names an EnCodec."""
 
-    files: ClassVar = ["state_dict.bin"]
-
     def decoder_config(self):
         settings = self.experiment()
         lm = settings["transformer_lm"]
@@ -64,17 +62,7 @@ class Audiocraft(MusicGen):
     def experiment(self):
         """xp.cfg, the settings of the training run, which every exported file carries."""
         path = self.folder / "state_dict.bin"
-        if not path.is_file():
-            raise RasenError(
-                f"{path}: no such file; `weights` of an audiocraft model is its folder"
-            )
-        content = unpickle(path)
-        if not isinstance(content.get("xp.cfg"), str) or "best_state" not in content:
-            raise RasenError(
-                f"{path}: not an exported audiocraft model; make one from a training checkpoint "
-                "with audiocraft.utils.export.export_lm"
-            )
-        settings = yaml.safe_load(content["xp.cfg"])
+        settings = yaml.safe_load(exported(path)[1])
         books = settings["transformer_lm"]["n_q"]
         pattern = settings.get("codebooks_pattern") or {}
         delays = (pattern.get("delay") or {}).get("delays") or list(range(books))
@@ -97,7 +85,7 @@ class Audiocraft(MusicGen):
 
     def checkpoint(self, folder):
         found = {}
-        for name, tensor in pickled(self.folder / "state_dict.bin", "best_state").items():
+        for name, tensor in exported(Path(folder) / "state_dict.bin")[0].items():
             if name.startswith("condition_provider."):  # text conditioning is not walked
                 continue
             name = renamed(name)

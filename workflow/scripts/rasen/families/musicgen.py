@@ -131,6 +131,11 @@ class MusicGen(Family):
         audio = torch.from_numpy(stimulus).to(device)[None, None]
         codes = codec.encode(audio, bandwidth=codec.config.target_bandwidths[-1]).audio_codes
         codes = codes[0, 0, : self.books].T  # [time, book]
+        if len(codes) < self.books:
+            raise RasenError(
+                f"gives {len(codes)} frames, fewer than the {self.books} that the delay pattern "
+                "takes; use longer clips"
+            )
         return {"codes": codes.cpu().numpy().astype(np.int16)}
 
     # --- running

@@ -1,6 +1,7 @@
 """The user's own stimuli: a folder of audio with a sheet, or a file of text."""
 
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -37,19 +38,34 @@ def audio_clips(settings):
 
 def sound(row, rate):
     """The first `seconds` of the recording [time], mono at `rate`, as loud as it is."""
+    if Path(row.path).is_file() and fingerprint.file(row.path) != row.sha256:
+        raise RasenError(
+            f"{row.path}: has changed since its sheet was read; run snakemake with "
+            "--forcerun list_stimuli"
+        )
     return audio.read(row.path, rate, row.seconds)
+
+
+def sizes(settings):
+    """Hash of the sizes of the recordings: another one at a path is noticed, a touch is not."""
+    if settings["kind"] != "audio" or not Path(settings["sheet"]).is_file():
+        return ""
+    sheet = Path(settings["sheet"])
+    paths = [sheet.parent / path for path in read_sheet(sheet).get("path", [])]
+    return fingerprint.short(str([p.stat().st_size if p.is_file() else None for p in paths]))
 
 
 def text_clips(settings):
     """One row a document: a line of a .txt file, or the field `text` of .jsonl, .tsv or .csv."""
     path = Path(settings["sheet"])
     if path.suffix == ".txt":
-        table = pd.DataFrame({"text": _text(path).splitlines()})
+        table = pd.DataFrame({"text": _text(path).split("\n")})
     elif path.suffix == ".jsonl":
+        lines = [line for line in _text(path).split("\n") if line.strip()]
         try:
-            table = pd.DataFrame([json.loads(line) for line in _text(path).splitlines()])
-        except json.JSONDecodeError as error:
-            raise RasenError(f"{path}: a line is not JSON ({error})") from None
+            table = pd.DataFrame([json.loads(line) for line in lines])
+        except (json.JSONDecodeError, AttributeError, TypeError) as error:
+            raise RasenError(f"{path}: a line is not a JSON object ({error})") from None
     else:
         table = read_sheet(path)
     if "text" not in table:
@@ -64,13 +80,16 @@ def text_clips(settings):
 
 def read_sheet(path):
     """A .tsv or .csv file as a DataFrame of strings; numbers become numbers where all are."""
-    lines = _text(path).splitlines()
     delimiter = "," if Path(path).suffix == ".csv" else "\t"
-    rows = list(csv.reader(lines, delimiter=delimiter))
+    csv.field_size_limit(1 << 30)
+    rows = list(csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter))
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if len(rows) < 2:
         raise RasenError(f"{path}: needs a line of column names and at least one row")
     header = [cell.strip() for cell in rows[0]]
+    odd = [name for name in header if not name or "/" in name or header.count(name) > 1]
+    if odd:
+        raise RasenError(f"{path}: column names must differ and hold no slash: {odd}")
     ragged = [
         f"line {line}: {len(row)} fields, expected {len(header)}"
         for line, row in enumerate(rows[1:], start=2)

@@ -1,25 +1,27 @@
 """Find out whether a checkpoint on disk is sound, before a day of jobs rests on it."""
 
+from pathlib import Path
+
 import torch
 from tqdm import tqdm
 
 from rasen import fingerprint
 from rasen.errors import one_error
-from rasen.weights.checkpoint import files, read, unpickle
+from rasen.weights.checkpoint import exported, files, read
 
 
-def certify(folder):
+def certify(folder, formats):
     """Sizes and SHA-256 of a checkpoint's files, and one hash of all; raises when it is damaged.
 
     Every tensor is read once: a file cut short, a tensor with NaN or infinite values are named.
+    formats: file patterns that the model's family reads.
     """
-    paths = files(folder)
-    if paths[0].name == "state_dict.bin":  # audiocraft's: tensors one level down
-        tensors = unpickle(paths[0])["best_state"]
-        values = ((name, tensor) for name, tensor in tensors.items())
+    if formats == ["state_dict.bin"]:
+        paths = [Path(folder) / "state_dict.bin"]
+        tensors, _ = exported(paths[0])
     else:
-        tensors = read(folder)
-        values = ((name, tensor.read()) for name, tensor in tensors.items())
+        paths, tensors = files(folder), read(folder)
+    values = ((name, tensor.read()) for name, tensor in tensors.items())
     broken, numbers = [], 0
     for name, value in tqdm(values, "check", len(tensors), unit="tensor", disable=None):
         numbers += value.numel()

@@ -55,12 +55,12 @@ def files(folder):
         if (folder / index).is_file():
             shards = json.loads((folder / index).read_text())["weight_map"].values()
             return [folder / shard for shard in sorted(set(shards))]
-    for name in ("model.safetensors", "pytorch_model.bin", "state_dict.bin"):
+    for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():
             return [folder / name]
     raise RasenError(
-        f"{folder}: holds no weights; expected model.safetensors (or its shards), "
-        "pytorch_model.bin or state_dict.bin"
+        f"{folder}: holds no weights; expected model.safetensors (or its shards) "
+        "or pytorch_model.bin"
     )
 
 
@@ -137,14 +137,30 @@ def save(network, path):
     partial.replace(path)
 
 
-def pickled(path, inside=None):
-    """Tensors of a PyTorch file (memory-mapped, weights only), or of one dictionary inside it."""
-    content = unpickle(path)
-    state = content[inside] if inside else content
+def pickled(path):
+    """Tensors of a PyTorch file as {name: Lazy}."""
+    return _in_memory(_unpickled(path))
+
+
+def exported(path):
+    """Tensors {name: Lazy} and settings (YAML) of a model that audiocraft exported."""
+    if not Path(path).is_file():
+        raise RasenError(f"{path}: no such file; `weights` of an audiocraft model is its folder")
+    content = _unpickled(path)
+    state, settings = content.get("best_state"), content.get("xp.cfg")
+    if not isinstance(settings, str) or not isinstance(state, dict) or "model" in state:
+        raise RasenError(
+            f"{path}: not an exported audiocraft model; make one from a training checkpoint "
+            "with audiocraft.utils.export.export_lm"
+        )
+    return _in_memory(state), settings
+
+
+def _in_memory(state):
     return {name: Lazy(tuple(t.shape), lambda t=t: t) for name, t in state.items()}
 
 
-def unpickle(path):
+def _unpickled(path):
     """What a PyTorch file holds, without running any code that it may carry."""
     try:
         return torch.load(path, map_location="cpu", mmap=True, weights_only=True)

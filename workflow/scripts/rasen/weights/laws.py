@@ -65,7 +65,7 @@ def draw(laws, shape, seed, name):
 
 def shuffled(tensor, seed, name):
     """The values of a tensor in random order: its statistics stay, its structure goes."""
-    values = tensor.flatten().numpy(force=True).copy()
+    values = tensor.flatten().float().numpy(force=True).copy()
     generator(seed, "permuted", name).shuffle(values)
     return torch.from_numpy(values).view(tensor.shape)
 
