@@ -1,5 +1,7 @@
 """The config: defaults, every mistake at once, and a schema that describes itself."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -150,3 +152,11 @@ def test_a_recipe_holds_what_its_point_needs_and_not_more():
     assert places.recipe(model, "linear+zeros-0.500")["initial"]["rule"] == "zeros"
     assert places.recipe(model, "step-000005")["checkpoint"] == "/runs/5"
     assert places.recipe(model, "trained", ["delay", "codec"])["options"] == {"delay": True}
+
+
+def test_links_of_our_pages_lead_somewhere():
+    tracked = subprocess.check_output(["git", "ls-files", "*.md"], cwd=HOUSE, text=True).split()
+    assert "README.md" in tracked
+    for page in tracked:
+        for link in re.findall(r"\]\(([^)#:]+)\)", (HOUSE / page).read_text()):
+            assert (HOUSE / page).parent.joinpath(link).exists(), f"{page}: {link}"
