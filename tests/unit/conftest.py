@@ -58,3 +58,9 @@ def codes(tmp_path_factory):
     path = tmp_path_factory.mktemp("inputs") / "codes.h5"
     inputs.write(path, encoded, clips)
     return inputs.Inputs(path)
+
+
+@pytest.fixture
+def rng():
+    """Random numbers, the same in every run."""
+    return np.random.default_rng(20261120)
