@@ -11,7 +11,8 @@
 #   results/gradient/{model}/{point}.parquet       loss before and after each gradient step
 #   results/activations/{model}/{point}/{stimuli}.h5   every layer's output
 #   results/perplexity/{model}/{point}.parquet     loss of every clip
-#   results/tables/{gradient,perplexity}.parquet   one tidy table per analysis
+#   results/helix/{model}/{point}.parquet          the helix of every layer and instrument
+#   results/tables/{gradient,perplexity,helix}.parquet   one tidy table per analysis
 #   results/figures/                               pictures
 #   results/export/{model}/{point}/                a point as a checkpoint folder, when asked for
 
@@ -27,6 +28,7 @@ include: "rules/stimuli.smk"
 include: "rules/gradient.smk"
 include: "rules/activations.smk"
 include: "rules/perplexity.smk"
+include: "rules/helix.smk"
 
 
 rule all:
@@ -36,4 +38,5 @@ rule all:
         rules.activations.input,
         rules.gradient.input,
         rules.perplexity.input,
+        rules.helix.input,
         "results/README.md",

@@ -16,14 +16,42 @@ Every row and file belongs to a **model**, a **point** (one set of weights: `unt
 | `tables/points.parquet` | `model, route, point, position`: the order of points along each route. `position` is alpha (linear, gradient) or the training step (step) |
 | `tables/perplexity.parquet` | per point and `group` (each codebook, and their `mean`): `loss` (nats), `perplexity`, its 95 % bootstrap interval over clips (`low`, `high`), `clips`, `targets` |
 | `tables/gradient.parquet` | per gradient point and step: `eta`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
+| `tables/helix.parquet` | per point and layer: the pitch helix of the notes; columns below |
 | `figures/` | pictures (SVG) |
 | `stimuli/{stimuli}.parquet` | one row a clip: how it was rendered or read, and its labels |
 | `inputs/{model}/{stimuli}.h5` | the clips as the model reads them (tokens) |
 | `activations/{model}/{point}/{stimuli}.h5` | `layers/NN` [rows, dim], one row a clip (a frame with `pool: all`; then `rows/clip` and `rows/frame` say which); `clips/` repeats the sheet; attributes: recipe of the weights, hashes of weights and stimuli, what each layer is |
+| `helix/{model}/{point}.parquet`, `baselines.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features |
+| `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in the helix's own axes (`z` upward), four rows a key |
 | `perplexity/`, `gradient/` | per point, before they are gathered into tables |
 | `weights/{model}/{checkpoint}.json` | hashes of the checkpoints that everything rests on |
 | `export/{model}/{point}/` | points saved as checkpoint folders (only when asked for) |
 | `benchmarks/` | time and memory of the jobs |
+
+## Columns of `tables/helix.parquet`
+
+**`verdict`** is the reading: `octave` (notes twelve keys apart are alike, more than at any other
+distance and more than on smooth paths), `smooth path` (the order of the keys matters, nothing
+repeats at twelve), `no structure` (a shuffled keyboard fits as well), `no fit`. A high Helicality
+alone says `smooth path` at most. Rows with route `baseline` (layer -1) are features that no network made.
+
+| column | what |
+|---|---|
+| `helicality, low, high` | keys / summed squared distance of the best helix [eq. 2], mean over `instruments`, its 95 % bootstrap interval over them |
+| `helicality_12` | the same with the period fixed at 12 keys |
+| `r2, period` | share of the variance on the curve (mean), keys a turn (median) |
+| `octave_share` | share of the instruments that alone pass the test of folding |
+| `pooled, pooled_low, pooled_high, pooled_period, pooled_r2, pooled_chroma` | one fit to the features' mean over instruments, with interval; all columns below are about it |
+| `permutation_p` | against shuffled keyboards |
+| `smooth_95, smooth_p` | 95 % quantile of, and p against, paths as smooth as the notes that have no octave |
+| `folding, folding_rival, folding_p` | variance that repeats every 12 keys after a cubic trend; the most at another period; p against keys in no order |
+| `margin_p` | p of `folding - folding_rival` against the smooth paths |
+| `contrast` | R2 of the helix at 12 keys less the best at another period |
+| `*_q` | the p-value corrected over the point's layers (Benjamini-Hochberg) |
+| `random_mean, random_95`, `random_12_*` | one fit to features in no order, with free period and at 12 keys |
+
+The fits of single instruments also have `chirality, slope, radius` (its signs are as the components': arbitrary for
+chirality), `explained_1..3` (variance of the components) and `flags` in words.
 
 ```python
 import h5py, pandas as pd

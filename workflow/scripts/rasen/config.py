@@ -36,13 +36,31 @@ def _loose_ends(config):
     known = list(config["stimuli"])
     for name, model in config["models"].items():
         uses = [(f"activations.{i}", s) for i, s in enumerate(model["activations"])]
-        uses += [(key, model[key]) for key in ("gradient", "perplexity") if model[key]]
+        uses += [(key, model[key]) for key in ("gradient", "perplexity", "helix") if model[key]]
         for key, stimuli in uses:
             if stimuli not in known:
                 near = get_close_matches(stimuli, known, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
                 place = f"config/config.yaml: models.{name}.{key}"
                 yield f"{place}: no stimulus set '{stimuli}'; {hint}"
+        yield from _about_helix(name, model, config)
+
+
+def _about_helix(name, model, config):
+    """What stands in the way of the helix of one model."""
+    stimuli, period = model["helix"], config["helix"]["period"]
+    if stimuli is None:
+        return
+    place = f"config/config.yaml: models.{name}.helix"
+    if stimuli not in model["activations"]:
+        yield f"{place}: '{stimuli}' is dumped nowhere; add it to models.{name}.activations"
+    if config["activations"]["pool"] == "all":
+        yield (
+            f"{place}: wants one vector a note, but activations.pool is 'all'; set it to mean or "
+            "last, or set this to null"
+        )
+    if isinstance(period, list) and period[0] > period[1]:
+        yield f"config/config.yaml: helix.period: {period} runs backwards; write {period[::-1]}"
 
 
 def check(config, schema, origin="config/config.yaml"):

@@ -8,7 +8,7 @@ other periods*, and the first and the third do it without principal components.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc  # scipy.stats has it too, and takes half a second to import
 
 from rasen.helix.fitting import fit
 from rasen.helix.reduction import gram, reduce
@@ -110,7 +110,7 @@ def folding_p(folding, products, period=PERIOD):
     with np.errstate(invalid="ignore", divide="ignore"):
         unexplained = (1 - folding) * spare / freedom  # share of what the trend left
         ratio = (1 - unexplained) / (period - 1) / (unexplained / spare)
-    return f_distribution.sf(ratio, dimensions * (period - 1), dimensions * spare)
+    return fdtrc(dimensions * (period - 1), dimensions * spare, ratio)
 
 
 def _basis(columns):

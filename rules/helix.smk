@@ -1,0 +1,139 @@
+# Helix: do notes lie on a helix of pitch, layer by layer, and does it turn once an octave?
+#   needs    results/activations/{model}/{point}/{notes}.h5 of models with `helix: {notes}`
+#   makes    results/tables/helix.parquet    results/figures/helix/{model}/*.svg
+
+
+rule fit_helix:
+    """Fit the pitch helix to every layer of a model at a point."""
+    input:
+        activations=lambda wildcards: f"results/activations/{{model}}/{{point}}/{MODELS[wildcards.model]['helix']}.h5",
+    output:
+        rows="results/helix/{model}/{point}.parquet",
+        curves="results/helix/{model}/{point}.curves.parquet",
+    log:
+        "logs/fit_helix/{model}/{point}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=memory,
+        runtime=60,
+    params:
+        settings=settings("helix"),
+        seed=config["seed"],
+        code=code("fit_helix.py"),
+    shell:
+        "rasen core fit_helix.py --activations {input.activations} --model {wildcards.model}"
+        " --point {wildcards.point} --settings {params.settings:q} --seed {params.seed}"
+        " --rows {output.rows} --curves {output.curves} > {log} 2>&1"
+
+
+rule fit_baselines:
+    """Fit the pitch helix to what no network made: spectra of the notes, and their codec tokens."""
+    input:
+        clips=lambda wildcards: f"results/stimuli/{MODELS[wildcards.model]['helix']}.parquet",
+        inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['helix']}.h5",
+    output:
+        rows="results/helix/{model}/baselines.parquet",
+    log:
+        "logs/fit_baselines/{model}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=memory,
+        runtime=60,
+    params:
+        settings=settings("helix"),
+        seed=config["seed"],
+        code=code("fit_baselines.py"),
+    shell:
+        "rasen core fit_baselines.py --clips {input.clips} --inputs {input.inputs}"
+        " --model {wildcards.model} --settings {params.settings:q} --seed {params.seed}"
+        " --rows {output.rows} > {log} 2>&1"
+
+
+rule gather_helix:
+    """One table of all helices, each beside what chance, smoothness and spectra reach."""
+    input:
+        points="results/tables/points.parquet",
+        fits=walked("results/helix/{model}/{point}.parquet", "helix"),
+        baselines=[
+            f"results/helix/{name}/baselines.parquet"
+            for name, model in MODELS.items()
+            if model["helix"]
+        ],
+    output:
+        table="results/tables/helix.parquet",
+    log:
+        "logs/gather_helix.log",
+    conda:
+        "../envs/core.yaml"
+    params:
+        settings=settings("helix"),
+        seed=config["seed"],
+        code=code("gather_helix.py"),
+    shell:
+        "rasen core gather_helix.py --fits {input.fits} --baselines {input.baselines}"
+        " --points {input.points} --settings {params.settings:q} --seed {params.seed}"
+        " --table {output.table} > {log} 2>&1"
+
+
+rule plot_helix:
+    """Helicality along a model's routes and through its layers, and the helix itself."""
+    input:
+        table="results/tables/helix.parquet",
+        curves=collect(
+            "results/helix/{row.model}/{row.point}.curves.parquet",
+            row=lookup(
+                query="model == '{model}' and route == 'linear'", within=points
+            ),
+        ),
+    output:
+        alpha=report(
+            "results/figures/helix/{model}/alpha.svg",
+            caption="../workflow/report/helix-alpha.rst",
+            category="Helix",
+            labels={"model": "{model}", "figure": "Helicality against alpha"},
+        ),
+        routes=report(
+            "results/figures/helix/{model}/routes.svg",
+            caption="../workflow/report/helix-routes.rst",
+            category="Helix",
+            labels={"model": "{model}", "figure": "routes"},
+        ),
+        layers=report(
+            "results/figures/helix/{model}/layers.svg",
+            caption="../workflow/report/helix-layers.rst",
+            category="Helix",
+            labels={"model": "{model}", "figure": "layers"},
+        ),
+        curves=report(
+            "results/figures/helix/{model}/curves.svg",
+            caption="../workflow/report/helix-curves.rst",
+            category="Helix",
+            labels={"model": "{model}", "figure": "notes and curve in 3D"},
+        ),
+    log:
+        "logs/plot_helix/{model}.log",
+    conda:
+        "../envs/core.yaml"
+    params:
+        code=code("plot_helix.py"),
+    shell:
+        "rasen core plot_helix.py --table {input.table} --curves {input.curves}"
+        " --model {wildcards.model} --alpha {output.alpha} --routes {output.routes}"
+        " --layers {output.layers} --picture {output.curves} > {log} 2>&1"
+
+
+rule helix:
+    """The table and figures of the pitch helix."""
+    input:
+        (
+            "results/tables/helix.parquet"
+            if any(m["helix"] for m in MODELS.values())
+            else []
+        ),
+        [
+            f"results/figures/helix/{name}/alpha.svg"
+            for name, model in MODELS.items()
+            if model["helix"]
+        ],

@@ -1,0 +1,30 @@
+"""Draw the pitch helix of one model: against alpha, along routes, through layers, in 3D."""
+
+from pathlib import Path
+
+from rasen import command, tables
+from rasen.figures import helix
+
+
+def plot_helix(
+    table: Path,
+    curves: list[Path],
+    model: str,
+    alpha: Path,
+    routes: Path,
+    layers: Path,
+    picture: Path,
+):
+    """Four pictures from the table; curves are those of the points of the linear route."""
+    rows = tables.read(table).query("model == @model")
+    helix.draw_alpha(rows, alpha)
+    helix.draw_routes(rows, routes)
+    helix.draw_layers(rows, layers)
+    last = rows.query("route == 'linear' and layer == layer.max()")
+    lines = tables.gather(curves).query("layer == layer.max()")
+    lines = lines.merge(last[["point", "position"]], on="point")
+    helix.draw_curves(lines, dict(zip(last["position"], last["verdict"], strict=True)), picture)
+
+
+if __name__ == "__main__":
+    command.run(plot_helix)

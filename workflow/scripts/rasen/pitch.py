@@ -1,0 +1,262 @@
+"""Notes and their pitch helix: features of every key and instrument in, tidy rows out.
+
+The mathematics is in `rasen.helix`; here are the sheet of notes, the choices of the config, and
+the columns of the tables.
+"""
+
+import numpy as np
+import pandas as pd
+
+from rasen import helix, store
+from rasen.errors import RasenError, one_error
+from rasen.helix.baselines import bag_of_tokens, log_frequency, log_mel
+from rasen.helix.fitting import FEWEST_KEYS
+
+POOLED = "pooled"  # the "instrument" of rows about the mean of all instruments' features
+RATE = 32_000  # ASSUME: baselines hear every sound at MusicGen's rate, whatever the model's is
+SURE = 0.01  # of folding, as in helix.octave_evidence
+LIKELY = 0.05  # of what is tested by draws
+
+
+def keyboard(clips):
+    """Order of the clips of a note set: (rows [instrument, key], instruments, pitches [key]).
+
+    clips: its sheet. Raises where instruments lack keys, double them, or leave semitones out.
+    """
+    if lacking := [name for name in ("pitch", "instrument") if name not in clips]:
+        raise RasenError(
+            f"the stimulus set has no column {' and no column '.join(lacking)}; `helix` needs one"
+            " with both, such as kind: notes"
+        )
+    pitches = np.arange(clips["pitch"].min(), clips["pitch"].max() + 1)
+    problems = []
+    order = []
+    for instrument, rows in clips.groupby("instrument", sort=False)["pitch"]:
+        counts = rows.value_counts()
+        problems += [f"instrument {instrument}: pitch {p} is missing"
+                     for p in pitches if p not in counts.index]  # fmt: skip
+        problems += [f"instrument {instrument}: pitch {p} occurs {n} times"
+                     for p, n in counts.items() if n > 1]  # fmt: skip
+        order.append(rows.sort_values().index.to_numpy())
+    if len(pitches) < FEWEST_KEYS:
+        problems.append(f"{len(pitches)} keys; a helix needs {FEWEST_KEYS} or more")
+    if error := one_error(
+        problems,
+        heading="a helix needs one clip for every semitone and instrument; correct the set:",
+    ):
+        raise error
+    return np.stack(order), list(clips["instrument"].unique()), pitches
+
+
+def activations(path):
+    """(clips, {layer: features [clip, dim]}) of a file of pooled activations."""
+    with store.open_file(path) as file:
+        layers = {int(name): data[:] for name, data in file["layers"].items()}
+        return store.read_table(file, "clips"), layers
+
+
+def tokens(path):
+    """Shares of the codec tokens of every clip [clip, dim], or None where a model reads no codes.
+
+    path: a model's inputs. Read without `rasen.inputs`, which needs torch.
+    """
+    with store.open_file(path) as file:
+        if "codes" not in file["fields"]:
+            return None
+        field = file["fields/codes"]
+        clips = np.split(field["rows"][:], np.cumsum(field["lengths"][:])[:-1])
+    highest = 1 + max(int(codes.max()) for codes in clips)
+    return np.stack([bag_of_tokens(codes.T, highest) for codes in clips])
+
+
+def spectra(sounds):
+    """Features of sounds that no network made: {name: [clip, dim]}.
+
+    sounds: arrays [time] at RATE.
+    """
+    both = [(log_mel(s, RATE), log_frequency(s, RATE))
+            for s in sounds]  # fmt: skip
+    mel, frequency = map(np.stack, zip(*both, strict=True))
+    return {"log-mel": mel, "log-frequency": frequency}
+
+
+def angles(period):
+    """The config's `period` (keys a turn: a number or [shortest, longest]) as helix.fit's omega."""
+    if np.isscalar(period):
+        return 2 * np.pi / period
+    shortest, longest = period
+    return 2 * np.pi / longest, 2 * np.pi / shortest
+
+
+# --- one point
+
+
+def fits(notes, instruments, settings, seed):
+    """The helix of every instrument and of the pooled features: (rows, curves).
+
+    notes: {label: features [instrument, key, dim]}, a label a layer or a baseline. All that is
+    asked of them needs only the scalar products of keys, so they shrink to [..., key, key] first.
+    rows: a DataFrame with columns label, instrument, and what the tables' README lists;
+    curves: label, key, and the pooled notes and their fitted curve in the helix's own axes.
+    """
+    labels = list(notes)
+    with_mean = [np.concatenate([each, each.mean(0, keepdims=True)]) for each in notes.values()]
+    small = np.stack([_shrunk(each) for each in with_mean])  # [label, instrument + 1, key, key]
+    scores, shares = helix.reduce(
+        small, settings["components"], settings["standardise"], explained=True
+    )
+    omega, radius = angles(settings["period"]), settings["radius"]
+    found, chosen = helix.fit_triples(scores, omega, radius)
+    evidence = helix.octave_evidence(small)
+    columns = {
+        "helicality": found.helicality,
+        "helicality_12": helix.fit_triples(scores, helix.OCTAVE, radius)[0].helicality,
+        **{name: getattr(found, name) for name in
+           ("r2", "height", "chroma", "omega", "period", "radius", "slope", "chirality")},
+        **{f"explained_{i + 1}": np.take_along_axis(shares, chosen, -1)[..., i] for i in range(3)},
+        "folding": evidence.folding,
+        "folding_rival": evidence.folding_rival,
+        "folding_p": evidence.folding_p,
+        "contrast": evidence.contrast,
+        "period_free": evidence.period,
+        "octave": evidence.octave,
+        "flags": np.vectorize(helix.describe, otypes=[object])(found.flags),
+    }  # fmt: skip
+    names = [*instruments, POOLED]
+    rows = pd.DataFrame({name: each.ravel() for name, each in columns.items()})
+    rows.insert(0, "label", np.repeat(labels, len(names)))
+    rows.insert(1, "instrument", names * len(labels))
+    rows.insert(2, "keys", small.shape[-2])
+    pooled = rows["instrument"] == POOLED
+    tests = [_worth(each, settings, seed) for each in notes.values()]
+    for name in tests[0]:
+        rows.loc[pooled, name] = [each[name] for each in tests]
+    return rows, _curves(labels, scores[:, -1], found[:, -1], chosen[:, -1])
+
+
+def _shrunk(features):
+    """Features [..., key, dim], centred and turned into `key` dimensions: [..., key, key]."""
+    centred = features - features.mean(axis=-2, keepdims=True, dtype=np.float64)
+    turned = np.swapaxes(np.linalg.qr(np.swapaxes(centred, -1, -2), mode="r"), -1, -2)
+    lacking = turned.shape[-2] - turned.shape[-1]  # where there are fewer features than keys
+    return np.concatenate([turned, np.zeros((*turned.shape[:-1], lacking))], axis=-1)
+
+
+def _worth(features, settings, seed):
+    """What the pooled helix of features [instrument, key, dim] is worth: interval and nulls."""
+    omega, radius = angles(settings["period"]), settings["radius"]
+    form = {"components": settings["components"], "standardise": settings["standardise"]}
+    interval = helix.bootstrap_pooled(
+        features, omega, radius, **form, draws=settings["bootstrap"], seed=seed
+    )["helicality"]
+    pooled, draws = _shrunk(features.mean(0)), settings["null"]
+    shuffled = helix.fit_triples(
+        helix.permuted(helix.reduce(pooled, **form), draws, seed), omega, radius
+    )
+    smooth = helix.smooth_surrogates(pooled, draws, seed)
+    on_smooth, _ = helix.fit_triples(helix.reduce(smooth, **form), omega, radius)
+    numbers = {
+        "low": interval.low,
+        "high": interval.high,
+        "permutation_p": helix.p_value(interval.value, shuffled[0].helicality),
+        "smooth_95": np.nanquantile(on_smooth.helicality, 0.95),
+        "smooth_p": helix.p_value(interval.value, on_smooth.helicality),
+        "margin_p": helix.p_value(_margin(pooled), _margin(smooth)),
+    }
+    return {name: float(number) for name, number in numbers.items()}
+
+
+def _margin(features):
+    """By how much folding at 12 keys exceeds that at the best other period; NaN for few keys."""
+    folds = helix.fold(features)
+    return folds[..., 0] - np.fmax.reduce(folds[..., 1:], axis=-1)
+
+
+def _curves(labels, scores, found, chosen, steps=4):
+    """Pooled notes and fitted curves in the helix's own axes, `steps` rows a key."""
+    keys = scores.shape[1]
+    fine = np.arange(steps * (keys - 1) + 1) / steps
+    parts = []
+    for label, points, one, triple in zip(labels, scores, found, chosen, strict=True):
+        axes = np.stack([one.cosine, one.sine, one.axis], axis=1)
+        note = np.full((len(fine), 3), np.nan)
+        note[::steps] = points[:, triple] @ axes
+        table = pd.DataFrame(
+            np.hstack([note, one.curve(fine) @ axes]),
+            columns=["note_x", "note_y", "note_z", "curve_x", "curve_y", "curve_z"],
+        )
+        table.insert(0, "label", label)
+        table.insert(1, "key", fine)
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True)
+
+
+# --- all points
+
+
+def summary(rows, seed):
+    """One row a layer of one point (or one baseline of a model) from the rows of `fits`.
+
+    Instruments are averaged, with an interval over them; the pooled fit stands beside with all
+    that tests it. p-values are corrected over the layers given (Benjamini-Hochberg).
+    """
+    each = rows[rows["instrument"] != POOLED].groupby(["features", "layer"], sort=False)
+    pooled = rows[rows["instrument"] == POOLED].set_index(["features", "layer"])
+    values = each["helicality"].agg(list)
+    draws = [helix.bootstrap_mean(np.array(one), seed=seed) for one in values]
+    table = pd.DataFrame(
+        {
+            "instruments": each.size(),
+            "keys": each["keys"].first(),
+            "helicality": [one.value for one in draws],
+            "low": [one.low for one in draws],
+            "high": [one.high for one in draws],
+            "helicality_12": each["helicality_12"].mean(),
+            "r2": each["r2"].mean(),
+            "period": each["period"].median(),
+            "octave_share": each["octave"].mean(),
+        }
+    )
+    for name in ("helicality", "low", "high", "period", "r2", "chroma"):
+        table[f"pooled_{name}".replace("_helicality", "")] = pooled[name]
+    for name in ("smooth_95", "smooth_p", "permutation_p", "folding", "folding_rival",
+                 "folding_p", "margin_p", "contrast"):  # fmt: skip
+        table[name] = pooled[name]
+    for name in ("smooth", "permutation", "folding", "margin"):
+        table[f"{name}_q"] = helix.corrected(table[f"{name}_p"])
+    table["verdict"] = verdict(table)
+    return table.reset_index()
+
+
+def beside_random(table, settings, seed):
+    """`table` with what one fit to features in no order reaches: mean and 95 % quantile.
+
+    With the period free (random_) and at 12 keys (random_12_). NaN when components are not
+    standardised: Helicality then depends on the features' scale.
+    """
+    radius, components = settings["radius"], settings["components"]
+    for name, omega in (("random", angles(settings["period"])), ("random_12", helix.OCTAVE)):
+        for keys in table["keys"].unique():
+            null = np.array([np.nan])
+            if settings["standardise"]:
+                null = helix.random_baseline(keys, omega, radius, components=components, seed=seed)
+            here = table["keys"] == keys
+            table.loc[here, f"{name}_mean"] = null.mean()
+            table.loc[here, f"{name}_95"] = np.quantile(null, 0.95)
+    return table
+
+
+def verdict(table):
+    """What the pooled notes of each row are, in words. p-values corrected over layers decide.
+
+    "octave"        keys twelve apart are alike beyond a trend (folding, 1 %), more than at any
+                    other distance, and by more than smooth paths without an octave reach (5 %)
+    "smooth path"   the order of the keys matters (permutation, 5 %), but nothing repeats at twelve
+    "no structure"  a shuffled keyboard fits as well
+    "no fit"        features constant, flat or not numbers
+    """
+    octave = (table["folding"] > table["folding_rival"]) & (table["folding_q"] < SURE)
+    octave &= table["margin_q"] < LIKELY
+    ordered = table["permutation_q"] < LIKELY
+    words = np.where(octave, "octave", np.where(ordered, "smooth path", "no structure"))
+    return np.where(table["pooled"].isna(), "no fit", words)
