@@ -59,6 +59,25 @@ def test_names_nobody_defines_are_told():
         load(settings)
 
 
+def test_a_helix_needs_its_activations_one_vector_a_note():
+    settings = {
+        "models": {"m": SMALLEST["models"]["m"] | {"helix": "notes"}},
+        "stimuli": {"notes": {"kind": "notes"}},
+        "activations": {"pool": "all"},
+        "helix": {"period": [12, 4]},
+    }
+    with pytest.raises(RasenError) as error:
+        load(settings)
+    for part in [
+        "models.m.helix: 'notes' is dumped nowhere; add it to models.m.activations",
+        "models.m.helix: wants one vector a note, but activations.pool is 'all'",
+        "helix.period: [12, 4] runs backwards; write [4, 12]",
+    ]:
+        assert part in str(error.value), part
+    settings["models"]["m"]["activations"] = ["notes"]
+    load(settings | {"activations": {}, "helix": {"period": 12}})
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "a b", ".hidden", "a\n"])
 def test_names_cannot_leave_results(name):
     with pytest.raises(RasenError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import HOUSE
 
-TARGETS = ["all", "nano", "stimuli", "activations", "gradient", "perplexity"]
+TARGETS = ["all", "nano", "stimuli", "activations", "gradient", "perplexity", "helix"]
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "results/export/nano/linear-0.500"])
@@ -24,6 +24,8 @@ def test_points_are_visited_once(fresh):
     assert jobs["check_weights"] == 3
     assert jobs["encode_stimuli"] == 5
     assert jobs["train_nano"] == 1
+    assert jobs["fit_helix"] == 5
+    assert jobs["fit_baselines"] == jobs["gather_helix"] == jobs["plot_helix"] == 1
 
 
 def test_default_config_can_be_planned_as_typed():
@@ -64,3 +66,9 @@ def test_config_mistakes_are_told_before_any_job(other):
     output = other.snakemake(ok=False)
     assert "perplexity.bootstrp: unknown setting; did you mean 'bootstrap'?" in output
     assert "Traceback" not in output
+
+
+def test_helix_is_optional(other):
+    other.edit(lambda config: config["models"]["nano"].update(helix=None))
+    assert not any("helix" in rule or "baselines" in rule for rule in other.planned())
+    assert other.planned("helix") == {}

@@ -42,6 +42,26 @@ def test_tables_are_tidy_and_complete(finished):
     assert (gradient["change"] > 0).all()
 
 
+def test_helix_table(finished):
+    """Eight keys of one timbre: few, but every column is there, and no octave can be."""
+    points = table(finished, "points").query("model == 'nano'")
+    helix = table(finished, "helix")
+    keys = ["model", "route", "point", "position", "layer"]
+    assert list(helix)[:7] == [*keys, "features", "verdict"]
+    assert not helix.duplicated(keys).any()
+    assert len(helix) == 7 * len(points) + 3
+    network = helix.query("route != 'baseline'")
+    assert network["keys"].eq(8).all()
+    assert network["features"].eq("network").all()
+    assert (network["helicality"] > 1 / 3).all()
+    assert set(helix["verdict"]) <= {"no structure", "smooth path"}
+    assert set(helix.query("layer == -1")["features"]) == {
+        "log-mel", "log-frequency", "codec tokens",
+    }  # fmt: skip
+    for name in ("alpha", "routes", "layers", "curves"):
+        assert (finished.folder / f"results/figures/helix/nano/{name}.svg").stat().st_size > 5000
+
+
 def test_the_ends_of_routes_are_one_and_the_same(finished):
     perplexity = table(finished, "perplexity").query("model == 'nano' and group == 'mean'")
     for end in ("untrained", "trained"):
@@ -105,6 +125,9 @@ CORRECTED_AGAIN = {
 }
 
 
+HELIX_AGAIN = {"fit_helix": 5, "gather_helix": 1, "plot_helix": 1}
+
+
 def nothing(config):
     pass
 
@@ -125,11 +148,18 @@ def set_in(*path):
     [
         (nothing, {}),
         (set_in("perplexity", "bootstrap", 200), {"gather_perplexity": 1, "plot_perplexity": 2}),
+        (set_in("helix", "null", 29), {"fit_baselines": 1} | HELIX_AGAIN),
         (set_in("models", "nano", "batch", 3), {}),
         (set_in("models", "nano", "device", "cpu"), {}),
         (set_in("models", "nano", "memory", 9000), {}),
-        (set_in("activations", "pool", "last"), {"dump_activations": 13} | CORRECTED_AGAIN),
-        (set_in("models", "nano", "delay", False), {"dump_activations": 10} | CORRECTED_AGAIN),
+        (
+            set_in("activations", "pool", "last"),
+            {"dump_activations": 13} | CORRECTED_AGAIN | HELIX_AGAIN,
+        ),
+        (
+            set_in("models", "nano", "delay", False),
+            {"dump_activations": 10} | CORRECTED_AGAIN | HELIX_AGAIN,
+        ),
         (
             set_in("models", "llama", "initial", {"rule": "hf", "seed": 2}),
             {"dump_activations": 2, "measure_perplexity": 2, "gather_perplexity": 1,
@@ -138,12 +168,14 @@ def set_in(*path):
         (
             set_in("routes", "linear", "near", [0.9, 1]),
             {"list_points": 1, "dump_activations": 3, "measure_perplexity": 2,
-             "gather_perplexity": 1, "gather_gradient": 1, "plot_perplexity": 2},
+             "gather_perplexity": 1, "gather_gradient": 1, "plot_perplexity": 2}
+            | HELIX_AGAIN | {"fit_helix": 1},
         ),
         (
             set_in("routes", "gradient", "eta", 0.5),
             {"correct_gradient": 1, "gather_gradient": 1, "dump_activations": 2,
-             "measure_perplexity": 1, "gather_perplexity": 1, "plot_perplexity": 2},
+             "measure_perplexity": 1, "gather_perplexity": 1, "plot_perplexity": 2}
+            | HELIX_AGAIN | {"fit_helix": 1},
         ),
         (
             set_in("stimuli", "sentences", "sheet", "others.txt"),

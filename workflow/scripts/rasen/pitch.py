@@ -15,6 +15,7 @@ from rasen.helix.fitting import FEWEST_KEYS
 POOLED = "pooled"  # the "instrument" of rows about the mean of all instruments' features
 RATE = 32_000  # ASSUME: baselines hear every sound at MusicGen's rate, whatever the model's is
 SURE = 0.01  # of folding, as in helix.octave_evidence
+TESTS = ("low", "high", "permutation_p", "smooth_95", "smooth_p", "margin_p")  # of pooled rows
 LIKELY = 0.05  # of what is tested by draws
 
 
@@ -149,21 +150,23 @@ def _worth(features, settings, seed):
     interval = helix.bootstrap_pooled(
         features, omega, radius, **form, draws=settings["bootstrap"], seed=seed
     )["helicality"]
+    if np.isnan(interval.value):  # no fit; the flags of its row say why
+        return dict.fromkeys(TESTS, np.nan)
     pooled, draws = _shrunk(features.mean(0)), settings["null"]
     shuffled = helix.fit_triples(
         helix.permuted(helix.reduce(pooled, **form), draws, seed), omega, radius
     )
     smooth = helix.smooth_surrogates(pooled, draws, seed)
     on_smooth, _ = helix.fit_triples(helix.reduce(smooth, **form), omega, radius)
-    numbers = {
-        "low": interval.low,
-        "high": interval.high,
-        "permutation_p": helix.p_value(interval.value, shuffled[0].helicality),
-        "smooth_95": np.nanquantile(on_smooth.helicality, 0.95),
-        "smooth_p": helix.p_value(interval.value, on_smooth.helicality),
-        "margin_p": helix.p_value(_margin(pooled), _margin(smooth)),
-    }
-    return {name: float(number) for name, number in numbers.items()}
+    numbers = (
+        interval.low,
+        interval.high,
+        helix.p_value(interval.value, shuffled[0].helicality),
+        np.nanquantile(on_smooth.helicality, 0.95),
+        helix.p_value(interval.value, on_smooth.helicality),
+        helix.p_value(_margin(pooled), _margin(smooth)),
+    )
+    return dict(zip(TESTS, map(float, numbers), strict=True))
 
 
 def _margin(features):

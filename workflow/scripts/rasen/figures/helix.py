@@ -9,7 +9,7 @@ from rasen.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, pa
 
 STYLES = {"linear": (BLUE, "o", "-"), "gradient": (ORANGE, "s", "--"), "step": (BLACK, "o", "-")}
 CONTROLS = [(SKY, "^", ":"), (RED, "v", ":"), (GREEN, "D", ":"), (PURPLE, "P", ":")]
-LAYERS = colormaps["cividis"]  # dark to light, told apart by every kind of colour vision
+LAYERS = colormaps["viridis"]  # dark to light, told apart by every kind of colour vision
 CLASSES = ListedColormap(colormaps["twilight"](np.arange(12) / 12))  # pitch class goes round
 ALPHA = r"$\alpha$ (0: untrained, 1: trained)"
 NEAR = 0.9  # where the panel near the trained end begins
@@ -17,44 +17,38 @@ MOST_ROWS = 30  # of a heat map that still has its numbers written in
 
 
 def draw_alpha(table, path):
-    """Helicality of every layer against alpha, the whole route and its end.
+    """Helicality of every layer against alpha: the whole route, and its end on a finer scale.
 
     table: rows of one model of results/tables/helix.parquet
     """
     linear = table[table["route"] == "linear"]
     near = linear[linear["position"] >= NEAR]
     zoom = near["position"].nunique() > 2
-    figure, axes = page(columns=1 + zoom, sharey=True, height=3.6)
-    parts = [linear, near][: 1 + zoom]
+    figure, axes = page(columns=1 + zoom, height=3.8)
     layers = sorted(linear["layer"].unique())
     colours = Normalize(0, max(1, max(layers)) * 1.08)  # the palest yellow is lost on white paper
-    for axis, part in zip(axes[0], parts, strict=True):
+    for axis, part in zip(axes[0], [linear, near], strict=False):
         for layer in layers:
             rows = part[part["layer"] == layer].sort_values("position")
-            _line(axis, rows, LAYERS(colours(layer)), marker="o", label=f"{layer}")
+            bands = part is linear  # which would hide the rise on the finer scale
+            _line(axis, rows, LAYERS(colours(layer)), label=f"{layer}", band=0.06 * bands)
         _rings(axis, part)
-        _nulls(axis, table)
         axis.set_xlabel(ALPHA)
-    axes[0, 0].set_ylabel("Helicality")
-    axes[0, 0].set_title("whole route", loc="left", fontsize=9)
-    if zoom:
-        axes[0, 1].set_title("near the trained end", loc="left", fontsize=9)
-    last = axes[0, -1]
+    whole = axes[0, 0]
+    _nulls(whole, table)
     for _, row in table[table["route"] == "baseline"].iterrows():
-        for axis in axes[0]:
-            axis.axhline(row["helicality"], color=BLACK, linestyle=":", linewidth=0.9)
-        last.annotate(
-            row["features"], (1.01, row["helicality"]), xycoords=("axes fraction", "data"),
-            fontsize=7.5, va="center",
-        )  # fmt: skip
+        height = row["helicality"]
+        whole.axhline(height, color=BLACK, linestyle=":", linewidth=0.9)
+        at = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 7.5}
+        whole.annotate(row["features"].replace("-", "-\n").replace(" ", "\n"), (1.02, height), **at)
+    whole.set_ylabel("Helicality")
+    whole.set_title("whole route", loc="left", fontsize=9)
+    if zoom:
+        axes[0, 1].set_title("near the trained end (finer scale)", loc="left", fontsize=9)
     if len(layers) > 12:
         _bar(figure, axes, LAYERS, colours, "layer")
     else:
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, title="layer", loc="outside lower center", ncols=len(labels),
-            handlelength=1.2, columnspacing=1.2,
-        )  # fmt: skip
+        _legend(figure, whole, title="layer")
     save(figure, path)
 
 
@@ -89,14 +83,14 @@ def draw_routes(table, path):
         row[0].set_ylabel("Helicality")
         row[0].set_title(name, loc="left", fontsize=9)
     axes[-1, 0].set_xlabel(ALPHA)
-    axes[0, 0].legend(loc="upper left")
     if real:
         most = table.loc[table["route"] == "step", "position"].max()
         decades = [0, *(10**k for k in range(9) if 10**k <= most)]
         axes[-1, 1].set_xticks(decades, [f"{step:,}" for step in decades])
         axes[-1, 1].set(xlabel="training step", xlim=(-0.1, most * 1.4))
         axes[-1, 1].minorticks_off()
-        axes[0, 1].legend(loc="upper left")
+        axes[0, 1].set_title("real training run", loc="left", fontsize=9)
+    _legend(figure, axes[0, 0])
     save(figure, path)
 
 
@@ -136,23 +130,28 @@ def draw_curves(curves, verdicts, path, columns=5):
     positions = sorted(curves["position"].unique())
     columns = min(columns, len(positions))
     rows = -(-len(positions) // columns)
-    figure, axes = page(
-        rows, columns, height=2.0 * rows + 0.7, subplot_kw={"projection": "3d"}
-    )  # fmt: skip
+    height = 1.75 * rows + 0.8
+    # the constrained layout would give half of the page to the empty corners of the cubes
+    three = {"projection": "3d"}
+    figure, axes = page(rows, columns, height=height, layout="none", subplot_kw=three)
+    foot = 0.45 / height
+    figure.subplots_adjust(0, foot + 0.3 / height, 1, 1 - 0.35 / height, wspace=0, hspace=0.2)
     for axis in axes.flat[len(positions) :]:
         axis.set_axis_off()
-    reach = np.nanmax(np.abs(curves[["note_x", "note_y", "note_z"]].to_numpy()))
+    far = np.nanmax(np.abs(curves[["note_x", "note_y", "note_z"]].to_numpy()), axis=0)
+    across, up = far[:2].max(), far[2]  # one scale for all, so that circles are round
     for axis, position in zip(axes.flat, positions, strict=False):
         part = curves[curves["position"] == position].sort_values("key")
         notes = part[part["key"] % 1 == 0]
+        axis.plot(notes["note_x"], notes["note_y"], notes["note_z"], color="#999999", lw=0.4)
         axis.plot(part["curve_x"], part["curve_y"], part["curve_z"], color=BLACK, lw=1.1)
         axis.scatter(
             notes["note_x"], notes["note_y"], notes["note_z"], c=notes["key"] % 12, s=11,
             cmap=CLASSES, vmin=-0.5, vmax=11.5, depthshade=False, edgecolors="#555555",
             linewidths=0.3,
         )  # fmt: skip
-        axis.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
-        axis.set_box_aspect((1, 1, 1.15), zoom=1.25)
+        axis.set(xlim=(-across, across), ylim=(-across, across), zlim=(-up, up))
+        axis.set_box_aspect((across, across, up), zoom=1.15)
         axis.view_init(elev=18, azim=-60)
         for side in (axis.xaxis, axis.yaxis, axis.zaxis):
             side.set_ticklabels([])
@@ -160,21 +159,29 @@ def draw_curves(curves, verdicts, path, columns=5):
             side.pane.set_facecolor("white")
             side._axinfo["grid"].update(color="#e8e8e8", linewidth=0.4)
         axis.set_title(
-            f"$\\alpha$ = {position:g}\n{verdicts.get(position, '')}", fontsize=8, y=0.97
+            f"$\\alpha$ = {position:g}\n{verdicts.get(position, '')}", fontsize=8, y=0.94
         )
     bar = figure.colorbar(
-        ScalarMappable(Normalize(-0.5, 11.5), CLASSES), ax=axes, ticks=range(12), shrink=0.7,
-        aspect=25, location="bottom", pad=0.02,
+        ScalarMappable(Normalize(-0.5, 11.5), CLASSES), cax=figure.add_axes((0.2, foot, 0.6, 0.02)),
+        ticks=range(12), orientation="horizontal",
     )  # fmt: skip
     bar.set_label("semitones above the lowest key, modulo 12")
     bar.outline.set_visible(False)
     save(figure, path)
 
 
-def _line(axis, rows, colour, line="-", marker="o", label=None):
+def _line(axis, rows, colour, line="-", marker="o", label=None, band=0.12):
     x = rows["position"]
-    axis.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.12, linewidth=0)
+    if band:
+        axis.fill_between(x, rows["low"], rows["high"], color=colour, alpha=band, linewidth=0)
     axis.plot(x, rows["helicality"], line, color=colour, marker=marker, ms=3.5, label=label)
+
+
+def _legend(figure, axis, **options):
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=len(labels), columnspacing=1.2, **options
+    )
 
 
 def _rings(axis, rows):
@@ -186,6 +193,10 @@ def _nulls(axis, table):
     """Grey: from the mean to the 95 % quantile of features in no order."""
     low, high = table["random_mean"].iloc[0], table["random_95"].iloc[0]
     axis.axhspan(low, high, color="#bbbbbb", alpha=0.7, linewidth=0, zorder=0.5)
+    axis.annotate(
+        "keys in no order", (0.99, high), xycoords=("axes fraction", "data"), fontsize=7,
+        ha="right", va="bottom", color="#555555",
+    )  # fmt: skip
 
 
 def _grid(rows):

@@ -4,6 +4,7 @@ Instruments are the sample; keys are not (they are the axis of the helix) and so
 """
 
 from dataclasses import dataclass
+from warnings import catch_warnings
 
 import numpy as np
 
@@ -32,7 +33,8 @@ class Interval:
         Helicality of pooled features falls, by more than its own spread when noise is all.
         """
         tail = (1 - level) / 2
-        low, middle, high = np.nanquantile(draws, [tail, 0.5, 1 - tail], axis=0)
+        with catch_warnings(action="ignore", category=RuntimeWarning):  # all NaN: NaN it is
+            low, middle, high = np.nanquantile(draws, [tail, 0.5, 1 - tail], axis=0)
         bias = middle - value
         return cls(value, low - bias, high - bias, bias, draws)
 
