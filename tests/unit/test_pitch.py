@@ -13,7 +13,7 @@ from rasen.errors import RasenError
 from rasen.figures import helix as figures
 
 SETTINGS = {"components": 3, "standardise": True, "period": [4, 12], "radius": "cone",
-            "bootstrap": 100, "null": 199}  # fmt: skip
+            "bootstrap": 100, "null_draws": 199}  # fmt: skip
 NAMES = ["a", "b", "c"]
 KEYS = 36
 

@@ -148,7 +148,7 @@ def set_in(*path):
     [
         (nothing, {}),
         (set_in("perplexity", "bootstrap", 200), {"gather_perplexity": 1, "plot_perplexity": 2}),
-        (set_in("helix", "null", 29), {"fit_baselines": 1} | HELIX_AGAIN),
+        (set_in("helix", "null_draws", 29), {"fit_baselines": 1} | HELIX_AGAIN),
         (set_in("models", "nano", "batch", 3), {}),
         (set_in("models", "nano", "device", "cpu"), {}),
         (set_in("models", "nano", "memory", 9000), {}),

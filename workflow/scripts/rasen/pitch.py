@@ -152,7 +152,7 @@ def _worth(features, settings, seed):
     )["helicality"]
     if np.isnan(interval.value):  # no fit; the flags of its row say why
         return dict.fromkeys(TESTS, np.nan)
-    pooled, draws = _shrunk(features.mean(0)), settings["null"]
+    pooled, draws = _shrunk(features.mean(0)), settings["null_draws"]
     shuffled = helix.fit_triples(
         helix.permuted(helix.reduce(pooled, **form), draws, seed), omega, radius
     )
