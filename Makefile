@@ -26,8 +26,9 @@ lint:
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-bench: install
+bench: install-test
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/helix.py
 
 install:
 	@workflow/install core > /dev/null

@@ -13,7 +13,7 @@ rule train_nano:
         "results/benchmarks/train_nano.tsv"
     conda:
         "../envs/core.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

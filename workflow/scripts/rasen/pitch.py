@@ -132,6 +132,12 @@ def fits(notes, instruments, settings, seed):
     tests = [_worth(each, settings, seed) for each in notes.values()]
     for name in tests[0]:
         rows.loc[pooled, name] = [each[name] for each in tests]
+    rows.loc[pooled, "held_out_octave"] = [_held_out_octave(each) for each in notes.values()]
+    if settings["method"] == "trials":
+        rows.loc[pooled, "helicality_trials"] = [
+            helix.trials(each[:, :3], omega).max() if np.isfinite(each).all() else np.nan
+            for each in scores[:, -1]
+        ]
     return rows, _curves(labels, scores[:, -1], found[:, -1], chosen[:, -1])
 
 
@@ -167,6 +173,11 @@ def _worth(features, settings, seed):
         helix.p_value(_margin(pooled), _margin(smooth)),
     )
     return dict(zip(TESTS, map(float, numbers), strict=True))
+
+
+def _held_out_octave(features):
+    """Accuracy of the pitch class in an octave not seen (chance 1/12); NaN below two octaves."""
+    return helix.held_out_octave(features) if features.shape[1] >= 24 else np.nan
 
 
 def _margin(features):
@@ -223,8 +234,10 @@ def summary(rows, seed):
     for name in ("helicality", "low", "high", "period", "r2", "chroma"):
         table[f"pooled_{name}".replace("_helicality", "")] = pooled[name]
     for name in ("smooth_95", "smooth_p", "permutation_p", "folding", "folding_rival",
-                 "folding_p", "margin_p", "contrast"):  # fmt: skip
+                 "folding_p", "margin_p", "contrast", "held_out_octave"):  # fmt: skip
         table[name] = pooled[name]
+    if "helicality_trials" in pooled:
+        table["pooled_trials"] = pooled["helicality_trials"]
     for name in ("smooth", "permutation", "folding", "margin"):
         table[f"{name}_q"] = helix.corrected(table[f"{name}_p"])
     table["verdict"] = verdict(table)
