@@ -47,6 +47,8 @@ alone says `smooth path` at most. Rows with route `baseline` (layer -1) are feat
 | `folding, folding_rival, folding_p` | variance that repeats every 12 keys after a cubic trend; the most at another period; p against keys in no order |
 | `margin_p` | p of `folding - folding_rival` against the smooth paths |
 | `contrast` | R2 of the helix at 12 keys less the best at another period |
+| `held_out_octave` | share of pitch classes known in an octave that was not seen (chance 1/12), from at least two octaves |
+| `pooled_trials` | what the published search finds for the pooled notes (with `helix.method: trials`) |
 | `*_q` | the p-value corrected over the point's layers (Benjamini-Hochberg) |
 | `random_mean, random_95`, `random_12_*` | one fit to features in no order, with free period and at 12 keys |
 
