@@ -36,11 +36,14 @@ def draw_alpha(table, path):
         axis.set_xlabel(ALPHA)
     whole = axes[0, 0]
     _nulls(whole, table)
-    for _, row in table[table["route"] == "baseline"].iterrows():
-        height = row["helicality"]
+    baselines = table[table["route"] == "baseline"].sort_values("helicality")
+    for height in baselines["helicality"]:
         whole.axhline(height, color=BLACK, linestyle=":", linewidth=0.9)
+    lowest, apart = -np.inf, 0.09 * np.ptp(whole.get_ylim())  # names of close lines make room
+    for name, height in zip(baselines["features"], baselines["helicality"], strict=True):
+        lowest = max(height, lowest + apart)
         at = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 7.5}
-        whole.annotate(row["features"].replace("-", "-\n").replace(" ", "\n"), (1.02, height), **at)
+        whole.annotate(name.replace("-", "-\n").replace(" ", "\n"), (1.02, lowest), **at)
     whole.set_ylabel("Helicality")
     whole.set_title("whole route", loc="left", fontsize=9)
     if zoom:
