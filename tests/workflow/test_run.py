@@ -223,7 +223,7 @@ def test_broken_weights_stop_their_jobs_and_no_others(other):
     weights = other.folder / "models/llama/model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    other.edit(lambda config: config["models"]["nano"].update(activations=[]))
+    other.edit(lambda config: config["models"]["nano"].update(activations=[], helix=None))
     target = ["results/inputs/nano/music.h5", "results/perplexity/llama/trained.parquet"]
     output = other.snakemake("--keep-going", *target, ok=False)
     log = (other.folder / "logs/check_weights/llama/trained.log").read_text()
