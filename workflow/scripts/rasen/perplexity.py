@@ -33,11 +33,6 @@ def clip_losses(family, network, inputs, device, batch):
     )
 
 
-def mean_loss(sums, counts):
-    """Mean over groups of each group's mean loss; sums and counts [..., group]."""
-    return (sums / counts).mean(-1)
-
-
 def summary(losses, draws, seed, *names):
     """Loss and perplexity of every group and of their mean, with a bootstrap interval over clips.
 
