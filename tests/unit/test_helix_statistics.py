@@ -89,6 +89,29 @@ def test_surrogates_are_as_smooth_and_lose_the_octave(rng):
     assert (np.diff(correlation) <= 1e-12).all()
 
 
+def test_surrogates_go_as_far_as_the_path_goes():
+    """Short lags that rise in a straight line leave open how far; the whole variance tells."""
+    rough = np.exp(-np.abs(KEYS[:, None] - KEYS) / 8)
+    found = [smooth_correlation(gram(path))[0, 5] for path in smooth_paths(rough, 12, 40)]
+    assert np.mean(found) == pytest.approx(rough[0, 5], abs=0.12)
+    assert np.std(found) < 0.2
+
+
+def test_the_smooth_null_holds_on_smooth_paths():
+    """Rough Brownian-like paths are the hardest: at 5 % no more than chance allows in 100."""
+    rough = np.exp(-np.abs(KEYS[:, None] - KEYS) / 20)
+    p = []
+    for seed, path in enumerate(smooth_paths(rough, 8, 100)):
+        fakes = smooth_surrogates(path, 99, seed)
+        p.append(p_value(fit(reduce(path)).helicality, fit(reduce(fakes)).helicality))
+    assert np.mean(np.array(p) <= 0.05) <= 0.1
+
+
+def test_surrogates_of_a_pattern_that_alternates_are_finite():
+    """Its variogram is zero at every second lag."""
+    assert np.isfinite(smooth_correlation(gram(np.tile(np.eye(2), (18, 1))))).all()
+
+
 # -- the octave ----------------------------------------------------------------------------------
 
 

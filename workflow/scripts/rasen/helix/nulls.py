@@ -63,19 +63,26 @@ def smooth_correlation(products):
     The variogram, half the mean squared distance at a lag, is fitted by a non-negative mixture
     of noise and of squared exponentials of many lengths. Such a mixture falls with the lag
     whatever its weights: a note can never be closer to its octave than to the notes between.
+    Short lags alone do not tell how far the path goes when their variogram is nearly straight,
+    so its mean over all pairs of keys, which is the whole variance, is fitted as well.
     """
     keys = len(products)
     size = np.diag(products)
     distance = size[:, None] + size - 2 * products
-    lags = np.arange(1, min(SHORT, keys - 1) + 1)
-    variogram = [distance.diagonal(lag).mean() / 2 for lag in lags]
+    lags = np.arange(1, keys)
+    pairs = lags[::-1] / lags.sum()  # share of the pairs of keys that are so far apart
+    variogram = np.array([distance.diagonal(lag).mean() / 2 for lag in lags])
     lengths = np.geomspace(0.7, keys, 12)  # the shortest is noise: lag 1 is hardly correlated
 
     def kernel(lag):
         noise = (lag == 0)[..., None]
         return np.concatenate([noise, np.exp(-((lag[..., None] / lengths) ** 2) / 2)], axis=-1)
 
-    weights, _ = nnls(1 - kernel(lags), np.array(variogram))
+    fitted = 1 - kernel(lags)
+    asked = np.append(variogram[:SHORT], pairs @ variogram)
+    equations = np.vstack([fitted[:SHORT], pairs @ fitted])
+    size = asked.clip(min=1e-6 * asked[-1])  # errors are relative
+    weights, _ = nnls(equations / size[:, None], asked / size, maxiter=1000)
     keys = np.arange(keys)
     correlation = kernel(np.abs(keys[:, None] - keys)) @ weights
     return correlation / correlation[0, 0]
