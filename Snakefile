@@ -14,6 +14,7 @@
 #   results/helix/{model}/{point}.parquet          the helix of every layer and instrument
 #   results/tables/{gradient,perplexity,helix}.parquet   one tidy table per analysis
 #   results/figures/                               pictures
+#   results/share.zip                              all of this to hand on, when asked for
 #   results/export/{model}/{point}/                a point as a checkpoint folder, when asked for
 
 
@@ -29,13 +30,14 @@ include: "rules/gradient.smk"
 include: "rules/activations.smk"
 include: "rules/perplexity.smk"
 include: "rules/helix.smk"
+include: "rules/share.smk"
 
 
 rule all:
     """Everything that the config asks for."""
     default_target: True
     input:
-        rules.activations.input,
+        walked("results/activations/{model}/{point}/{stimuli}.json", "activations"),
         rules.gradient.input,
         rules.perplexity.input,
         rules.helix.input,

@@ -1,6 +1,7 @@
 # Activations: every layer's output of a model at a point, for every clip.
 #   needs    results/inputs/{model}/{stimuli}.h5, the weights of {point}
-#   makes    results/activations/{model}/{point}/{stimuli}.h5
+#   makes    results/activations/{model}/{point}/{stimuli}.h5    and beside it a .json that says what
+#            it holds: `all` asks for that, so the large file may be thrown away or stay at home
 
 
 rule dump_activations:
@@ -11,6 +12,7 @@ rule dump_activations:
         corrected=corrected,
     output:
         activations="results/activations/{model}/{point}/{stimuli}.h5",
+        description="results/activations/{model}/{point}/{stimuli}.json",
     log:
         "logs/dump_activations/{model}/{point}/{stimuli}.log",
     benchmark:
@@ -31,7 +33,7 @@ rule dump_activations:
     shell:
         "rasen core dump_activations.py --recipe {params.recipe:q} --inputs {input.inputs}"
         " --certificate {input.certificate} --activations {output.activations}"
-        " --model {wildcards.model} --settings {params.settings:q} --code {params.code}"
+        " --description {output.description} --model {wildcards.model} --settings {params.settings:q} --code {params.code}"
         " --device {resources.device} --batch {resources.batch} > {log} 2>&1"
 
 

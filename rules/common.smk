@@ -15,7 +15,7 @@ if HOUSE.name == "workflow":  # entered through workflow/Snakefile
     HOUSE = HOUSE.parent
 sys.path.insert(0, str(HOUSE / "workflow" / "scripts"))
 
-from rasen import config as schema, fingerprint, places
+from rasen import config as schema, fingerprint, places, provenance
 from rasen.errors import RasenError
 from rasen.points import linear, parse as parse_point
 from rasen.stimuli import sheets
@@ -27,6 +27,7 @@ configfile: "config/config.yaml"
 try:
     config = schema.load(config, HOUSE / "workflow/schemas/config.schema.yaml")
     points = schema.table_of_points(config)
+    provenance.adopt("results/.provenance.sqlite", Path(), "--unlock" in sys.argv)
 except RasenError as error:
     raise WorkflowError(str(error)) from None
 
@@ -37,7 +38,9 @@ HUB = places.downloads(config)  # folder below resources/models/ -> (hub id, fam
 
 
 # `rasen ENV SCRIPT ARGS` in a rule's shell is the launcher, wherever the working directory is.
-shell.prefix(f'rasen() {{{{ {shlex.quote(str(HOUSE / "workflow" / "py"))} "$@"; }}}}; ')
+shell.prefix(
+    f'HOUSE={shlex.quote(str(HOUSE))}; rasen() {{{{ "$HOUSE"/workflow/py "$@"; }}}}; '
+)
 
 
 wildcard_constraints:

@@ -15,7 +15,9 @@ rule list_stimuli:
         "../envs/core.yaml"
     params:
         settings=lambda wildcards: settings("stimuli", wildcards.stimuli),
-        recordings=lambda wildcards: sheets.sizes(config["stimuli"][wildcards.stimuli]),
+        recordings=lambda wildcards, output: sheets.sizes(
+            config["stimuli"][wildcards.stimuli], output.clips
+        ),
         code=code("list_stimuli.py"),
     shell:
         "rasen core list_stimuli.py --settings {params.settings:q} --clips {output.clips}"

@@ -144,16 +144,29 @@ def test_quoted_line_breaks_and_odd_labels_survive(tmp_path):
         stimuli.clips({"kind": "text", "sheet": str(tmp_path / "b.tsv")})
 
 
-def test_a_changed_recording_is_noticed(recordings):
+def test_a_changed_recording_is_noticed(recordings, tmp_path):
     settings = {"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2}
-    row, before = rows(settings)[1], sheets.sizes(settings)
+    clips = tmp_path / "clips.parquet"
+    row, before = rows(settings)[1], sheets.sizes(settings, clips)
     os.utime(recordings / "tone.flac")
-    assert sheets.sizes(settings) == before
+    assert sheets.sizes(settings, clips) == before
     stimuli.sound(row, RATE)
     soundfile.write(recordings / "tone.flac", 0.1 * np.ones(20000), 16000)
-    assert sheets.sizes(settings) != before
+    assert sheets.sizes(settings, clips) != before
     with pytest.raises(RasenError, match="has changed since its sheet was read"):
         stimuli.sound(row, RATE)
+
+
+def test_recordings_that_stayed_elsewhere_count_as_listed(recordings, tmp_path):
+    """Whoever gets results without the recordings must not redo them."""
+    settings = {"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2}
+    clips = tmp_path / "clips.parquet"
+    stimuli.clips(settings).to_parquet(clips)
+    before = sheets.sizes(settings, clips)
+    (recordings / "tone.flac").unlink()
+    assert sheets.sizes(settings, clips) == before
+    clips.unlink()
+    assert sheets.sizes(settings, clips) != before
 
 
 # --- bad audio

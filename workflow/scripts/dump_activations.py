@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from rasen import activations as stage
-from rasen import command, fingerprint
+from rasen import command, fingerprint, store
 from rasen.families.walk import open_at, pick_device
 from rasen.inputs import Inputs
 
@@ -14,13 +14,14 @@ def dump_activations(
     inputs: Path,
     certificate: Path,
     activations: Path,
+    description: Path,
     model: str,
     settings: dict,
     code: str,
     device: str,
     batch: int,
 ):
-    """Run the model at its point over encoded stimuli and write what its layers give."""
+    """Run the model at its point over encoded stimuli; write what its layers give, described."""
     device = pick_device(device)
     family, network = open_at(recipe, device)
     stage.dump(
@@ -38,6 +39,7 @@ def dump_activations(
         stimuli=fingerprint.file(inputs),
         code=code,
     )
+    store.write_text(description, json.dumps(stage.describe(activations), indent=1))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ Layer 0 is what enters the first layer, layer i the output of layer i; what the 
 (usually after the final norm) stands in the attribute `layers`.
 """
 
+import json
+
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -42,6 +44,21 @@ def dump(family, network, inputs, path, settings, device, batch, **attributes):
             if pool == "all":
                 _append_places(writer, lengths.cpu().numpy())
         writer.table("clips", inputs.clips)
+
+
+def describe(path):
+    """What a file of activations holds, in plain words and numbers: all but the activations."""
+    with store.open_file(path) as file:
+        layers = {
+            name: {"rows": len(data), "dim": data.shape[1], "crc32": int(data.attrs["crc32"])}
+            for name, data in file["layers"].items()
+        }
+        attributes = {key: value for key, value in file.attrs.items() if key != "complete"}
+    for name in ("recipe", "layers"):
+        attributes[name] = json.loads(attributes[name])
+    for name, meaning in attributes.pop("layers").items():
+        layers[name]["output"] = meaning
+    return attributes | {"layers": layers}
 
 
 def _chosen(wanted, layers):

@@ -10,7 +10,7 @@ import pandas as pd
 from rasen import audio, fingerprint
 from rasen.errors import RasenError, one_error
 
-RESERVED = {"kind", "text", "sha256", "seconds"}
+RESERVED = {"kind", "text", "sha256", "bytes", "seconds"}
 
 
 def audio_clips(settings):
@@ -33,6 +33,7 @@ def audio_clips(settings):
         table.insert(0, "clip", [f"{i:06d}-{Path(p).stem}" for i, p in enumerate(table["path"])])
     # The bytes count, not the file's date: a changed recording is another clip.
     table["sha256"] = [fingerprint.file(path) for path in table["path"]]
+    table["bytes"] = [Path(path).stat().st_size for path in table["path"]]
     return table.assign(kind="audio", seconds=float(settings["seconds"]))
 
 
@@ -46,13 +47,20 @@ def sound(row, rate):
     return audio.read(row.path, rate, row.seconds)
 
 
-def sizes(settings):
-    """Hash of the sizes of the recordings: another one at a path is noticed, a touch is not."""
+def sizes(settings, clips):
+    """Hash of the sizes of the recordings: another one at a path is noticed, a touch is not.
+
+    Recordings that are not here (results came without them) count as listed in the file `clips`.
+    """
     if settings["kind"] != "audio" or not Path(settings["sheet"]).is_file():
         return ""
     sheet = Path(settings["sheet"])
-    paths = [sheet.parent / path for path in read_sheet(sheet).get("path", [])]
-    return fingerprint.short(str([p.stat().st_size if p.is_file() else None for p in paths]))
+    paths = [str(sheet.parent / path) for path in read_sheet(sheet).get("path", [])]
+    found = {path: Path(path).stat().st_size for path in paths if Path(path).is_file()}
+    if len(found) < len(set(paths)) and Path(clips).is_file():
+        listed = pd.read_parquet(clips, columns=["path", "bytes"])
+        found = dict(zip(listed["path"], listed["bytes"].tolist(), strict=True)) | found
+    return fingerprint.short(str([found.get(path) for path in paths]))
 
 
 def text_clips(settings):
