@@ -21,8 +21,8 @@ rule dump_activations:
         "../envs/core.yaml"
     threads: of_model("threads")
     resources:
-        mem_mb=memory,
-        runtime=of_model("runtime"),
+        mem_mb=growing("memory"),
+        runtime=growing("runtime"),
         gpu=gpus,
         device=of_model("device"),
         batch=of_model("batch"),

@@ -80,9 +80,11 @@ def of_model(key):
     return lambda wildcards: MODELS[wildcards.model][key]
 
 
-def memory(wildcards, attempt):
-    """The model's memory in MB, more at every attempt."""
-    return MODELS[wildcards.model]["memory"] * attempt
+def growing(amount):
+    """A number, or the setting of that name of the job's model, times the attempt."""
+    return lambda wildcards, attempt: attempt * (
+        MODELS[wildcards.model][amount] if isinstance(amount, str) else amount
+    )
 
 
 def gpus(wildcards):

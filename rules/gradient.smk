@@ -19,8 +19,8 @@ rule correct_gradient:
         "../envs/core.yaml"
     threads: of_model("threads")
     resources:
-        mem_mb=memory,
-        runtime=of_model("runtime"),
+        mem_mb=growing("memory"),
+        runtime=growing("runtime"),
         gpu=gpus,
         device=of_model("device"),
         batch=of_model("batch"),
@@ -51,6 +51,9 @@ rule gather_gradient:
         "logs/gather_gradient.log",
     conda:
         "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("gather_gradient.py"),
     shell:

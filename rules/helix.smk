@@ -15,8 +15,8 @@ rule fit_helix:
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=memory,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         settings=settings("helix"),
         seed=config["seed"],
@@ -39,8 +39,8 @@ rule fit_baselines:
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=memory,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         settings=settings("helix"),
         seed=config["seed"],
@@ -67,6 +67,9 @@ rule gather_helix:
         "logs/gather_helix.log",
     conda:
         "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         settings=settings("helix"),
         seed=config["seed"],
@@ -116,6 +119,9 @@ rule plot_helix:
         "logs/plot_helix/{model}.log",
     conda:
         "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("plot_helix.py"),
     shell:

@@ -33,8 +33,8 @@ rule check_weights:
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=memory,
-        runtime=60,
+        mem_mb=growing("memory"),
+        runtime=growing(30),
     params:
         folder=lambda wildcards: places.folder(
             places.weights_of(MODELS[wildcards.model], wildcards.checkpoint)
@@ -60,8 +60,8 @@ rule export_point:
         "../envs/core.yaml"
     threads: of_model("threads")
     resources:
-        mem_mb=memory,
-        runtime=of_model("runtime"),
+        mem_mb=growing("memory"),
+        runtime=growing("runtime"),
     params:
         recipe=recipe("codec"),
         code=code("export_point.py"),

@@ -13,10 +13,9 @@ rule train_nano:
         "results/benchmarks/train_nano.tsv"
     conda:
         "../envs/core.yaml"
-    threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         settings=settings("nano"),
         code=code("train_nano.py"),

@@ -19,8 +19,8 @@ rule measure_perplexity:
         "../envs/core.yaml"
     threads: of_model("threads")
     resources:
-        mem_mb=memory,
-        runtime=of_model("runtime"),
+        mem_mb=growing("memory"),
+        runtime=growing("runtime"),
         gpu=gpus,
         device=of_model("device"),
         batch=of_model("batch"),
@@ -44,6 +44,9 @@ rule gather_perplexity:
         "logs/gather_perplexity.log",
     conda:
         "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         settings=settings("perplexity"),
         seed=config["seed"],
@@ -69,6 +72,9 @@ rule plot_perplexity:
         "logs/plot_perplexity/{model}.log",
     conda:
         "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("plot_perplexity.py"),
     shell:

@@ -13,6 +13,9 @@ rule list_stimuli:
         "logs/list_stimuli/{stimuli}.log",
     conda:
         "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         settings=lambda wildcards: settings("stimuli", wildcards.stimuli),
         recordings=lambda wildcards, output: sheets.sizes(
@@ -40,8 +43,8 @@ rule encode_stimuli:
         "../envs/core.yaml"
     threads: of_model("threads")
     resources:
-        mem_mb=memory,
-        runtime=of_model("runtime"),
+        mem_mb=growing("memory"),
+        runtime=growing("runtime"),
         gpu=gpus,
         device=of_model("device"),
     params:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import HOUSE
+from study import HOUSE
 
 TARGETS = ["all", "nano", "stimuli", "activations", "gradient", "perplexity", "helix"]
 

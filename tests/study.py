@@ -1,17 +1,14 @@
-"""The real workflow on tests/small, in a folder of its own."""
+"""A working directory in which the tests run the checkout's real workflow."""
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-import tiny
 import yaml
 
-HOUSE = Path(__file__).parents[2]
+HOUSE = Path(__file__).parents[1]
 TARGETS = ("all", "perplexity", "helix")  # rules without a job of their own
 
 
@@ -21,18 +18,23 @@ class Study:
     def __init__(self, folder):
         self.folder = folder
 
-    def snakemake(self, *arguments, ok=True):
-        """Run Snakemake; its whole output."""
+    def start(self, *arguments, **options):
+        """Start Snakemake; its process."""
         command = [
             Path(sys.executable).with_name("snakemake"), "--snakefile", HOUSE / "Snakefile",
             "--directory", self.folder, "--cores", "2", *arguments,
         ]  # fmt: skip
-        done = subprocess.run(
-            command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=HOUSE,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        return subprocess.Popen(
+            command, text=True, cwd=HOUSE, env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
         )  # fmt: skip
-        assert (done.returncode == 0) == ok, done.stdout
-        return done.stdout
+
+    def snakemake(self, *arguments, ok=True):
+        """Run Snakemake; its whole output."""
+        process = self.start(*arguments)
+        output, _ = process.communicate()
+        assert (process.returncode == 0) == ok, output
+        return output
 
     def planned(self, *arguments):
         """{rule: number of jobs} of a dry run."""
@@ -41,6 +43,11 @@ class Study:
         rows = table[1].splitlines() if table else []
         jobs = {row.split()[0]: int(row.split()[1]) for row in rows}
         return {rule: count for rule, count in jobs.items() if rule not in TARGETS}
+
+    @property
+    def tables(self):
+        """{name: bytes} of the tables."""
+        return {p.name: p.read_bytes() for p in (self.folder / "results/tables").glob("*.parquet")}
 
     @property
     def config(self):
@@ -54,27 +61,3 @@ class Study:
         change(config)
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return lambda: path.write_text(before)
-
-
-@pytest.fixture(scope="session")
-def fresh(tmp_path_factory):
-    """Config and inputs, nothing run."""
-    folder = tmp_path_factory.mktemp("study") / "a folder"  # a space, as users have
-    shutil.copytree(HOUSE / "tests/small/config", folder / "config")
-    tiny.small_workflow(folder)
-    return Study(folder)
-
-
-@pytest.fixture(scope="session")
-def finished(fresh):
-    """The same after one whole run."""
-    fresh.output = fresh.snakemake()
-    return fresh
-
-
-@pytest.fixture
-def other(fresh, tmp_path):
-    """A copy of the inputs without any results."""
-    made = shutil.ignore_patterns("results", "logs", ".snakemake", "resources")
-    shutil.copytree(fresh.folder, tmp_path, dirs_exist_ok=True, ignore=made)
-    return Study(tmp_path)

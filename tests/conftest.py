@@ -1,0 +1,31 @@
+"""The small workflow, run once for all tests that look at it."""
+
+import shutil
+
+import pytest
+import tiny
+from study import HOUSE, Study
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory):
+    """Config and inputs, nothing run."""
+    folder = tmp_path_factory.mktemp("study") / "a folder"  # a space, as users have
+    shutil.copytree(HOUSE / "tests/small/config", folder / "config")
+    tiny.small_workflow(folder)
+    return Study(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(fresh):
+    """The same after one whole run."""
+    fresh.output = fresh.snakemake()
+    return fresh
+
+
+@pytest.fixture
+def other(fresh, tmp_path):
+    """A copy of the inputs without any results."""
+    made = shutil.ignore_patterns("results", "logs", ".snakemake", "resources")
+    shutil.copytree(fresh.folder, tmp_path, dirs_exist_ok=True, ignore=made)
+    return Study(tmp_path)
