@@ -42,3 +42,16 @@ rule all:
         rules.perplexity.input,
         rules.helix.input,
         "results/README.md",
+
+
+onstart:
+    done_without = ("fit", "gather", "plot")  # weights and sheets may be elsewhere
+    jobs = [
+        j
+        for j in workflow.dag.needrun_jobs()
+        if not j.rule.name.startswith(done_without)
+    ]
+    if problems := places.missing(
+        config, {name for j in jobs for name in j.wildcards}
+    ):
+        raise WorkflowError("\n".join(problems))

@@ -38,9 +38,7 @@ HUB = places.downloads(config)  # folder below resources/models/ -> (hub id, fam
 
 
 # `rasen ENV SCRIPT ARGS` in a rule's shell is the launcher, wherever the working directory is.
-shell.prefix(
-    f'HOUSE={shlex.quote(str(HOUSE))}; rasen() {{{{ "$HOUSE"/workflow/py "$@"; }}}}; '
-)
+shell.prefix(f'rasen() {{{{ {shlex.quote(str(HOUSE / "workflow" / "py"))} "$@"; }}}}; ')
 
 
 wildcard_constraints:
@@ -48,11 +46,6 @@ wildcard_constraints:
     point="|".join(map(re.escape, points["point"].unique())),
     stimuli="|".join(config["stimuli"]) or "none",
     checkpoint="trained|step-[0-9]+",
-
-
-onstart:
-    if problems := places.missing(config):
-        raise WorkflowError("\n".join(problems))
 
 
 def code(script, env="core"):
@@ -100,12 +93,9 @@ def recipe(*options):
 
     def of_job(wildcards):
         point = wildcards.get("point", "trained")
-        file = f"results/gradient/{wildcards.model}/{point}.safetensors"
-        is_corrected = parse_point(point).kind == "gradient"
+        file = corrected(wildcards) if "point" in wildcards.keys() else []
         model = MODELS[wildcards.model]
-        return json.dumps(
-            places.recipe(model, point, options, file if is_corrected else None)
-        )
+        return json.dumps(places.recipe(model, point, options, file or None))
 
     return of_job
 

@@ -32,9 +32,10 @@ rule write_report:
     localrule: True
     conda:
         "../envs/core.yaml"
+    params:
+        code=code("write_report.py"),
     shell:
-        '{sys.executable:q} -m snakemake --snakefile "$HOUSE"/Snakefile --configfile {input.config}'
-        " --nolock --report {output.report} > {log} 2>&1"
+        "rasen core write_report.py --config {input.config} --report {output.report} > {log} 2>&1"
 
 
 rule pack_results:

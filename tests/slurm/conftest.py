@@ -2,13 +2,11 @@
 
 import os
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from study import Study
 
 SCRIPT = Path(__file__).with_name("cluster")
 # Asks more often than a real cluster would like.

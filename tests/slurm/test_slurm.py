@@ -1,9 +1,6 @@
 """The small workflow through SLURM: the same tables, honest allocations, nothing lost in faults."""
 
-import os
 import shutil
-import signal
-from collections import Counter
 
 import pytest
 from conftest import PROFILE

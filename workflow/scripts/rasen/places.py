@@ -105,9 +105,16 @@ def sheet(stimuli):
     return path if path and Path(path).is_file() else []
 
 
-def missing(config):
-    """Local folders and files that the config names and that are not there, each with its cure."""
+def missing(config, names):
+    """Local folders and files that are not there, each with its cure.
+
+    names: the models and stimulus sets that will be read; others may be elsewhere.
+    """
     found = []
+    config = {
+        part: {name: each for name, each in config[part].items() if name in names}
+        for part in ("models", "stimuli")
+    }
 
     def need(place, path, exists, cure):
         if not exists:
