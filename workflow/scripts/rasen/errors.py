@@ -6,6 +6,7 @@ class RasenError(Exception):
 
 
 SHOWN = 20  # problems named in one message
+CURE = "delete it and run snakemake again"  # of a file that the workflow makes
 
 
 def one_error(problems, heading="", shown=SHOWN):

@@ -52,7 +52,7 @@ def keyboard(clips):
 def activations(path):
     """(clips, {layer: features [clip, dim]}) of a file of pooled activations."""
     with store.open_file(path) as file:
-        layers = {int(name): data[:] for name, data in file["layers"].items()}
+        layers = {int(name): store.read_rows(file, f"layers/{name}") for name in file["layers"]}
         return store.read_table(file, "clips"), layers
 
 

@@ -13,10 +13,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from rasen.errors import RasenError
+from rasen.errors import CURE, RasenError
 
 CHUNK_ROWS = 4096
-CURE = "delete it and run snakemake again"
 
 
 def write_text(path, text):
@@ -132,6 +131,14 @@ def read_table(file, name):
     return pd.DataFrame(columns)
 
 
+def read_rows(file, name):
+    """A whole dataset of rows, compared with its checksum."""
+    data = file[name][:]
+    if zlib.crc32(data) != file[name].attrs["crc32"]:
+        raise _damaged(file.filename, name)
+    return data
+
+
 def verify(path):
     """Raise when any dataset differs from what was written (reads the whole file)."""
     with open_file(path) as file:
@@ -142,4 +149,8 @@ def verify(path):
             for start in range(0, len(data), CHUNK_ROWS):
                 crc = zlib.crc32(np.ascontiguousarray(data[start : start + CHUNK_ROWS]), crc)
             if crc != data.attrs["crc32"]:
-                raise RasenError(f"{path}: {name} is damaged (its checksum differs); {CURE}")
+                raise _damaged(path, name)
+
+
+def _damaged(path, name):
+    return RasenError(f"{path}: {name} is damaged (its checksum differs); {CURE}")

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pyarrow import ArrowException
 
+from rasen.errors import CURE, RasenError
 from rasen.seeds import generator
 
 
@@ -13,13 +15,18 @@ def write(table, path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    table.to_parquet(partial, index=False)
+    table.to_parquet(partial, index=False, write_page_checksum=True)
     partial.replace(path)
 
 
 def read(path):
-    """One parquet file as a DataFrame."""
-    return pd.read_parquet(path)
+    """One parquet file as a DataFrame, compared with its checksums."""
+    try:
+        return pd.read_parquet(path, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise
+    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise RasenError(f"{path}: damaged or cut short ({error}); {CURE}") from None
 
 
 def gather(paths):
