@@ -13,19 +13,20 @@ TARGETS = ("all", "perplexity", "helix", "share")  # rules without a job of thei
 
 
 class Study:
-    """A working directory with a config, in which Snakemake runs the checkout's Snakefile."""
+    """A working directory with a config, in which Snakemake runs a checkout's Snakefile."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, house=HOUSE):
         self.folder = folder
+        self.house = house
 
     def start(self, *arguments, **options):
         """Start Snakemake; its process."""
         command = [
-            Path(sys.executable).with_name("snakemake"), "--snakefile", HOUSE / "Snakefile",
+            Path(sys.executable).with_name("snakemake"), "--snakefile", self.house / "Snakefile",
             "--directory", self.folder, "--cores", "2", *arguments,
         ]  # fmt: skip
         return subprocess.Popen(
-            command, text=True, cwd=HOUSE, env=os.environ | {"OMP_NUM_THREADS": "1"},
+            command, text=True, cwd=self.house, env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
         )  # fmt: skip
 

@@ -1,0 +1,125 @@
+"""What reruns after an edit of the code, the pins or the data: exactly what depends on it."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from study import HOUSE, Study
+
+PERPLEXITY = {"measure_perplexity": 8, "gather_perplexity": 1, "plot_perplexity": 2}
+HELIX = {"fit_helix": 5, "fit_baselines": 1, "gather_helix": 1, "plot_helix": 1}
+CORRECTED_AGAIN = {"correct_gradient": 1, "gather_gradient": 1}  # temporary: made for its readers
+
+
+@pytest.fixture(scope="module")
+def copy(finished, tmp_path_factory):
+    """The finished study beside a checkout of its own, both free to be changed."""
+    folder = tmp_path_factory.mktemp("copy")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.check_output(listed, cwd=HOUSE, text=True).splitlines():
+        if (HOUSE / name).is_file():
+            (folder / "house" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(HOUSE / name, folder / "house" / name)
+    shutil.copytree(finished.folder, folder / "study", symlinks=True)
+    study = Study(folder / "study", folder / "house")
+    assert study.planned() == {}
+    return study
+
+
+@pytest.fixture
+def edit(copy):
+    """A function that changes a file, found in the checkout or the study; undone afterwards."""
+    undo = []
+
+    def change(name, old, new):
+        path = next(p for p in (copy.house / name, copy.folder / name) if p.exists())
+        before = path.read_text()
+        assert old in before, f"{name} has changed; this test has to follow"
+        undo.append(lambda: path.write_text(before))
+        path.write_text(before.replace(old, new, 1))
+
+    yield change
+    for each in undo:
+        each()
+    assert copy.planned() == {}, "an edit that is taken back reruns nothing"
+
+
+PACKAGE = "workflow/scripts/rasen"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "jobs"),
+    [
+        ("workflow/scripts/gather_perplexity.py", "import", "# why\nimport", {}),
+        (f"{PACKAGE}/perplexity.py", '"""', '"""In other words: ', {}),
+        (f"{PACKAGE}/perplexity.py", "def ", "def new():\n    pass\n\n\ndef ",
+         PERPLEXITY | CORRECTED_AGAIN | {"dump_activations": 2, "fit_helix": 1,
+                                         "gather_helix": 1, "plot_helix": 1}),
+        (f"{PACKAGE}/families/causal_lm.py", "\n\ndef ", "\n\nX = 1\n\n\ndef ", "llama"),
+        (f"{PACKAGE}/helix/octave.py", "TURNS = 1.5", "TURNS = 1.6", HELIX),
+        (f"{PACKAGE}/figures/perplexity.py", "def ", "X = 1\n\n\ndef ", {"plot_perplexity": 2}),
+        (f"{PACKAGE}/nano/decoder.py", "def ", "X = 1\n\n\ndef ", "nano"),
+        ("envs/core.txt", "==", "==9", "all"),
+        ("envs/test.txt", "==", "==9", {}),
+        ("README.md", "#", "##", {}),
+    ],
+)  # fmt: skip
+def test_an_edit_of_the_code_reruns_exactly_its_dependants(copy, edit, name, old, new, jobs):
+    everything = copy.planned("--forceall")
+    edit(name, old, new)
+    planned = copy.planned()
+    if jobs == "all":
+        assert planned == everything
+    elif jobs == "nano":
+        assert planned["train_nano"] == 1
+        assert planned["measure_perplexity"] == 5
+        assert planned["dump_activations"] == 10
+    elif jobs == "llama":
+        assert planned == {
+            "encode_stimuli": 1, "check_weights": 1, "dump_activations": 3,
+            "measure_perplexity": 3, "gather_perplexity": 1, "plot_perplexity": 2,
+        }  # fmt: skip
+    else:
+        assert planned == jobs
+
+
+def test_touched_files_rerun_nothing(copy):
+    for folder in (copy.house, copy.folder):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                os.utime(path)
+    assert copy.planned() == {}
+
+
+def test_a_removed_song_reruns_its_set(copy, edit):
+    edit("recordings/sheet.tsv", "sine 63.wav\t63\tsine\n", "")
+    assert copy.planned() == {
+        "list_stimuli": 1, "encode_stimuli": 1, "dump_activations": 5, "correct_gradient": 1,
+        "gather_gradient": 1, "measure_perplexity": 1, "gather_perplexity": 1,
+        "plot_perplexity": 2, "fit_helix": 1, "gather_helix": 1, "plot_helix": 1,
+    }  # fmt: skip
+
+
+def test_fewer_layers_rerun_the_dumps_and_what_reads_them(copy):
+    undo = copy.edit(lambda config: config.update(activations={"layers": [0, 1]}))
+    planned = copy.planned()
+    undo()
+    assert planned["dump_activations"] == 13
+    assert {"fit_helix", "gather_helix", "plot_helix"} <= set(planned)
+    assert not {"train_nano", "encode_stimuli", "check_weights", "fit_baselines"} & set(planned)
+
+
+def test_one_more_model_runs_alone(copy):
+    def change(config):
+        other = config["models"]["llama"] | {"initial": {"rule": "hf", "seed": 5}}
+        config["models"]["twin"] = other
+
+    undo = copy.edit(change)
+    planned = copy.planned()
+    undo()
+    assert planned == {
+        "check_weights": 1, "encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3,
+        "list_points": 1, "gather_perplexity": 1, "plot_perplexity": 3, "gather_gradient": 1,
+        "gather_helix": 1, "plot_helix": 1,
+    }  # fmt: skip
