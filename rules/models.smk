@@ -25,7 +25,7 @@ rule fetch_weights:
 rule check_weights:
     """Certify a checkpoint: every file whole, every number finite, a hash of each file."""
     input:
-        managed_weights,
+        ancient(managed_weights),  # folders have dates but no checksums; see params
     output:
         certificate="results/weights/{model}/{checkpoint}.json",
     log:
@@ -40,6 +40,11 @@ rule check_weights:
             places.weights_of(MODELS[wildcards.model], wildcards.checkpoint)
         ),
         family=of_model("family"),
+        training=lambda wildcards: (
+            [settings("nano"), code("train_nano.py")(wildcards)]
+            if managed_weights(wildcards) == places.TRAINED_HERE
+            else None
+        ),
         code=code("check_weights.py"),
     shell:
         "rasen core check_weights.py --folder {params.folder:q} --family {params.family}"

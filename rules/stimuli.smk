@@ -32,7 +32,7 @@ rule encode_stimuli:
     input:
         clips="results/stimuli/{stimuli}.parquet",
         certificate="results/weights/{model}/trained.json",
-        codec=managed_codec,
+        codec=ancient(managed_codec),
     output:
         inputs="results/inputs/{model}/{stimuli}.h5",
     log:

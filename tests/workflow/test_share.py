@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import zipfile
 
 import pytest
@@ -102,8 +103,6 @@ def test_no_path_of_this_machine_travels(archive, finished, tmp_path):
 
 def test_results_can_be_moved(finished, tmp_path):
     """The folder copied by hand, as it is."""
-    import shutil
-
     shutil.copytree(finished.folder, tmp_path / "moved", symlinks=True)
     moved = Study(tmp_path / "moved")
     shuffle_dates(moved.folder)
