@@ -40,6 +40,11 @@ rule check_weights:
             places.weights_of(MODELS[wildcards.model], wildcards.checkpoint)
         ),
         family=of_model("family"),
+        expected=lambda wildcards: json.dumps(
+            MODELS[wildcards.model]["sha256"]
+            if wildcards.checkpoint == "trained"
+            else {}
+        ),
         training=lambda wildcards: (
             [settings("nano"), code("train_nano.py")(wildcards)]
             if managed_weights(wildcards) == places.TRAINED_HERE
@@ -48,7 +53,7 @@ rule check_weights:
         code=code("check_weights.py"),
     shell:
         "rasen core check_weights.py --folder {params.folder:q} --family {params.family}"
-        " --certificate {output.certificate}"
+        " --expected {params.expected:q} --certificate {output.certificate}"
         " > {log} 2>&1"
 
 

@@ -31,6 +31,7 @@ def audio_clips(settings):
         raise error
     if "clip" not in table:
         table.insert(0, "clip", [f"{i:06d}-{Path(p).stem}" for i, p in enumerate(table["path"])])
+    _refuse_doubles(sheet, table["clip"])
     # The bytes count, not the file's date: a changed recording is another clip.
     table["sha256"] = [fingerprint.file(path) for path in table["path"]]
     table["bytes"] = [Path(path).stat().st_size for path in table["path"]]
@@ -55,7 +56,10 @@ def sizes(settings, clips):
     if settings["kind"] != "audio" or not Path(settings["sheet"]).is_file():
         return ""
     sheet = Path(settings["sheet"])
-    paths = [str(sheet.parent / path) for path in read_sheet(sheet).get("path", [])]
+    try:
+        paths = [str(sheet.parent / path) for path in read_sheet(sheet).get("path", [])]
+    except RasenError:  # told by the job that lists the clips
+        return ""
     found = {path: Path(path).stat().st_size for path in paths if Path(path).is_file()}
     if len(found) < len(set(paths)) and Path(clips).is_file():
         listed = pd.read_parquet(clips, columns=["path", "bytes"])
@@ -83,7 +87,17 @@ def text_clips(settings):
         raise RasenError(f"{path}: holds no text")
     if "clip" not in table:
         table.insert(0, "clip", [f"{i:06d}" for i in range(len(table))])
+    _refuse_doubles(path, table["clip"])
     return table.assign(kind="text")
+
+
+def _refuse_doubles(sheet, names):
+    counts = names.value_counts()
+    problems = [
+        f"clip '{name}' occurs {count} times" for name, count in counts.items() if count > 1
+    ]
+    if error := one_error(problems, heading=f"{sheet}: names in `clip` must differ:"):
+        raise error
 
 
 def read_sheet(path):

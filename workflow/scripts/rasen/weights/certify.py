@@ -10,12 +10,14 @@ from rasen.errors import one_error
 from rasen.weights.checkpoint import exported, files, read
 
 
-def certify(folder, formats):
+def certify(folder, formats, expected=None):
     """Sizes and SHA-256 of a checkpoint's files, and one hash of all; raises when it is damaged.
 
     Every tensor is read once: a file cut short, a tensor with NaN or infinite values are named.
-    formats: file patterns that the model's family reads.
+    formats: file patterns that the model's family reads. expected: {file name: SHA-256} that the
+    config gives, compared before anything is opened.
     """
+    _compare(Path(folder), expected or {})
     if formats == ["state_dict.bin"]:
         paths = [Path(folder) / "state_dict.bin"]
         tensors, _ = exported(paths[0])
@@ -39,3 +41,16 @@ def certify(folder, formats):
         "bytes": sizes,
         "sha256": hashes,
     }
+
+
+def _compare(folder, expected):
+    """Raise when a file is not there or not the one that the config means."""
+    problems = []
+    for name, digest in expected.items():
+        path = folder / name
+        found = fingerprint.file(path) if path.is_file() else "no such file"
+        if found != digest.lower():
+            problems.append(f"{path}: {found}, but the config's sha256 says {digest}")
+    heading = "not the weights that the config means; fetch them again or correct `sha256`:"
+    if error := one_error(problems, heading):
+        raise error
