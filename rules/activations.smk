@@ -7,6 +7,7 @@
 rule dump_activations:
     """Run a model at a point over a stimulus set and keep what its layers give."""
     input:
+        weights=managed_weights,
         certificate=certificate,
         inputs="results/inputs/{model}/{stimuli}.h5",
         corrected=corrected,

@@ -107,10 +107,10 @@ def recipe_before_gradient(wildcards):
 
 
 def managed_weights(wildcards):
-    """The folder of a checkpoint where a rule makes it; the user's own folders are no input."""
-    return places.made_by_workflow(
-        places.weights_of(MODELS[wildcards.model], wildcards.checkpoint)
-    )
+    """The checkpoint's folder where a rule makes it; the user's own folders are no input."""
+    point = wildcards.get("point", "trained")
+    name = wildcards.get("checkpoint", places.checkpoint(point))
+    return places.made_by_workflow(places.weights_of(MODELS[wildcards.model], name))
 
 
 def managed_codec(wildcards):

@@ -6,6 +6,7 @@
 rule correct_gradient:
     """Step against the gradient of the model's own loss over D."""
     input:
+        weights=managed_weights,
         certificate="results/weights/{model}/trained.json",
         inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['gradient']}.h5",
     output:

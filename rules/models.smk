@@ -25,7 +25,7 @@ rule fetch_weights:
 rule check_weights:
     """Certify a checkpoint: every file whole, every number finite, a hash of each file."""
     input:
-        ancient(managed_weights),  # folders have dates but no checksums; see params
+        managed_weights,
     output:
         certificate="results/weights/{model}/{checkpoint}.json",
     log:
@@ -45,11 +45,6 @@ rule check_weights:
             if wildcards.checkpoint == "trained"
             else {}
         ),
-        training=lambda wildcards: (
-            [settings("nano"), code("train_nano.py")(wildcards)]
-            if managed_weights(wildcards) == places.TRAINED_HERE
-            else None
-        ),
         code=code("check_weights.py"),
     shell:
         "rasen core check_weights.py --folder {params.folder:q} --family {params.family}"
@@ -60,6 +55,7 @@ rule check_weights:
 rule export_point:
     """Save a model at a point as a checkpoint folder that its own library opens."""
     input:
+        weights=managed_weights,
         certificate=certificate,
         corrected=corrected,
     output:

@@ -6,6 +6,7 @@
 rule measure_perplexity:
     """The loss of every held-out clip under a model at a point."""
     input:
+        weights=managed_weights,
         certificate=certificate,
         inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['perplexity']}.h5",
         corrected=corrected,

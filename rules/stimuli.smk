@@ -31,8 +31,9 @@ rule encode_stimuli:
     """Turn clips into a model's inputs (tokens); the same at every point, so done once."""
     input:
         clips="results/stimuli/{stimuli}.parquet",
+        weights=managed_weights,
         certificate="results/weights/{model}/trained.json",
-        codec=ancient(managed_codec),
+        codec=managed_codec,
     output:
         inputs="results/inputs/{model}/{stimuli}.h5",
     log:

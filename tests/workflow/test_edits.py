@@ -51,7 +51,7 @@ PACKAGE = "workflow/scripts/rasen"
 @pytest.mark.parametrize(
     ("name", "old", "new", "jobs"),
     [
-        ("workflow/scripts/gather_perplexity.py", "import", "# why\nimport", {}),
+        ("workflow/scripts/gather_perplexity.py", "from", "# why\nfrom", {}),
         (f"{PACKAGE}/perplexity.py", '"""', '"""In other words: ', {}),
         (f"{PACKAGE}/perplexity.py", "def ", "def new():\n    pass\n\n\ndef ",
          PERPLEXITY | CORRECTED_AGAIN | {"dump_activations": 2, "fit_helix": 1,
@@ -95,7 +95,7 @@ def test_touched_files_rerun_nothing(copy):
 def test_a_removed_song_reruns_its_set(copy, edit):
     edit("recordings/sheet.tsv", "sine 63.wav\t63\tsine\n", "")
     assert copy.planned() == {
-        "list_stimuli": 1, "encode_stimuli": 1, "dump_activations": 5, "correct_gradient": 1,
+        "list_stimuli": 1, "encode_stimuli": 1, "dump_activations": 6, "correct_gradient": 1,
         "gather_gradient": 1, "measure_perplexity": 1, "gather_perplexity": 1,
         "plot_perplexity": 2, "fit_helix": 1, "gather_helix": 1, "plot_helix": 1,
     }  # fmt: skip

@@ -56,6 +56,14 @@ def test_what_needs_the_missing_weights_says_so(archive, tmp_path):
     assert "Traceback" not in output
 
 
+def test_the_embedded_model_is_trained_anew_where_its_weights_are_needed(archive, tmp_path):
+    received = unpack(archive, tmp_path)
+    received.edit(lambda config: config["helix"].update(null_draws=29))
+    planned = received.planned()
+    assert planned["train_nano"] == 1
+    assert planned["fit_helix"] == 5
+
+
 def test_with_activations_the_helix_can_be_fitted_anew(finished, archive, tmp_path):
     undo = finished.edit(lambda config: config.update(share={"heavy": True, "license": "CC0-1.0"}))
     try:
@@ -105,7 +113,7 @@ def test_results_can_be_moved(finished, tmp_path):
     """The folder copied by hand, as it is."""
     shutil.copytree(finished.folder, tmp_path / "moved", symlinks=True)
     moved = Study(tmp_path / "moved")
-    shuffle_dates(moved.folder)
+    shuffle_dates(moved.folder / "results")
     assert moved.planned() == {}
     moved.edit(lambda config: config["perplexity"].update(bootstrap=150))
     assert moved.planned() == {"gather_perplexity": 1, "plot_perplexity": 2}
