@@ -35,6 +35,7 @@ class Family(ABC):
     reads: ClassVar[str]  # what a stimulus is: "audio" or "text"
     sample_rate: int  # of the sound that `encode` wants (audio families)
     layers: list[str]  # what each entry of `hidden` is, in order
+    front: ClassVar[int] = 0  # positions that `losses` reads before the first frame
     groups: list[str]  # names of the loss's parts: one a codebook, or one in all
 
     def __init__(self, folder, options):
@@ -66,6 +67,13 @@ class Family(ABC):
         """Outputs [clip, frame, dim] of every layer, and the valid frames of each clip [clip].
 
         batch: {field: tensor [clip, time, ...]} padded with zeros, and "lengths" [clip].
+        """
+
+    @abstractmethod
+    def sites(self, network):
+        """The modules whose outputs the entries of `hidden` are, from entry 1 on, in order.
+
+        Exchanging what such a module gives exchanges that layer for the rest of the network.
         """
 
     @abstractmethod

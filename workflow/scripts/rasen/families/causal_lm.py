@@ -12,6 +12,8 @@ from rasen.families import Family
 from rasen.families.huggingface import build, read_config, recorded_laws
 from rasen.weights import checkpoint as checkpoints
 
+FINAL_NORMS = {"norm", "ln_f", "final_layer_norm", "final_layernorm", "final_norm"}
+
 
 class CausalLM(Family):
     """A folder that AutoModelForCausalLM opens, its tokenizer beside the weights."""
@@ -86,6 +88,18 @@ class CausalLM(Family):
             use_cache=False,
         )
         return list(output.hidden_states), batch["lengths"]
+
+    def sites(self, network):
+        count = self.config.num_hidden_layers
+        children = list(network.base_model.named_children())
+        blocks = [c for _, c in children if isinstance(c, torch.nn.ModuleList) and len(c) == count]
+        norms = [child for name, child in children if name in FINAL_NORMS]
+        if len(blocks) != 1 or len(norms) != 1:
+            raise RasenError(
+                f"{self.folder}: cannot tell the layers of a {type(network).__name__} apart; "
+                "set `sae` of this model to null"
+            )
+        return [*blocks[0][:-1], norms[0]]
 
     def losses(self, network, batch):
         tokens = batch["tokens"].long()

@@ -30,6 +30,7 @@ class MusicGen(Family):
     """A folder of MusicgenForConditionalGeneration, or of its decoder beside such a folder."""
 
     reads = "audio"
+    front = 1  # the column of special tokens
 
     def __init__(self, folder, options):
         super().__init__(folder, options)
@@ -153,6 +154,10 @@ class MusicGen(Family):
             input_ids=sequence.transpose(1, 2), output_hidden_states=True, use_cache=False
         )
         return [layer[:, first:] for layer in output.hidden_states], batch["lengths"]
+
+    def sites(self, network):
+        decoder = network.model.decoder
+        return [*decoder.layers[:-1], decoder.layer_norm]
 
     def losses(self, network, batch):
         codes = batch["codes"].long()

@@ -1,0 +1,73 @@
+"""Layers exchanged for something else, and what that costs."""
+
+import pytest
+import torch
+
+from rasen.errors import RasenError
+from rasen.recovery import exchanged, recovered
+
+
+def keep(x):
+    return x
+
+
+def into(seen):
+    """Keep what is shown, in a list, too."""
+    return lambda x: seen.append(x) or x
+
+
+def test_the_layer_itself_recovers_everything_and_its_mean_nothing(family, at, codes):
+    network = at("trained")
+    for layer in range(1, 4):
+        table = recovered(family, network, codes, layer, {"keep": keep}, "cpu", 3)
+        assert table["loss_recovered"].tolist() == [1.0]
+        assert table["loss"].item() == table["loss_model"].item()
+        assert table["loss_mean"].item() != pytest.approx(table["loss"].item(), abs=1e-4)
+
+
+def test_noise_costs_and_little_noise_costs_little(family, at, codes):
+    noise = torch.Generator().manual_seed(0)
+
+    def with_noise(size):
+        return lambda x: x + size * x.std() * torch.randn(x.shape, generator=noise)
+
+    functions = {"little": with_noise(0.01), "much": with_noise(3.0)}
+    little, much = recovered(family, at("trained"), codes, 2, functions, "cpu", 7)["loss_recovered"]
+    assert little == pytest.approx(1, abs=0.05)
+    assert abs(much - 1) > 0.2
+
+
+def test_what_enters_is_what_hidden_gives(family, at, codes):
+    """Frame by frame: the leading column and the padding are left alone."""
+    network = at("trained")
+    part = next(codes.batches(7))
+    hidden, lengths = family.hidden(network, part)
+    for layer, site in enumerate(family.sites(network), start=1):
+        seen = []
+        with torch.no_grad(), exchanged(site, into(seen), lengths, 1):
+            family.losses(network, part)
+        # the loss reads one position less: the last frame of a full clip is only a target
+        wanted = [
+            h[: min(int(n), h.shape[0] - 1)] for h, n in zip(hidden[layer], lengths, strict=True)
+        ]
+        torch.testing.assert_close(seen[0], torch.cat(wanted))
+
+
+def test_language_models_have_sites_too(language):
+    from rasen.families.walk import network_at
+
+    recipe = {"weights": language.folder, "point": "trained", "dtype": "float32"}
+    network = network_at(language, recipe, "cpu")
+    part = {"tokens": torch.arange(12).view(2, 6) % 7, "lengths": torch.tensor([6, 4])}
+    hidden, lengths = language.hidden(network, part)
+    for layer, site in enumerate(language.sites(network), start=1):
+        seen = []
+        with torch.no_grad(), exchanged(site, into(seen), lengths):
+            language.losses(network, part)
+        wanted = torch.cat([hidden[layer][0, :6], hidden[layer][1, :4]])
+        torch.testing.assert_close(seen[0], wanted)
+
+
+def test_a_layer_without_a_site_is_refused(family, at, codes):
+    with pytest.raises(RasenError, match="known for layers 1 to 3"):
+        recovered(family, at("trained"), codes, 0, {"keep": keep}, "cpu", 3)
