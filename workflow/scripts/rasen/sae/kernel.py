@@ -77,7 +77,9 @@ def choose(centred, encoder, b_enc, k, pooled=False, precision="bf16"):
 def bag(index, counts, values, weight):
     """Sums of rows of `weight` [n, d] weighted by values [winners]: [rows, d]."""
     offsets = counts.cumsum(0) - counts
-    return F.embedding_bag(index, weight, offsets, mode="sum", per_sample_weights=values)
+    return F.embedding_bag(
+        index.int(), weight, offsets.int(), mode="sum", per_sample_weights=values
+    )
 
 
 class Evaluate(torch.autograd.Function):

@@ -57,10 +57,11 @@ def _sparse(weights, x, setting, scale, fired):
         made = _prefixes(index, counts, values, weights.decoder)
     else:
         made = bag(index, counts, values, weights.decoder)[:, None]
-    residual = x[:, None] - (made + weights.b_dec)  # [rows, prefixes, d]
-    loss = residual.square().sum() * (scale / residual.shape[1])
-    loss.backward()
-    return loss.detach(), residual.detach()[:, -1]
+    made = made + weights.b_dec  # [rows, prefixes, d]
+    residual = x[:, None] - made.detach()
+    scale /= made.shape[1]
+    made.backward(residual * (-2 * scale))  # the gradient of |residual|^2 * scale
+    return residual.square().sum() * scale, residual[:, -1]
 
 
 def _prefixes(index, counts, values, decoder):

@@ -129,7 +129,7 @@ class Run:
         self.adam.param_groups[0]["lr"] = self.setting["lr"] * rate
         self.adam.step()
         self.weights.normalise_decoder()
-        self.adam.zero_grad(set_to_none=False)
+        self.adam.zero_grad()
         self.silent += len(x)
         self.silent[fired] = 0
         return loss

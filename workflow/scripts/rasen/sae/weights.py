@@ -48,7 +48,6 @@ def start(n, sample, seed):
     )
     for tensor in weights.tensors():
         tensor.requires_grad_()
-        tensor.grad = torch.zeros_like(tensor)
     return weights
 
 
