@@ -18,7 +18,10 @@ from rasen.sae.kernel import ROWS, largest, pre_activations
 
 @dataclass
 class Codes:
-    """Sparse activations of rows; where a row has fewer than k, its values end in zeros."""
+    """Sparse activations of rows; where fewer than k fire, a row ends in values 0 at any index.
+
+    So make a dense row by adding values at indices, not by putting them there.
+    """
 
     indices: torch.Tensor  # [rows, k], which latents
     values: torch.Tensor  # [rows, k], how strongly, in units of the normalised rows
