@@ -60,4 +60,6 @@ def _refuse_other(path, before, now):
 
 
 def remove(folder):
-    (Path(folder) / FILE).unlink(missing_ok=True)
+    """Delete the state of a run that has ended, and one that was cut while written."""
+    for name in (FILE, FILE + ".partial"):
+        (Path(folder) / name).unlink(missing_ok=True)

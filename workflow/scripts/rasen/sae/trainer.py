@@ -9,7 +9,6 @@ of its own. Data order and first weights depend on the seed alone.
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
@@ -23,6 +22,7 @@ from rasen.sae.losses import add_gradients
 from rasen.sae.source import open_source
 from rasen.sae.split import TEST, TRAIN, VALIDATION, some, split
 from rasen.sae.stream import Stream
+from rasen.seeds import generator
 
 TABLE, OUTLIERS = "metrics.parquet", "outliers.parquet"
 WARM_UP, COOL_DOWN = 0.05, 0.2  # of the steps: the learning rate rises, later falls to 0
@@ -204,8 +204,8 @@ def rate(step, steps):
 def _sample(stream, seed):
     """Rows of the reservoir as it is first filled: of at least 8 blocks from all over the file."""
     stream.fill()
-    rng = np.random.default_rng(seed)
-    return stream.values[rng.permutation(stream.filled)[:SAMPLE]]
+    order = generator(seed, "sae", "sample").permutation(stream.filled)
+    return stream.values[order[:SAMPLE]]
 
 
 def _rows(rows, device):
