@@ -7,6 +7,7 @@ tag an item.
 """
 
 import json
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.sparse import csc_array
 
 from rasen.errors import RasenError
 
-CLASSES = "C C# D D# E F F# G G# A A# B".split()
+CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
 PLACES = ("clip", "frame", "row")  # columns that tell where, not what
 
 
@@ -107,5 +108,5 @@ def _binned(column, bins):
     known = np.flatnonzero(np.isfinite(values))
     edges = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1)))
     which = np.clip(np.searchsorted(edges, values[known], side="right") - 1, 0, len(edges) - 2)
-    names = [f"{low:.4g} to {high:.4g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    names = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
     return list(known), [names[bin] for bin in which]

@@ -46,13 +46,15 @@ def count(parts, features, clip, frame, skip=0):
     counted = frame >= skip
     columns, values, lengths = [], [], []
     for rows, indices, amounts in parts:
+        if rows.stop > len(clip):
+            break
         fires = (amounts > 0) & counted[rows, None]
         columns.append(indices[fires].astype(np.int32))
         values.append(amounts[fires].astype(np.float32))
         lengths.append(fires.sum(1))
-    ends = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    ends = np.concatenate([[0], *lengths]).cumsum()
     if len(ends) != len(clip) + 1:
-        raise RasenError(f"codes: {len(ends) - 1} rows, but the dump has {len(clip)}")
+        raise RasenError(f"codes: they are of other rows than the {len(clip)} of the dump")
     shape = (len(clip), features)
     by_row = csr_array((np.concatenate(values), np.concatenate(columns), ends), shape)
     return Tally(by_row.tocsc(), clip.astype(np.int32), frame.astype(np.int32), counted)
