@@ -1,0 +1,368 @@
+"""Tallies, language tendency, granularity and sheets of planted sparse codes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rasen import store
+from rasen.errors import RasenError
+from rasen.sae.features import granularity, language, sheet, tally
+
+CLIP = np.repeat(np.arange(60), 25)
+
+
+def dense(rng, rows=1500, features=40, share=0.1):
+    """Activations [rows, features] with ties, a dead feature (3) and one that fires once (5)."""
+    x = rng.integers(1, 12, (rows, features)) / 8 * (rng.random((rows, features)) < share)
+    x[:, 3] = x[:, 5] = 0
+    x[777, 5] = 2.5
+    return x.astype(np.float32)
+
+
+def parts(x, block=400):
+    """The same as rasen.sae.codes gives it: winners first, then zeros at any index."""
+    for start in range(0, len(x), block):
+        rows = x[start : start + block]
+        order = np.argsort(-rows, axis=1, kind="stable")[:, : int((rows > 0).sum(1).max())]
+        yield slice(start, start + len(rows)), order, np.take_along_axis(rows, order, 1)
+
+
+def tallied(x, clip=CLIP, **options):
+    frame = np.arange(len(clip)) - np.searchsorted(clip, clip)
+    return tally.count(parts(x), x.shape[1], clip, frame, **options)
+
+
+def naive_examples(x, clip, share=0.7, most=50):
+    """The seed's rule as a double loop over features and sequences."""
+    found = []
+    for feature in range(x.shape[1]):
+        maximum, shown = float(x[:, feature].max()), 0
+        for sequence in np.unique(clip):
+            rows = np.flatnonzero(clip == sequence)
+            values = x[rows, feature].astype(float)
+            if values.max() > share * maximum and shown < most:
+                best = int(values.argmax())
+                found.append((feature, shown, sequence, rows[best], best, values[best]))
+                shown += 1
+    return pd.DataFrame(found, columns=["feature", "rank", "clip", "row", "frame", "value"])
+
+
+def same(found, expected):
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+# the tally
+
+
+@pytest.mark.parametrize(("share", "most"), [(0.7, 50), (0.5, 4), (0.0, 3)])
+def test_examples_are_those_of_a_double_loop(rng, share, most):
+    x = dense(rng)
+    same(tally.examples(tallied(x), share, most), naive_examples(x, CLIP, share, most))
+
+
+def test_a_value_at_the_threshold_is_not_above_it():
+    x = np.zeros((40, 1), np.float32)
+    x[[2, 13, 25, 31], 0] = [10, 7, 7.0001, 6.9999]
+    assert tally.examples(tallied(x, np.arange(40) // 10))["row"].tolist() == [2, 25]
+
+
+def test_the_table_of_features_by_hand(rng):
+    x = dense(rng)
+    table = tally.table(tallied(x))
+    fires = x > 0
+    assert table["rows"].tolist() == fires.sum(0).tolist()
+    by_clip = fires.reshape(60, 25, -1).any(1)
+    assert table["clips"].tolist() == by_clip.sum(0).tolist()
+    assert np.allclose(table["clip_rate"], by_clip.mean(0))
+    assert np.allclose(table["rate"], fires.mean(0))
+    assert np.allclose(table["maximum"], x.max(0))
+    alive = np.delete(np.arange(40), 3)
+    assert np.allclose(table["mean"][alive], [x[fires[:, f], f].mean() for f in alive])
+    assert table["row"][alive].tolist() == x.argmax(0)[alive].tolist()
+    assert table.loc[3, ["rows", "row", "clip", "frame", "strong_clips"]].tolist() == [
+        0,
+        -1,
+        -1,
+        -1,
+        0,
+    ]
+    assert table.loc[5, ["rows", "row", "clip", "frame"]].tolist() == [1, 777, 31, 2]
+    tops = x.reshape(60, 25, -1).max(1)
+    assert table["strong_clips"].tolist() == (tops > 0.7 * x.max(0).astype(float)).sum(0).tolist()
+
+
+def test_top_examples_are_the_strongest_clips(rng):
+    x = dense(rng)
+    found = tally.top(tallied(x), 7)
+    tops = x.reshape(60, 25, -1).max(1)
+    for feature, rows in found.groupby("feature"):
+        assert rows["value"].tolist() == np.sort(tops[:, feature])[::-1][: len(rows)].tolist()
+        assert rows["clip"].is_unique
+        assert np.array_equal(x[rows["row"], feature], rows["value"])
+    assert (found.groupby("feature").size() <= 7).all()
+    assert set(found["feature"]) == set(range(40)) - {3}
+
+
+def test_rows_left_out_count_nowhere(rng):
+    x = dense(rng)
+    x[::25] = 100  # a BOS in every clip, where everything fires
+    found = tallied(x, skip=1)
+    without = x.copy()
+    without[::25] = 0
+    same(tally.examples(found), tally.examples(tallied(without)))
+    assert np.allclose(tally.table(found)["rate"], (without > 0).sum(0) / (1500 - 60))
+
+
+def test_rounding_to_tenths_takes_the_first_of_what_looks_equal():
+    x = np.zeros((40, 1), np.float32)
+    x[[3, 7, 15], 0] = [0.95, 1.0, 0.85]  # 3 and 7 are one clip; both round up to 1.0
+    clip = np.arange(40) // 10
+    assert tally.examples(tallied(x, clip))["row"].tolist() == [7, 15]
+    rounded = tally.examples(tallied(x, clip), tenths=True)
+    assert rounded["row"].tolist() == [3, 15]
+    assert np.allclose(rounded["value"], [0.95, 0.85])
+
+
+def test_a_tally_comes_back_and_damage_is_seen(rng, tmp_path):
+    found = tallied(dense(rng), skip=1)
+    tally.write(tmp_path / "a.h5", found, model="nano")
+    again = tally.read(tmp_path / "a.h5")
+    assert (again.values != found.values).nnz == 0
+    for name in ("clip", "frame", "counted"):
+        assert np.array_equal(getattr(again, name), getattr(found, name))
+    same(tally.examples(again), tally.examples(found))
+    store.verify(tmp_path / "a.h5")
+    nothing = tallied(np.zeros((1500, 4), np.float32) + [0, 0, 1e-30, 0] * (CLIP[:, None] < 0))
+    tally.write(tmp_path / "b.h5", nothing)
+    assert len(tally.table(tally.read(tmp_path / "b.h5"))) == 4
+    assert tally.examples(nothing).empty
+
+
+def test_context_stays_within_the_clip():
+    x = np.zeros((20, 1), np.float32)
+    x[[1, 12], 0] = 1
+    found = tallied(x, np.arange(20) // 10, skip=1)
+    words = np.array([f" {letter}" for letter in "abcdefghijklmnopqrst"])
+    shown = tally.in_context(found, tally.examples(found), words, before=2, after=1)
+    assert shown["context"].tolist() == ["« b» c", " l« m» n"]  # a is a BOS, and left out
+    assert shown[["from_frame", "to_frame"]].to_numpy().tolist() == [[1, 2], [1, 3]]
+
+
+def test_rows_out_of_order_are_refused(rng):
+    with pytest.raises(RasenError, match="order of its clips; sort them"):
+        tallied(dense(rng), CLIP[::-1])
+    with pytest.raises(RasenError, match="of other rows than the 1475 of the dump"):
+        tallied(dense(rng), CLIP[:-25])
+
+
+# language
+
+
+def languages(lists, rule="script", **options):
+    """Tendency of features that fire once in each of the given sequences, on the marked word."""
+    sequences = [(feature, text) for feature, texts in enumerate(lists) for text in texts]
+    marked = [(clip, *each) for clip, each in enumerate(sequences)]
+    rows = [(clip, feature, word) for clip, feature, text in marked for word in text.split("|")]
+    clip, feature, words = zip(*rows, strict=True)
+    x = np.zeros((len(rows), len(lists)), np.float32)
+    x[np.arange(len(rows)), feature] = [word.startswith("*") for word in words]
+    words = [word.removeprefix("*") for word in words]
+    found = tallied(x, clip)
+    return language.tendency(found, tally.examples(found), words, rule, **options)
+
+
+@pytest.mark.parametrize(
+    ("word", "script"),
+    [
+        ("cat", "en"), (" Café", "en"), ("▁the", "en"),
+        ("猫", "ja"), ("ネコ", "ja"), ("ねこ", "ja"), ("ﾈｺ", "ja"), ("々", "ja"),
+        ("Ｔシャツ", "ja"),
+        ("12", "neutral"), ("。", "neutral"), ("、", "neutral"), ("\n", "neutral"), ("", "neutral"),
+        ("<0x0A>", "neutral"), ("<s>", "neutral"), ("\ufffd", "neutral"), ("a猫", "neutral"),
+    ],
+)  # fmt: skip
+def test_script_of_a_word(word, script):
+    assert language.script(word) == script
+
+
+def test_tendency_by_script_drops_what_says_nothing():
+    table = languages(
+        [
+            ["*cat|1"] * 19 + ["*猫|x"],  # 0.95 English
+            ["*猫|x"] * 9 + ["*cat|x"],  # 0.9 is not above 0.9
+            ["*cat|1"] * 3 + ["*12|x"] * 30,
+            ["*。|x"] * 5,
+        ]
+    )
+    assert table["language"].tolist() == ["en", "mixed", "en", "neutral"]
+    assert table[["examples", "ja", "en"]].to_numpy().tolist() == [
+        [20, 1, 19], [10, 9, 1], [33, 0, 3], [5, 0, 0],
+    ]  # fmt: skip
+
+
+def test_the_published_rule_to_the_letter():
+    table = languages(
+        [
+            ["the|* cat|。"],
+            ["*caf\u00e9|x"],  # an accent is no plain English
+            ["*<0x0A>|x"],
+            ["cat|*12|。"],  # a number counts as the word before it
+            ["猫|*12|x"],
+            ["*12|7|cat|3"],  # at the beginning: as the last word, here through 3 to cat
+            ["*12|cat|猫"],
+            ["*12|7"],
+        ],
+        rule="inaba2025",
+    )
+    assert table["language"].tolist() == ["en", "ja", "ja", "en", "ja", "en", "ja", "ja"]
+    with pytest.raises(RasenError, match="'letters' is not one of script, inaba2025"):
+        languages([["*a|b"]], rule="letters")
+
+
+# granularity
+
+
+@pytest.fixture(scope="module")
+def world():
+    """300 words in 30 groups of vectors; meaning i: words ja-i and en-i, and a group of relatives.
+
+    (words a row, vocabulary, vectors, meanings)
+    """
+    rng = np.random.default_rng(3)
+    centres = rng.standard_normal((30, 24))
+    vectors = np.repeat(centres, 10, axis=0) + 1.2 * rng.standard_normal((300, 24))
+    vocabulary = [f"w{number}" for number in range(300)]
+    meanings = {f"w{number}": f"m{number // 2}" for number in range(300)}
+    return rng.choice(vocabulary, 1500), vocabulary, vectors, meanings
+
+
+def firing_on(words, groups):
+    """A feature a group, firing at 1 on the first row of its words in every clip."""
+    x = np.zeros((len(words), len(groups)), np.float32)
+    for feature, group in enumerate(groups):
+        x[np.isin(words, group), feature] = 1
+    return tallied(x)
+
+
+def test_the_four_classes_are_found(world):
+    words, vocabulary, vectors, meanings = world
+    rng = np.random.default_rng(0)
+    groups = [["w4"], ["w6", "w7"], [f"w{number}" for number in range(50, 60)]]
+    groups += [list(rng.choice(vocabulary, 10, False)) for _ in range(20)]
+    found = firing_on(words, groups)
+    shown = tally.examples(found)
+    table = granularity.classify(
+        found, shown, words, meanings, vocabulary, vectors, least=3
+    ).set_index("feature")
+    assert table["granularity"][:3].tolist() == ["token", "synonym", "meaning"]
+    assert (table["granularity"][3:] == "unrelated").mean() >= 0.9
+    assert table["word"][0] == "w4"
+    assert table["token_share"][0] == 1
+    assert table["token_share"][1] < 0.9 <= table["synonym_share"][1]
+    assert table["similarity"][2] > table["similarity"][3:].max()
+    few = granularity.classify(found, shown[shown["rank"] < 2], words, meanings)
+    assert set(few["granularity"]) == {"too few"}
+
+
+def test_synonyms_are_found_by_vectors_alone(world):
+    words, vocabulary, vectors, _ = world
+    vectors = vectors.copy()
+    vectors[7] = vectors[6] + 0.1
+    found = firing_on(words, [["w6", "w7"], ["w6", "w100"]])
+    table = granularity.classify(
+        found, tally.examples(found), words, None, vocabulary, vectors, least=3
+    )
+    assert table["granularity"].tolist() == ["synonym", "unrelated"]
+
+
+def test_random_words_are_rarely_called_related(world):
+    """200 features of random words: at a false discovery rate of 5 % any is called in 1 of 20."""
+    words, vocabulary, vectors, _ = world
+    called = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        found = firing_on(words, [list(rng.choice(vocabulary, 10, False)) for _ in range(200)])
+        table = granularity.classify(
+            found, tally.examples(found), words, None, vocabulary, vectors, seed, draws=100
+        )
+        assert table["p"].between(0.0, 1).all()
+        assert 0.02 <= (table["p"] <= 0.05).mean() <= 0.09
+        called += (table["granularity"] == "meaning").sum()
+    assert called <= 3
+
+
+def test_case_width_and_spaces_make_no_other_word():
+    assert (
+        len({granularity.normal(word) for word in ("Cat", " cat", "▁CAT", "\uff43\uff41\uff54")})
+        == 1
+    )
+    assert granularity.normal(" ") == " "
+
+
+# sheets
+
+
+def contexts(points=("a", "b"), features=150):
+    rows = [
+        (point, feature, f"«word {feature}»\t{number}\n")
+        for point in points
+        for feature in range(features)
+        for number in range(12)
+    ]
+    return pd.DataFrame(rows, columns=["point", "feature", "context"])
+
+
+def test_a_sheet_goes_out_and_comes_back(tmp_path):
+    path = tmp_path / "sheet.tsv"
+    sheet.write(contexts(), path, seed=0)
+    blank = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    assert blank.groupby("point").size().tolist() == [100, 100]
+    assert blank["feature"].nunique() > 100  # each point draws its own
+    assert blank["example_10"][0] == f"«word {blank.feature[0]}»⇥9⏎"
+    with pytest.raises(RasenError, match="no label yet"):
+        sheet.read(path)
+    blank.loc[:9, "granularity"] = ["Token ", "synonym"] * 5
+    blank.to_csv(path, sep="\t", index=False)
+    labels = sheet.read(path)
+    assert labels["granularity"].tolist() == ["token", "synonym"] * 5
+    assert labels["feature"].tolist() == blank["feature"][:10].astype(int).tolist()
+
+
+def test_faults_of_a_sheet_are_told_at_once(tmp_path):
+    path = tmp_path / "sheet.tsv"
+    path.write_text(
+        "point\tfeature\tgranularity\na\t1\ttokn\na\tx\ttoken\na\t2\ttoken\na\t2\ttoken\n"
+    )
+    with pytest.raises(
+        RasenError, match=r"(?s)line 2: granularity 'tokn'.*line 3: feature 'x'.*line 5: a 2 is lab"
+    ):
+        sheet.read(path)
+    path.write_text("point,feature,granularity\n")
+    with pytest.raises(RasenError, match="no column point, feature, granularity; keep the header"):
+        sheet.read(path)
+
+
+def test_kappa_by_hand():
+    """Cohen's own kind of example: 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no gives 0.4."""
+    first = ["yes"] * 25 + ["no"] * 25
+    second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
+    assert sheet.kappa(first, second) == pytest.approx(0.4)
+    assert sheet.kappa(first, first) == 1
+    assert np.isnan(sheet.kappa(["yes"], ["yes"]))
+
+
+def test_agreement_per_point_and_in_all():
+    hand = pd.DataFrame(
+        {
+            "point": ["a", "a", "b"],
+            "feature": [1, 2, 1],
+            "granularity": ["token", "synonym", "token"],
+        }
+    )
+    automatic = hand.assign(granularity=["token", "token", "token"])
+    table, pairs = sheet.agreement(hand, automatic)
+    assert table["agreement"].tolist() == [0.5, 1, pytest.approx(2 / 3)]
+    assert table["point"].tolist() == ["a", "b", "all"]
+    assert pairs.loc["synonym", "token"] == 1
+    with pytest.raises(RasenError, match="is it of this run"):
+        sheet.agreement(hand, automatic.assign(point="c"))
