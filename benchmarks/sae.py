@@ -32,7 +32,7 @@ from sparsify.config import SparseCoderConfig
 from sparsify.sparse_coder import SparseCoder
 
 from rasen.sae import settings
-from rasen.sae.trainer import Run
+from rasen.sae.run import Run
 
 BATCH, LR = 4096, 3e-4
 LONG = 10**9  # rows of a run that never ends
