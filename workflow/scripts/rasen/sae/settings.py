@@ -29,7 +29,7 @@ DEFAULTS = {
     "l1": 0.01,
     "aux": 1 / 32,
     "dead_after": None,  # a tenth of the run's rows, at most 10 million
-    "precision": "bf16",
+    "precision": "auto",
     "batch": 4096,
     "epochs": 1,
     "steps": None,
@@ -75,7 +75,7 @@ def check(settings, d):
         for key, known in (
             ("kind", KINDS),
             ("normalise", NORMALISATIONS),
-            ("precision", ("bf16", "fp32")),
+            ("precision", ("auto", "bf16", "fp32")),
         ):
             if one[key] not in known:
                 problems.append(f"sae: {key}: {one[key]!r} is not one of {', '.join(known)}")
