@@ -32,7 +32,7 @@ from sparsify.config import SparseCoderConfig
 from sparsify.sparse_coder import SparseCoder
 
 from rasen.sae import settings
-from rasen.sae.trainer import Run
+from rasen.sae.run import Run
 
 BATCH, LR = 4096, 3e-4
 LONG = 10**9  # rows of a run that never ends
@@ -54,7 +54,7 @@ def main():
         ),
         "dictionary_learning": dictionary_learning(*size),
         "sparsify": sparsify(*size),
-        "Rasen, winners chosen in bf16": rasen(*size, x, precision="bf16"),
+        "Rasen, candidates found in bf16": rasen(*size, x, precision="bf16"),
         "Rasen, all in float32": rasen(*size, x, precision="fp32"),
         "Rasen, batchtopk": rasen(*size, x, kind="batchtopk"),
         "Rasen, matryoshka": rasen(*size, x, kind="matryoshka"),
@@ -67,7 +67,7 @@ def main():
     print(f"{'rows a CPU second':46} {'measured':>12} {'target':>10}")
     for name, value in speed.items():
         print(f"{name:46} {value:12.0f}")
-    ours, exact = speed["Rasen, winners chosen in bf16"], speed["Rasen, all in float32"]
+    ours, exact = speed["Rasen, candidates found in bf16"], speed["Rasen, all in float32"]
     limits = {name: speed[name] for name in products(*size)}
     print()
     row("Rasen / SAELens", ours / speed["SAELens"], 8)

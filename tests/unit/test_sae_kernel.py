@@ -59,6 +59,15 @@ def test_two_stage_search_is_exact(rows, n, k):
     assert torch.equal(values.gather(1, index), found)
 
 
+def test_bf16_is_used_where_it_pays(monkeypatch):
+    used = []
+    real = kernel.pre_activations
+    monkeypatch.setattr(kernel, "pre_activations", lambda *a: used.append(a[2]) or real(*a))
+    for n in (100, 2**20 // 64):
+        kernel.choose(torch.randn(3, 64), torch.randn(n, 64), torch.zeros(n), 2)
+    assert used == ["fp32", "bf16"]
+
+
 def test_two_stage_search_takes_the_short_way_where_it_can(monkeypatch):
     """k = 2 of 1024 makes groups; without them the same call would search all 1024."""
     seen = []
@@ -83,13 +92,14 @@ def pooled_topk(made, x, k=K):
     return torch.cat(masks)
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
 @pytest.mark.parametrize("part", [4096, 256])
 @pytest.mark.parametrize(("kind", "mask"), [("topk", rows_topk), ("batchtopk", pooled_topk)])
-def test_gradients_equal_dense_autograd(kind, mask, part, monkeypatch):
+def test_gradients_equal_dense_autograd(kind, mask, part, precision, monkeypatch):
     monkeypatch.setattr(losses, "PART", part)
     made, x = start()
     loss, fired = add_gradients(
-        made, x, setting(kind=kind, precision="fp32"), 3.0, torch.tensor([])
+        made, x, setting(kind=kind, precision=precision), 3.0, torch.tensor([])
     )
     found = gradients(made)
     expected, z = dense(made, x, mask(made, x))
@@ -99,18 +109,23 @@ def test_gradients_equal_dense_autograd(kind, mask, part, monkeypatch):
     assert torch.equal(fired, (z > 0).any(0))
 
 
-def test_winners_chosen_in_bf16_have_exact_values_and_gradients():
+@pytest.mark.parametrize("pooled", [False, True])
+def test_what_bf16_proposes_float32_decides(pooled):
+    """The very winners of float32, with their values; bf16 alone would take others."""
     made, x = start()
-    add_gradients(made, x, setting(), 1.0, torch.tensor([]))
-    found = gradients(made)
-    centred = (x - made.b_dec).detach()
-    index, counts, values = kernel.choose(centred, made.encoder.detach(), made.b_enc.detach(), K)
-    assert values is None
-    assert counts.tolist() == [K] * ROWS
-    mask = torch.zeros(ROWS, N).scatter(1, index.view(ROWS, K), 1)
-    assert 0 < (mask != rows_topk(made, x)).sum() < 0.02 * mask.sum()  # bf16 did choose
-    dense(made, x, mask)[0].backward()
-    assert_equal(found, gradients(made))
+    inputs = (x - made.b_dec).detach(), made.encoder.detach(), made.b_enc.detach()
+    (index, counts, values), (wanted, wanted_counts, exact) = (
+        kernel.choose(*inputs, K, pooled, precision) for precision in ("bf16", "fp32")
+    )
+    row, wanted_row = (
+        torch.repeat_interleave(torch.arange(ROWS), each) for each in (counts, wanted_counts)
+    )
+    order, wanted_order = (row * N + index).argsort(), (wanted_row * N + wanted).argsort()
+    assert torch.equal(index[order], wanted[wanted_order])
+    assert torch.equal(counts, wanted_counts)
+    assert (values[order] - exact[wanted_order]).abs().max() < 1e-6
+    rough = kernel.pre_activations(*inputs[1:], "bf16")(inputs[0]).topk(K).indices
+    assert not torch.equal(rough.sort().values, rows_topk(made, x).nonzero()[:, 1].view(ROWS, K))
 
 
 def test_matryoshka_asks_every_prefix_to_reconstruct():

@@ -124,11 +124,8 @@ def test_a_state_that_is_cut_while_written_leaves_the_one_before(
     ],
 )
 def test_another_run_is_refused(stopped, activations, changes, named, tmp_path):
-    settings, seed, layer = (
-        changes.get("settings", GRID),
-        changes.get("seed", 0),
-        changes.get("layer", 6),
-    )
+    run = {"settings": GRID, "seed": 0, "layer": 6}
+    run |= {key: changes[key] for key in run if key in changes}
     if "recipe" in changes or "rows" in changes:
         rows = changes.get("rows", 20_000)
         more = {"recipe": changes["recipe"]} if "recipe" in changes else {}

@@ -12,12 +12,14 @@ import torch.nn.functional as F
 
 ROWS = 256  # rows whose pre-activations exist at once; at n = 8192 they fit the processor's cache
 GROUP = 16
+LARGE = 2**20  # numbers in the encoder from which on bf16 saves time
+SPARE = 8  # candidates beyond k that bf16 proposes; its errors are one or two ranks
 
 
 def pre_activations(encoder, b_enc, precision="fp32"):
     """The function from centred rows [rows, d] to pre-activations [rows, n].
 
-    precision: "fp32", exact; "bf16", four times faster and good enough to choose winners by.
+    precision: "fp32", exact; "bf16", good enough to choose candidates by, and faster.
     """
     if precision == "bf16":
         transposed, bias = encoder.bfloat16().T, b_enc.bfloat16()
@@ -37,7 +39,7 @@ def largest(values, k, ordered=False):
     """
     rows, n = values.shape
     groups = n // GROUP
-    if n % GROUP or groups < 4 * k:
+    if n % GROUP or groups < 2 * k:
         return torch.topk(values, k, sorted=ordered)
     best = torch.topk(values.view(rows, GROUP, groups).amax(1), k, sorted=False).indices
     members = torch.arange(GROUP, device=values.device) * groups
@@ -47,31 +49,55 @@ def largest(values, k, ordered=False):
 
 
 @torch.no_grad()
-def choose(centred, encoder, b_enc, k, pooled=False, precision="bf16"):
-    """Winners of centred rows [rows, d]: (index [winners], counts [rows], values or None).
+def choose(centred, encoder, b_enc, k, pooled=False, precision="auto"):
+    """Winners of centred rows [rows, d]: (index [winners], counts [rows], values [winners]).
 
     pooled: rows share one budget of k a row on average (BatchTopK) instead of k each.
     ASSUME: the pool of BatchTopK is a block of 256 rows, whatever the batch.
-    values: the winners' pre-activations where they are exact, else None.
+    precision: "fp32"; "bf16", where a few more candidates are found in bf16 and their exact values
+    decide, so the values are those of float32, and all but surely the winners are too; "auto",
+    the faster of both.
     """
+    if precision == "auto":
+        precision = "bf16" if encoder.numel() >= LARGE else "fp32"
     before = pre_activations(encoder, b_enc, precision)
-    index, counts, values = [], [], []
-    for rows in centred.split(ROWS):
-        block = before(rows)
-        n = block.shape[1]
-        if pooled:
-            value, flat = largest(block.view(1, -1), len(rows) * k)
-            flat, order = flat[0].sort()
-            index.append(flat % n)
-            values.append(value[0][order])
-            counts.append(torch.bincount(flat // n, minlength=len(rows)))
-        else:
-            value, winners = largest(block, k)
-            index.append(winners.flatten())
-            values.append(value.flatten())
-            counts.append(torch.full((len(rows),), k, device=block.device))
-    exact = torch.cat(values) if precision == "fp32" else None
-    return torch.cat(index), torch.cat(counts), exact
+    wanted = min(k + SPARE, len(encoder)) if precision == "bf16" else k
+    found = [_largest_of_block(before(rows), wanted, pooled) for rows in centred.split(ROWS)]
+    index, counts, values = (torch.cat(part) for part in zip(*found, strict=True))
+    if precision == "fp32":
+        return index, counts, values
+    values = products(index, counts, centred, encoder) + b_enc[index]
+    return _best(index, counts, values, k, pooled)
+
+
+def _largest_of_block(block, k, pooled):
+    """(index, counts, values) of a block of pre-activations [rows, n]."""
+    rows, n = block.shape
+    if not pooled:
+        values, index = largest(block, k)
+        return index.flatten(), torch.full((rows,), k, device=block.device), values.flatten()
+    values, flat = largest(block.view(1, -1), rows * k)
+    flat, order = flat[0].sort()
+    return flat % n, torch.bincount(flat // n, minlength=rows), values[0][order]
+
+
+def _best(index, counts, values, k, pooled):
+    """The best of candidates by their values: k of each row, or of each block on average."""
+    rows = len(counts)
+    if not pooled:
+        values, place = values.view(rows, -1).topk(k, sorted=False)
+        index = index.view(rows, -1).gather(1, place)
+        return index.flatten(), torch.full((rows,), k, device=index.device), values.flatten()
+    width = len(values) // rows  # candidates a row, on average
+    starts = range(0, len(values), ROWS * width)
+    place = torch.cat(
+        [
+            start + block.topk(len(block) // width * k, sorted=False).indices.sort().values
+            for start, block in zip(starts, values.split(ROWS * width), strict=True)
+        ]
+    )
+    row = torch.repeat_interleave(torch.arange(rows, device=index.device), counts)
+    return index[place], torch.bincount(row[place], minlength=rows), values[place]
 
 
 def bag(index, counts, values, weight):
@@ -82,22 +108,25 @@ def bag(index, counts, values, weight):
     )
 
 
-class Evaluate(torch.autograd.Function):
-    """Pre-activations of winners, in float32: encoder[index] . centred row + b_enc[index].
+def products(index, counts, rows, weight):
+    """weight[index] . its row, for each winner: [winners], as the gradient of `bag`."""
+    with torch.enable_grad():
+        ones = torch.ones(len(index), device=index.device, requires_grad=True)
+        summed = bag(index, counts, ones, weight)
+    return torch.autograd.grad(summed, ones, rows)[0]
 
-    Both directions are embedding_bag's own gradients. Of `bag(values) . centred`, the gradient by
-    the values are the products wanted; the gradient by the weight is the encoder's.
+
+class Encode(torch.autograd.Function):
+    """Known pre-activations of winners, encoder[index] . centred row + b_enc[index].
+
+    Forward returns them as they are; backward spreads their gradient by embedding_bag: its sum
+    is the gradient by the rows, and its own gradient by its weight the encoder's.
     """
 
     @staticmethod
-    def forward(ctx, centred, encoder, b_enc, index, counts, known=None):
+    def forward(ctx, centred, encoder, b_enc, index, counts, values):
         ctx.save_for_backward(centred, encoder, index, counts)
-        if known is not None:
-            return known
-        with torch.enable_grad():
-            ones = torch.ones(len(index), device=index.device, requires_grad=True)
-            summed = bag(index, counts, ones, encoder.detach())
-        return torch.autograd.grad(summed, ones, centred)[0] + b_enc[index]
+        return values.clone()
 
     @staticmethod
     def backward(ctx, gradient):

@@ -12,7 +12,7 @@ weight of the auxiliary loss means the same everywhere.
 import torch
 import torch.nn.functional as F
 
-from rasen.sae.kernel import Evaluate, bag, choose
+from rasen.sae.kernel import Encode, bag, choose
 
 PART = 4096  # rows whose winners are handled at once: sums of gradients stay in the cache
 DENSE = 512  # rows that a dense layer (relu, revived latents) sees at once
@@ -43,7 +43,7 @@ def add_gradients(weights, x, setting, variance, dead):
 def _sparse(weights, x, setting, scale, fired):
     """topk, batchtopk, matryoshka: (loss, residual [rows, d] of the whole dictionary)."""
     centred = x - weights.b_dec
-    index, counts, known = choose(
+    index, counts, values = choose(
         centred.detach(),
         weights.encoder.detach(),
         weights.b_enc.detach(),
@@ -51,7 +51,7 @@ def _sparse(weights, x, setting, scale, fired):
         pooled=setting["kind"] != "topk",
         precision=setting["precision"],
     )
-    values = Evaluate.apply(centred, weights.encoder, weights.b_enc, index, counts, known).relu()
+    values = Encode.apply(centred, weights.encoder, weights.b_enc, index, counts, values).relu()
     fired[index[values.detach() > 0]] = True
     if setting["kind"] == "matryoshka":
         made = _prefixes(index, counts, values, weights.decoder)

@@ -29,11 +29,12 @@ DEFAULTS = {
     "l1": 0.01,
     "aux": 1 / 32,
     "dead_after": None,  # a tenth of the run's rows, at most 10 million
-    "precision": "bf16",
+    "precision": "auto",
     "batch": 4096,
     "epochs": 1,
     "steps": None,
 }
+NUMBERS = ("expansion", "k", "lr", "l1", "aux", "dead_after", "batch", "epochs", "steps")
 RUN = ("batch", "epochs", "steps")
 ROWS_A_LATENT = 100  # ASSUME: fewer training rows than this for each latent leave many dead
 
@@ -65,12 +66,16 @@ def check(settings, d):
     """Refuse settings that cannot be trained on rows of width d."""
     problems = ["sae: no settings given"] if not settings else []
     for one in settings:
+        words = [key for key in NUMBERS if not isinstance(one[key], int | float | None)]
+        problems += [f"sae: {key}: {one[key]!r} is not a number" for key in words]
+        if words:
+            continue
         n, k = latents(one, d), one["k"]
         about = f"sae {name(one, d)}"
         for key, known in (
             ("kind", KINDS),
             ("normalise", NORMALISATIONS),
-            ("precision", ("bf16", "fp32")),
+            ("precision", ("auto", "bf16", "fp32")),
         ):
             if one[key] not in known:
                 problems.append(f"sae: {key}: {one[key]!r} is not one of {', '.join(known)}")
@@ -78,18 +83,17 @@ def check(settings, d):
             problems.append(f"{about}: no latents; make expansion larger")
         if k is not None and not 1 <= k <= min(d, n):
             problems.append(f"{about}: k = {k} must lie in 1 to {min(d, n)} (d = {d}, n = {n})")
-        problems += [
-            f"{about}: {key} must be above 0" for key in ("lr", "batch") if not one[key] > 0
-        ]
+        for key in ("lr", "batch"):
+            if not one[key] > 0:
+                problems.append(f"{about}: {key} must be above 0")
     for key in RUN:
         values = {one[key] for one in settings}
         if len(values) > 1:
             problems.append(
                 f"sae: {key}: {sorted(values, key=str)} differ; all SAEs of a run see the same rows"
             )
-    problems = list(dict.fromkeys(problems))
     if problems:
-        raise one_error(problems)
+        raise one_error(dict.fromkeys(problems))
 
 
 def latents(setting, d):

@@ -18,7 +18,7 @@ FILE = "state.safetensors"
 
 
 def save(folder, runs, stream, step, begun_with):
-    """Write the state of `runs` (rasen.sae.trainer.Run) after `step` steps."""
+    """Write the state of `runs` (rasen.sae.run.Run) after `step` steps."""
     place = stream.state()
     tensors = {"numbers": torch.from_numpy(place.pop("numbers"))}
     for at, run in enumerate(runs):

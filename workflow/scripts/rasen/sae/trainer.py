@@ -15,10 +15,9 @@ from tqdm import tqdm
 
 from rasen import tables
 from rasen.sae import folder as folders
-from rasen.sae import metrics, normalise, state, weights
+from rasen.sae import metrics, normalise, state
 from rasen.sae import settings as grids
-from rasen.sae.kernel import ROWS, largest, pre_activations
-from rasen.sae.losses import add_gradients
+from rasen.sae.run import Run
 from rasen.sae.source import open_source
 from rasen.sae.split import TEST, TRAIN, VALIDATION, some, split
 from rasen.sae.stream import Stream
@@ -28,7 +27,6 @@ TABLE, OUTLIERS = "metrics.parquet", "outliers.parquet"
 WARM_UP, COOL_DOWN = 0.05, 0.2  # of the steps: the learning rate rises, later falls to 0
 SAMPLE = 4096  # rows for medians, variances and factors
 HELD_OUT = 100_000  # at most so many rows choose the learning rate, and as many test
-FIRED_AT_LAST = 10_000_000  # rows; see dead_after
 
 
 def train(
@@ -46,21 +44,24 @@ def train(
 ):
     """Train one SAE a setting; write a SAELens folder for each and a table of metrics.
 
-    source:    a dump of `rasen.activations` with pool "all" (then `layer` too), or an array
-               [rows, d] (then `groups` may say which document or song a row is of)
-    settings:  see `rasen.sae.settings`; a dict or a list of dicts, lists in them are grids
-    metadata:  what each cfg.json should say: model_name, hook_name, model, point, layer, recipe
+    source:     a dump of `rasen.activations` with pool "all" (then `layer` too), or an array
+                [rows, d] (then `groups` may say which document or song each row is of)
+    settings:   see `rasen.sae.settings`; a dict or a list of dicts, lists in them are grids
+    metadata:   what each cfg.json should say: model_name, hook_name, model, point, layer, recipe
     save_every: steps between states on disk, from which an interrupted run goes on
-    Returns the table (also folder/metrics.parquet): a row an SAE; `best` marks the learning rate
-    with the least validation loss among SAEs that differ in that alone.
+    held_out:   at most so many rows choose the learning rate, and as many others test
+    outlier:    rows longer than so many medians are outliers
+
+    Returns the table (also folder/metrics.parquet), a row an SAE; `best` marks the learning rate
+    with the least validation loss among SAEs that differ in that alone. folder/outliers.parquet
+    names the outliers of the test rows.
     """
     with open_source(source, layer, groups) as data:
         settings = grids.expand(settings)
         grids.check(settings, data.d)
         names = grids.names(settings, data.d)
         parts = split(data.groups, seed)
-        rows = int((parts == TRAIN).sum())
-        steps = grids.steps(settings[0], rows)
+        steps = grids.steps(settings[0], int((parts == TRAIN).sum()))
         batch = settings[0]["batch"]
         grids.warn_of_few_rows(settings, data.d, steps * batch)
 
@@ -73,19 +74,7 @@ def train(
             "shape": [data.rows, data.d],
             "activations": data.provenance,
         }
-        done = state.restore(folder, runs, stream, begun_with)
-        for step in tqdm(
-            range(done, steps), f"{len(runs)} SAEs", steps, initial=done, disable=None
-        ):
-            x = _rows(stream.next(), device)
-            inputs = {}
-            for run in runs:
-                key = run.setting["normalise"]
-                if key not in inputs:
-                    inputs[key] = normalise.apply(key, x, run.rms)
-                run.step(inputs[key], rate(step, steps))
-            if (step + 1) % save_every == 0 and step + 1 < steps:
-                state.save(folder, runs, stream, step + 1, begun_with)
+        _fit(runs, stream, steps, folder, begun_with, save_every, device)
 
         chosen_on, tested_on = (
             some(parts, data.groups, part, held_out, seed) for part in (VALIDATION, TEST)
@@ -97,8 +86,9 @@ def train(
             sae, loss = run.finish(validation, metadata)
             folders.save(sae, Path(folder) / name)
             about = {"sae": name, "n": sae.n, "d": sae.d, "seed": seed} | run.setting
+            about |= {"steps": steps, "dead_after": run.dead_after}
             found = metrics.evaluate(sae, test, outlier) | {"dead_in_training": run.dead_share()}
-            table.append(about | found | summary | {"steps": steps, "validation_loss": loss})
+            table.append(about | found | summary | {"validation_loss": loss})
     table = _mark_best(pd.DataFrame(table))
     tables.write(huge, Path(folder) / OUTLIERS)
     tables.write(table, Path(folder) / TABLE)
@@ -106,94 +96,19 @@ def train(
     return table
 
 
-class Run:
-    """One SAE in training."""
-
-    def __init__(self, setting, sample, seed, rows):
-        self.setting = setting
-        self.rms = normalise.size(sample)
-        x = normalise.apply(setting["normalise"], sample, self.rms)
-        self.variance = float((x - x.mean(0)).double().square().sum(1).mean()) or 1.0
-        n = grids.latents(setting, x.shape[1])
-        self.weights = weights.start(n, x, seed)
-        # eps of Gao et al.: gradients of rare latents are small
-        self.adam = torch.optim.Adam(self.weights.tensors(), fused=True, eps=6.25e-10)
-        self.silent = torch.zeros(n, dtype=torch.int64, device=x.device)  # rows since it fired
-        self.dead_after = setting["dead_after"] or min(FIRED_AT_LAST, max(1, rows // 10))
-
-    def step(self, x, rate):
-        """One batch x [rows, d], normalised, at `rate` times the learning rate."""
-        dead = torch.nonzero(self.silent >= self.dead_after)[:, 0]
-        loss, fired = add_gradients(self.weights, x, self.setting, self.variance, dead)
-        self.weights.keep_gradient_on_sphere()
-        self.adam.param_groups[0]["lr"] = self.setting["lr"] * rate
-        self.adam.step()
-        self.weights.normalise_decoder()
-        self.adam.zero_grad()
-        self.silent += len(x)
-        self.silent[fired] = 0
-        return loss
-
-    def dead_share(self):
-        """Share of latents that did not fire in the last `dead_after` training rows."""
-        return float((self.silent >= self.dead_after).float().mean())
-
-    def finish(self, validation, metadata):
-        """The SAE as it will be stored, and its loss on validation rows [rows, d]."""
-        x = normalise.apply(self.setting["normalise"], validation, self.rms)
-        threshold = None
-        if self.setting["kind"] in ("batchtopk", "matryoshka"):
-            threshold = self.threshold(x)
-        sae = folders.finished(self.weights, self.setting, self.rms, threshold, metadata)
-        return sae, self.validation_loss(sae, validation, x)
-
-    @torch.no_grad()
-    def threshold(self, x):
-        """The mean over blocks of rows of the weakest winner: with it, l0 is k on average."""
-        before = pre_activations(self.weights.encoder, self.weights.b_enc)
-        weakest = [
-            largest(before(rows - self.weights.b_dec).view(1, -1), len(rows) * self.setting["k"])[
-                0
-            ].min()
-            for rows in x.split(ROWS)
-        ]
-        return float(torch.stack(weakest).mean().clamp_min(0))
-
-    @torch.no_grad()
-    def validation_loss(self, sae, validation, x):
-        """|x - x^|^2 (and l1 |z|_1) as in training, over the variance there."""
-        factor = normalise.as_stored(self.setting["normalise"], sae.d, self.rms)
-        error, norm = 0.0, 0.0
-        for rows, target in zip(validation.split(4096), x.split(4096), strict=True):
-            codes = sae.encode(rows)
-            codes.shift, codes.scale = 0 * codes.shift, 0 * codes.scale + 1 / factor
-            error += float((sae.decode(codes) - target).double().square().sum())
-            norm += float(codes.amounts.double().sum())
-        return (error + (self.setting["l1"] or 0) * norm) / (len(x) * self.variance)
-
-    def state(self):
-        """Everything that changes in training, by name."""
-        found = {"silent": self.silent}
-        for name, tensor in zip(weights.NAMES, self.weights.tensors(), strict=True):
-            found[name] = tensor
-            for key, value in self._moments(tensor).items():
-                found[f"{name}.{key}"] = value
-        return found
-
-    def restore(self, tensors):
-        """Set what `state` gave."""
-        with torch.no_grad():
-            for name, tensor in self.state().items():
-                tensor.copy_(tensors[name])
-
-    def _moments(self, tensor):
-        """Adam's tensors for one of the weights; made with zeros before the first step."""
-        moments = self.adam.state[tensor]
-        if not moments:
-            moments["step"] = torch.zeros((), device=tensor.device)
-            moments["exp_avg"] = torch.zeros_like(tensor)
-            moments["exp_avg_sq"] = torch.zeros_like(tensor)
-        return moments
+def _fit(runs, stream, steps, folder, begun_with, save_every, device):
+    """All batches that are left, each given to all runs."""
+    done = state.restore(folder, runs, stream, begun_with)
+    for step in tqdm(range(done, steps), f"{len(runs)} SAEs", steps, initial=done, disable=None):
+        x = _rows(stream.next(), device)
+        normalised = {}
+        for run in runs:
+            kind = run.setting["normalise"]
+            if kind not in normalised:
+                normalised[kind] = normalise.apply(kind, x, run.rms)
+            run.step(normalised[kind], rate(step, steps))
+        if (step + 1) % save_every == 0 and step + 1 < steps:
+            state.save(folder, runs, stream, step + 1, begun_with)
 
 
 def rate(step, steps):
