@@ -12,7 +12,9 @@
 #   results/activations/{model}/{point}/{stimuli}.h5   every layer's output
 #   results/perplexity/{model}/{point}.parquet     loss of every clip
 #   results/helix/{model}/{point}.parquet          the helix of every layer and instrument
-#   results/tables/{gradient,perplexity,helix}.parquet   one tidy table per analysis
+#   results/frames/{model}/{point}/{stimuli}.h5    some layers' output, every frame
+#   results/sae/{model}/{point}/layer-{layer}/     sparse autoencoders and what their features mean
+#   results/tables/{gradient,perplexity,helix,sae,...}.parquet   one tidy table per analysis
 #   results/figures/                               pictures
 #   results/share.zip                              all of this to hand on, when asked for
 #   results/export/{model}/{point}/                a point as a checkpoint folder, when asked for
@@ -30,6 +32,7 @@ include: "rules/gradient.smk"
 include: "rules/activations.smk"
 include: "rules/perplexity.smk"
 include: "rules/helix.smk"
+include: "rules/sae.smk"
 include: "rules/share.smk"
 
 
@@ -41,6 +44,7 @@ rule all:
         rules.gradient.input,
         rules.perplexity.input,
         rules.helix.input,
+        rules.sae.input,
         "results/README.md",
 
 

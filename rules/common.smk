@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -15,8 +16,9 @@ if HOUSE.name == "workflow":  # entered through workflow/Snakefile
     HOUSE = HOUSE.parent
 sys.path.insert(0, str(HOUSE / "workflow" / "scripts"))
 
-from rasen import config as schema, fingerprint, places, provenance
+from rasen import config as schema, fingerprint, places, plan, provenance
 from rasen.errors import RasenError
+from rasen.config import GRID
 from rasen.points import linear, parse as parse_point
 from rasen.stimuli import sheets
 
@@ -34,6 +36,10 @@ except RasenError as error:
 Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database in there
 
 MODELS = config["models"]
+SAE_GRID = {key: config["sae"][key] for key in GRID}
+walked = partial(plan.walked, config, points)
+of_saes = partial(plan.of_saes, config, points)
+sae_points = partial(plan.sae_points, config, points)
 HUB = places.downloads(config)  # folder below resources/models/ -> (hub id, family)
 
 
@@ -46,6 +52,7 @@ wildcard_constraints:
     point="|".join(map(re.escape, points["point"].unique())),
     stimuli="|".join(config["stimuli"]) or "none",
     checkpoint="trained|step-[0-9]+",
+    layer="[0-9]+",
 
 
 def code(script, env="core"):
@@ -131,12 +138,3 @@ def corrected(wildcards):
     if parse_point(wildcards.point).kind == "gradient":
         return f"results/gradient/{wildcards.model}/{wildcards.point}.safetensors"
     return []
-
-
-def walked(pattern, key):
-    """`pattern` at every point of every model, for the stimulus sets that the model has as `key`."""
-    return [
-        pattern.format(model=row.model, point=row.point, stimuli=name)
-        for row in points.drop_duplicates(["model", "point"]).itertuples()
-        for name in places.sets(MODELS[row.model], key)
-    ]

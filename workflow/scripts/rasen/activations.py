@@ -23,11 +23,13 @@ def dump(family, network, inputs, path, settings, device, batch, **attributes):
     """Run `network` over `inputs` (rasen.inputs.Inputs) and write what its layers give to `path`.
 
     settings: {"layers": "all" or list of indices, "pool": "mean" | "last" | "all",
-               "dtype": "float32" | "float16"}
+               "dtype": "float32" | "float16",
+               "lead": false to leave out the frames in front of every clip (BOS); true if not said}
     Memory holds one batch, whatever the number of clips.
     """
     layers = _chosen(settings["layers"], family.layers)
     pool = settings["pool"]
+    lead = 0 if settings.get("lead", True) else family.lead
     meaning = {f"{layer:02d}": family.layers[layer] for layer in layers}
     attributes = attributes | {"layers": meaning, "pool": pool}
     with store.create(path, **attributes) as writer:
@@ -36,13 +38,15 @@ def dump(family, network, inputs, path, settings, device, batch, **attributes):
             inputs.batches(batch, device), "activations", -(-len(inputs) // batch), disable=None
         ):
             hidden, lengths = family.hidden(network, part)
-            pooled = [_pool(hidden[layer], lengths, pool) for layer in layers]
+            lengths = lengths - lead
+            pooled = [_pool(hidden[layer][:, lead:], lengths, pool) for layer in layers]
             if written is None:
-                written = _datasets(writer, layers, pooled, inputs, pool, settings["dtype"])
+                rows = len(inputs) if pool != "all" else int((inputs.frames - lead).sum())
+                written = _datasets(writer, layers, pooled, rows, pool, settings["dtype"])
             for layer, values in zip(layers, pooled, strict=True):
                 written[layer].append(_storable(values, settings["dtype"], family, layer))
             if pool == "all":
-                _append_places(writer, lengths.cpu().numpy())
+                _append_places(writer, lengths.cpu().numpy(), lead)
         writer.table("clips", inputs.clips)
 
 
@@ -85,9 +89,8 @@ def _pool(hidden, lengths, pool):
     return hidden[valid]
 
 
-def _datasets(writer, layers, pooled, inputs, pool, dtype):
+def _datasets(writer, layers, pooled, rows, pool, dtype):
     """One growing dataset a layer, and the places of rows when every frame is kept."""
-    rows = len(inputs) if pool != "all" else int(inputs.frames.sum())
     if pool == "all":
         writer.dataset("rows/clip", rows, (), "int32")
         writer.dataset("rows/frame", rows, (), "int32")
@@ -97,11 +100,11 @@ def _datasets(writer, layers, pooled, inputs, pool, dtype):
     }
 
 
-def _append_places(writer, lengths):
+def _append_places(writer, lengths, lead):
     clips = writer.rows["rows/clip"]
     first = clips.clips_seen = getattr(clips, "clips_seen", 0)
     clips.append(np.repeat(np.arange(first, first + len(lengths)), lengths))
-    writer.rows["rows/frame"].append(np.concatenate([np.arange(n) for n in lengths]))
+    writer.rows["rows/frame"].append(np.concatenate([lead + np.arange(n) for n in lengths]))
     clips.clips_seen += len(lengths)
 
 

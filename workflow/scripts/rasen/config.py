@@ -10,12 +10,15 @@ from jsonschema import Draft202012Validator, validators
 from rasen import points
 from rasen.errors import one_error
 
+GRID = ("kind", "expansion", "k", "lr", "normalise", "l1", "aux", "batch", "epochs")  # of SAEs
+
 
 def load(config, schema_file):
     """The config, checked in itself and against the schema, with its defaults."""
     with open(schema_file, encoding="utf-8") as file:
         config = check(config, yaml.safe_load(file))
-    if error := one_error(_loose_ends(config), heading="the configuration has mistakes:"):
+    problems = [*_loose_ends(config), *_about_sae(config)]
+    if error := one_error(problems, heading="the configuration has mistakes:"):
         raise error
     return config
 
@@ -36,7 +39,9 @@ def _loose_ends(config):
     known = list(config["stimuli"])
     for name, model in config["models"].items():
         uses = [(f"activations.{i}", s) for i, s in enumerate(model["activations"])]
-        uses += [(key, model[key]) for key in ("gradient", "perplexity", "helix") if model[key]]
+        uses += [
+            (key, model[key]) for key in ("gradient", "perplexity", "helix", "sae") if model[key]
+        ]
         for key, stimuli in uses:
             if stimuli not in known:
                 near = get_close_matches(stimuli, known, n=1)
@@ -61,6 +66,20 @@ def _about_helix(name, model, config):
         )
     if isinstance(period, list) and period[0] > period[1]:
         yield f"config/config.yaml: helix.period: {period} runs backwards; write {period[::-1]}"
+
+
+def _about_sae(config):
+    """Points of SAEs that no model with SAEs visits."""
+    wanted = config["sae"]["points"]
+    with_sae = {name: model for name, model in config["models"].items() if model["sae"]}
+    if wanted == "all" or not with_sae:
+        return
+    visited = table_of_points(config | {"models": with_sae})["point"].unique()
+    for point in wanted:
+        if point not in visited:
+            near = get_close_matches(point, visited, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(visited)}"
+            yield f"config/config.yaml: sae.points: no route visits '{point}'; {hint}"
 
 
 def check(config, schema, origin="config/config.yaml"):

@@ -49,6 +49,15 @@ class Inputs:
         """Length of each clip [clip], that of the first field."""
         return next(iter(self.lengths.values()))
 
+    def clip(self, index):
+        """One clip {field: array [time, ...]} as it was encoded."""
+        found = {}
+        with store.open_file(self.path) as file:
+            for name, ends in self.ends.items():
+                rows = file["fields"][name]["rows"]
+                found[name] = rows[ends[index] - self.lengths[name][index] : ends[index]]
+        return found
+
     def batches(self, size, device="cpu"):
         """Dictionaries {field: [clip, time, ...], "lengths": [clip]}, zero-padded, in order."""
         with store.open_file(self.path) as file:

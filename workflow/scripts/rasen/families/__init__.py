@@ -36,6 +36,7 @@ class Family(ABC):
     sample_rate: int  # of the sound that `encode` wants (audio families)
     layers: list[str]  # what each entry of `hidden` is, in order
     front: ClassVar[int] = 0  # positions that `losses` reads before the first frame
+    lead: int = 0  # frames in front of every clip that are no stimulus (a BOS token)
     groups: list[str]  # names of the loss's parts: one a codebook, or one in all
 
     def __init__(self, folder, options):
@@ -83,6 +84,14 @@ class Family(ABC):
     @abstractmethod
     def targets(self, lengths):
         """Number of targets [clip, group] of clips with these lengths, without running them."""
+
+    def words(self, fields):
+        """One string a frame of a clip's inputs {field: [time, ...]}, as people read; or None."""
+        return None
+
+    def vocabulary(self):
+        """All words and the trained model's vectors of them [words, dim]; or None."""
+        return None
 
     @abstractmethod
     def export(self, network, folder):

@@ -80,6 +80,23 @@ class CausalLM(Family):
             reason = str(error).splitlines()[0]
             raise RasenError(f"{self.folder}: holds no tokenizer ({reason})") from None
 
+    @property
+    def lead(self):
+        return int(self.tokenizer().bos_token_id is not None)
+
+    def words(self, fields):
+        ids, which = np.unique(fields["tokens"], return_inverse=True)
+        words = np.array([self.tokenizer().decode([int(each)]) for each in ids], object)
+        return list(words[which])
+
+    def vocabulary(self):
+        network = self.network("meta", "float32")
+        table = network.get_input_embeddings().weight
+        state = network.state_dict(keep_vars=True)
+        name = next(name for name, tensor in state.items() if tensor is table)
+        vectors = self.checkpoint(self.folder)[name].read().float().numpy()
+        return self.words({"tokens": np.arange(len(vectors))}), vectors
+
     def hidden(self, network, batch):
         output = network.base_model(
             input_ids=batch["tokens"].long(),

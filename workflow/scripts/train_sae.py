@@ -1,0 +1,36 @@
+"""Train sparse autoencoders on one layer of a dump."""
+
+import json
+from pathlib import Path
+from shutil import rmtree
+
+from rasen import command, store
+from rasen.sae import train
+
+
+def train_sae(
+    frames: Path, layer: int, settings: dict, outlier: float, seed: int, device: str, metrics: Path
+):
+    """Train the grid beside `metrics`; a killed run goes on, SAEs of other settings are removed."""
+    with store.open_file(frames) as file:
+        said = {name: file.attrs[name] for name in ("model", "point", "recipe", "weights")}
+    metadata = {
+        "model_name": said["model"],
+        "hook_name": f"layer {layer}",
+        "model": said["model"],
+        "point": said["point"],
+        "layer": layer,
+        "recipe": json.loads(said["recipe"]),
+        "weights": said["weights"],
+    }
+    folder = metrics.parent
+    table = train(
+        frames, settings, seed, folder, layer, metadata=metadata, device=device, outlier=outlier
+    )
+    for other in folder.iterdir():
+        if other.is_dir() and other.name not in set(table["sae"]):
+            rmtree(other)
+
+
+if __name__ == "__main__":
+    command.run(train_sae)
