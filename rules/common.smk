@@ -48,7 +48,10 @@ wildcard_constraints:
 
 
 onstart:
-    if problems := places.missing(config):
+    problems = places.missing(config)
+    if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
+        problems.append("SLURM: no sbatch here; use a login node, or no profile")
+    if problems:
         raise WorkflowError("\n".join(problems))
 
 
@@ -86,10 +89,8 @@ def growing(amount):
 
 def gpus(wildcards):
     """1 where the model runs on a GPU."""
-    device = MODELS[wildcards.model]["device"]
-    return int(
-        device == "cuda" or device == "auto" and shutil.which("nvidia-smi") is not None
-    )
+    found = {"auto": bool(shutil.which("nvidia-smi")), "cuda": True, "cpu": False}
+    return int(found[MODELS[wildcards.model]["device"]])
 
 
 def recipe(*options):
@@ -128,9 +129,8 @@ def managed_codec(wildcards):
 
 def certificate(wildcards):
     """The certificate of the checkpoint that a point rests on."""
-    return (
-        f"results/weights/{wildcards.model}/{places.checkpoint(wildcards.point)}.json"
-    )
+    name = places.checkpoint(wildcards.point)
+    return f"results/weights/{wildcards.model}/{name}.json"
 
 
 def corrected(wildcards):

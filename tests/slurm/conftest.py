@@ -2,13 +2,12 @@
 
 import os
 import re
-import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from study import Study
 
 SCRIPT = Path(__file__).with_name("cluster")
 # Asks more often than a real cluster would like.
@@ -34,17 +33,33 @@ class Cluster:
     def last(self):
         return max(self.jobs(), default=0)
 
-    def wait(self, after, state, what="", seconds=90):
-        """The number of the first job above `after` in `state` whose comment names `what`."""
+    def wait(self, after, *states, seconds=90):
+        """The number of the first job above `after` that is in one of these states."""
         for _ in range(10 * seconds):
             for number, job in self.jobs(after).items():
-                if job["JobState"] == state and what in job["Comment"]:
+                if job["JobState"] in states:
                     return number
             time.sleep(0.1)
-        raise AssertionError(f"no job {state} within {seconds} s: {self.jobs(after)}")
+        raise AssertionError(f"no job {states} within {seconds} s: {self.jobs(after)}")
 
     def control(self, *words):
         return read(["scontrol", *map(str, words)])
+
+    def node(self, name, state):
+        """Set a node's state; one that is in it already is no error."""
+        subprocess.run(
+            ["scontrol", "update", f"NodeName={name}", f"State={state}", "Reason=test"],
+            capture_output=True,
+        )
+
+    def cancel(self, number):
+        read(["scancel", str(number)])
+
+    def stop(self, number):
+        """Make a job hang: stop its processes (going on only when SLURM ends them)."""
+        lines = self.control("listpids", number).splitlines()[1:]
+        for line in lines:
+            os.kill(int(line.split()[0]), signal.SIGSTOP)
 
 
 @pytest.fixture(scope="session")
