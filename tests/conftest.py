@@ -19,10 +19,7 @@ def fresh(tmp_path_factory):
 @pytest.fixture(scope="session")
 def finished(fresh):
     """The same after one whole run."""
-    import os  # DEV
 
-    if "DEV" in os.environ:  # DEV
-        return Study(__import__("pathlib").Path(os.environ["DEV"]))  # DEV
     fresh.snakemake()
     return fresh
 
