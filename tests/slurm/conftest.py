@@ -73,6 +73,7 @@ def cluster(tmp_path_factory):
     if os.geteuid() != 0 or not debian:
         pytest.skip("needs root on Debian or Ubuntu, to install and start SLURM")
     if shutil.which("scontrol") and "is UP" in subprocess.getoutput("scontrol ping"):
+        # One that a killed test left: tests/slurm/cluster down FOLDER
         pytest.skip("this machine belongs to a SLURM cluster already")
     folder = tmp_path_factory.mktemp("slurm")
     try:
