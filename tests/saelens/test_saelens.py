@@ -1,0 +1,81 @@
+"""SAEs that Rasen wrote, loaded by sae-lens in an environment of its own, and back."""
+
+import itertools
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rasen.sae import load, save
+from rasen.sae.folder import finished
+from rasen.sae.normalise import KINDS as NORMALISATIONS
+from rasen.sae.settings import KINDS, expand
+from rasen.sae.weights import start
+
+HOUSE = Path(__file__).parents[2]
+N, D, ROWS = 96, 24, 300
+CASES = ["-".join(case) for case in itertools.product(KINDS, NORMALISATIONS)]
+THEIR_KINDS = {
+    "topk": "TopKSAE",
+    "batchtopk": "JumpReLUSAE",
+    "matryoshka": "JumpReLUSAE",
+    "relu": "StandardSAE",
+}
+
+
+def made(kind, normalisation, x):
+    """An SAE with weights as after some training: no bias is zero, no encoder is its decoder."""
+    torch.manual_seed(len(kind) + len(normalisation))
+    setting = expand({"kind": kind, "normalise": normalisation, "expansion": N / D, "k": 5})[0]
+    weights = start(N, torch.from_numpy(x), 0)
+    with torch.no_grad():
+        for tensor in weights.tensors():
+            tensor += 0.1 * torch.randn_like(tensor)
+    threshold = 0.15 if kind in ("batchtopk", "matryoshka") else None
+    metadata = {"model_name": "nano", "hook_name": "layer 2", "point": "step-000500", "alpha": 0.5}
+    return finished(weights, setting, rms=3.0, threshold=threshold, metadata=metadata)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Every kind with every normalisation, written by us, read and run by sae-lens."""
+    folder = tmp_path_factory.mktemp("saelens")
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((ROWS, D)) * rng.lognormal(0, 1, (ROWS, 1)) + 0.3).astype(np.float32)
+    np.save(folder / "x.npy", x)
+    for case in CASES:
+        save(made(*case.split("-"), x), folder / case)
+    python = subprocess.check_output([HOUSE / "workflow/install", "saelens"], text=True).strip()
+    subprocess.run([python, Path(__file__).with_name("oracle.py"), folder], check=True)
+    return folder
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sae_lens_loads_and_computes_the_same(folder, case):
+    x = np.load(folder / "x.npy")
+    theirs = np.load(folder / case / "theirs.npz")
+    assert theirs["kind"] == THEIR_KINDS[case.split("-")[0]]
+    assert theirs["checkpoint"] == "step-000500"
+    sae = load(folder / case)
+    codes = sae.encode(x)
+    activations = np.zeros((ROWS, N), np.float32)
+    np.add.at(activations, (np.arange(ROWS)[:, None], codes.indices.numpy()), codes.values.numpy())
+    expected = theirs["activations"]
+    assert np.array_equal(activations > 0, expected > 0)
+    assert 0.5 < (expected > 0).sum(1).mean() < N - 1
+    assert np.abs(activations - expected).max() <= 1e-5 * expected.max()
+    size = np.abs(x).max(1, keepdims=True)
+    reconstruction = sae.decode(codes).numpy()
+    assert (np.abs(reconstruction - theirs["reconstruction"]) / size).max() <= 1e-5
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_sae_lens_saves_again_is_the_same(folder, case):
+    ours, again = load(folder / case), load(folder / case / "again")
+    assert torch.equal(ours.encoder, again.encoder)
+    assert torch.equal(ours.b_enc, again.b_enc)
+    assert again.config["metadata"]["alpha"] == 0.5
+    x = np.load(folder / "x.npy")
+    assert torch.equal(ours.reconstruct(x), again.reconstruct(x))

@@ -1,0 +1,402 @@
+"""Training of SAEs: what they find, what the table says, what is refused."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from planted import planted, recovered
+
+from rasen import activations, store
+from rasen.errors import RasenError
+from rasen.sae import codes as codes_of
+from rasen.sae import load, metrics, normalise, norms, settings, train, trainer, weights
+from rasen.sae.folder import finished
+from rasen.sae.source import BLOCK, open_source
+from rasen.sae.split import TEST, TRAIN, VALIDATION, some, split
+from rasen.sae.stream import Stream
+
+SMALL = {"expansion": 8, "k": 4, "batch": 512, "lr": 0.01}
+pytestmark = pytest.mark.filterwarnings("ignore:sae. .* rows for")
+
+
+@pytest.fixture(scope="module")
+def trap(tmp_path_factory):
+    """Two percent of huge rows: (table, folder, planted dictionary), a row a normalisation."""
+    x, dictionary = planted(huge=0.02)
+    folder = tmp_path_factory.mktemp("trap")
+    grid = SMALL | {"epochs": 4, "normalise": ["none", "scalar", "standard"]}
+    return train(x, grid, 0, folder).set_index("normalise"), folder, dictionary
+
+
+def dump(path, x, clips, dtype="float32", **attributes):
+    """What rasen.activations.dump writes with pool "all": layers 3 (noise) and 6 (x)."""
+    attributes = {"pool": "all", "recipe": {"point": "trained"}, "model": "nano"} | attributes
+    with store.create(path, **attributes) as writer:
+        for name, rows in (("layers/03", np.zeros_like(x)), ("layers/06", x)):
+            writer.array(name, rows.astype(dtype))
+        writer.array("rows/clip", clips.astype(np.int32))
+        first = np.searchsorted(clips, clips)
+        writer.array("rows/frame", (np.arange(len(clips)) - first).astype(np.int32))
+        writer.table("clips", pd.DataFrame({"clip": [str(c) for c in np.unique(clips)]}))
+    return path
+
+
+def clips_of(rows, length=100):
+    return np.arange(rows) // length
+
+
+# what is found
+
+
+def test_the_planted_dictionary_is_found(trap):
+    table, folder, dictionary = trap
+    assert recovered(load(folder / table.sae["scalar"]), dictionary) >= 0.95
+
+
+def test_huge_rows_make_a_bad_sae_look_perfect(trap):
+    table, folder, dictionary = trap
+    none, scalar = table.loc["none"], table.loc["scalar"]
+    assert none.fvu < 0.02  # looks perfect
+    assert none.fvu_normal > 10 * none.fvu  # and is not
+    assert none.token_error > 10 * none.fvu
+    assert scalar.fvu_normal < 0.6 * none.fvu_normal
+    assert recovered(load(folder / none.sae), dictionary) < 0.9
+
+
+def test_the_huge_rows_are_named(trap):
+    table, folder, _ = trap
+    x, _ = planted(huge=0.02)
+    rows = pd.read_parquet(folder / "outliers.parquet")
+    length = np.linalg.norm(x.astype(float), axis=1)
+    assert np.allclose(rows.norm, length[rows.row])
+    assert rows.norm.is_monotonic_decreasing
+    tested = np.flatnonzero(split(np.arange(len(x)) * 100 // len(x), 0) == TEST)
+    median = np.median(length[tested])
+    assert sorted(rows.row) == tested[length[tested] > 10 * median].tolist()
+    assert table.outliers["none"] == len(rows) / len(tested)
+    assert table.norm_median["none"] == pytest.approx(median)
+    assert table.norm_max["none"] == pytest.approx(length[tested].max())
+
+
+def test_norms_of_a_whole_dump_name_clip_and_frame(tmp_path):
+    x = np.ones((1000, 8))
+    x[[205, 730]] *= [[100], [50]]
+    summary, rows = norms(dump(tmp_path / "a.h5", x, clips_of(1000)), layer=6)
+    assert rows[["row", "clip", "frame"]].to_numpy().tolist() == [[205, 2, 5], [730, 7, 30]]
+    assert rows.times_median.tolist() == [100, 50]
+    assert summary == {
+        "norm_median": pytest.approx(8**0.5),
+        "norm_max": pytest.approx(100 * 8**0.5),
+        "outliers": 0.002,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "share"), [("topk", 0.99), ("batchtopk", 0.95), ("matryoshka", 0.8)]
+)
+def test_kinds_with_k_winners_find_the_dictionary(kind, share, tmp_path):
+    """Matryoshka finds less in so few rows: its first latents must serve for many atoms."""
+    x, dictionary = planted()
+    row = train(x, SMALL | {"kind": kind, "epochs": 4}, 0, tmp_path).iloc[0]
+    assert recovered(load(tmp_path / row.sae), dictionary) >= share
+    assert row.l0 == pytest.approx(4, rel=0.02)  # in two of them by a threshold
+    assert row.fvu < 0.2
+
+
+def test_l1_trades_error_for_sparsity(tmp_path):
+    x, _ = planted(20_000)
+    grid = SMALL | {"kind": "relu", "l1": [0.05, 0.1, 0.2], "epochs": 2}
+    table = train(x, grid, 0, tmp_path)
+    assert table.l0.is_monotonic_decreasing
+    assert table.fvu.is_monotonic_increasing
+    assert table.l0.iloc[2] < 0.7 * table.l0.iloc[0]
+    assert table.fvu.max() < 0.5
+
+
+def dense_training(x, setting, seed):
+    """The same SAE by plain dense autograd: same rows, same first weights, same rates."""
+    with open_source(x) as source:
+        parts = split(source.groups, seed)
+        stream = Stream(source, parts == TRAIN, seed, setting["batch"])
+        sample = normalise.apply("scalar", trainer._rows(trainer._sample(stream, seed), "cpu"))
+        made = weights.start(settings.latents(setting, x.shape[1]), sample, seed)
+        adam = torch.optim.Adam(made.tensors(), eps=6.25e-10)
+        steps = settings.steps(setting, int((parts == TRAIN).sum()))
+        for step in range(steps):
+            rows = normalise.apply("scalar", trainer._rows(stream.next(), "cpu"))
+            before = (rows - made.b_dec) @ made.encoder.T + made.b_enc
+            best = before.topk(setting["k"])
+            z = torch.zeros_like(before).scatter(1, best.indices, best.values.relu())
+            (rows - z @ made.decoder - made.b_dec).square().sum(1).mean().backward()
+            made.keep_gradient_on_sphere()
+            adam.param_groups[0]["lr"] = setting["lr"] * trainer.rate(step, steps)
+            adam.step()
+            adam.zero_grad()
+            made.normalise_decoder()
+        return made, x[parts == TEST]
+
+
+def test_fvu_equals_dense_autograd(tmp_path):
+    x, _ = planted(20_000)
+    grid = SMALL | {"lr": 0.003, "aux": 0, "epochs": 3}
+    made, test = dense_training(x, settings.expand(grid)[0], 0)
+    dense = metrics.evaluate(finished(made, settings.expand(grid)[0]), test)
+    for precision in ("fp32", "bf16"):  # measured: 1e-7 at most seeds, 4e-4 at worst
+        found = train(x, grid | {"precision": precision}, 0, tmp_path / precision).iloc[0]
+        assert found.rows_test == len(test)
+        assert abs(found.fvu - dense["fvu"]) < 1e-3
+
+
+# one pass, many SAEs
+
+
+def test_an_sae_does_not_depend_on_its_company(tmp_path):
+    x, _ = planted(6000)
+    grid = SMALL | {"lr": [0.001, 0.01], "expansion": [4, 8], "normalise": ["none", "rms"]}
+    table = train(x, grid, 0, tmp_path / "all")
+    assert len(table) == 8
+    alone = train(x, SMALL | {"normalise": "rms"}, 0, tmp_path / "one").sae[0]
+    for file in ("sae_weights.safetensors", "cfg.json"):
+        both = [(tmp_path / folder / alone / file).read_bytes() for folder in ("all", "one")]
+        assert both[0] == both[1]
+
+
+def test_the_best_learning_rate_is_marked_in_each_group(tmp_path):
+    x, _ = planted(6000)
+    grid = SMALL | {"lr": [1e-5, 0.01], "k": [2, 4], "kind": ["topk", "relu"]}
+    table = train(x, grid, 0, tmp_path)
+    assert len(table) == 6  # relu knows no k
+    assert table[table.best].lr.tolist() == [0.01] * 3
+    for _, group in table.groupby(["kind", "k"], dropna=False):
+        assert (
+            group.best.tolist() == (group.validation_loss == group.validation_loss.min()).tolist()
+        )
+    assert pd.read_parquet(tmp_path / "metrics.parquet").equals(table)
+
+
+def test_the_order_of_rows_depends_on_the_seed_alone():
+    x, _ = planted(20_000)
+    batches = []
+    for values, seed in ((x, 0), (-3 * x.astype(np.float16), 0), (x, 1)):
+        numbers = np.repeat(np.arange(20_000.0), 2).reshape(-1, 2)  # rows that know their number
+        assert len(values) == len(numbers)
+        with open_source(numbers.astype(values.dtype if seed else np.float64)) as source:
+            stream = Stream(source, np.arange(20_000) % 10 != 3, seed, 500)
+            batches.append(np.stack([stream.next()[:, 0] for _ in range(80)]))
+    assert np.array_equal(batches[0], batches[1])
+    assert not np.array_equal(batches[0], batches[2])
+    assert (batches[0] % 10 != 3).all()
+
+
+def test_every_row_is_given_once_an_epoch_and_batches_are_mixed():
+    rows = 20 * BLOCK + 77
+    with open_source(np.repeat(np.arange(float(rows)), 2).reshape(-1, 2)) as source:
+        wanted = np.arange(rows) % 7 != 2
+        stream = Stream(source, wanted, 0, 1024)
+        given = []
+        while stream.read < len(stream.blocks):  # until the last block of the epoch was read
+            given.append(stream.next()[:, 0].astype(int))
+        left = stream.numbers[: stream.filled]
+        assert np.array_equal(stream.values[: stream.filled, 0], left)
+        assert stream.filled >= 8 * BLOCK - 1024
+    assert sorted([*np.concatenate(given), *left]) == np.flatnonzero(wanted).tolist()
+    assert np.mean([len(np.unique(batch // BLOCK)) for batch in given]) >= 8
+
+
+def test_clips_are_never_divided():
+    groups = np.random.default_rng(0).integers(0, 50, 5000)
+    parts = split(groups, 0)
+    assert pd.DataFrame({"group": groups, "part": parts}).groupby("group").part.nunique().max() == 1
+    clips = [len(np.unique(groups[parts == part])) for part in (TRAIN, VALIDATION, TEST)]
+    assert clips == [40, 5, 5]
+    assert np.array_equal(parts, split(groups, 0))
+    assert not np.array_equal(parts, split(groups, 1))
+    few = some(parts, groups, TEST, 150, 0)
+    assert 150 <= len(few) < 400
+    assert set(np.flatnonzero(np.isin(groups, groups[few]))) == set(few)  # whole clips
+
+
+# dead latents
+
+
+@pytest.fixture
+def half_asleep(monkeypatch):
+    """Every second latent starts with a bias that keeps it from winning."""
+    start = weights.start
+
+    def drowsy(n, sample, seed):
+        made = start(n, sample, seed)
+        with torch.no_grad():
+            made.b_enc[::2] = -0.2
+        return made
+
+    monkeypatch.setattr(weights, "start", drowsy)
+
+
+def test_only_the_auxiliary_loss_revives(half_asleep, tmp_path):
+    """Dead latents are counted in training and on held-out rows; AuxK alone reaches them."""
+    x, _ = planted(20_000)
+    grid = SMALL | {"dead_after": 1500, "epochs": 3, "expansion": 3}
+    asleep, revived = (
+        train(x, grid | {"aux": aux}, 0, tmp_path / str(aux)).iloc[0] for aux in (0, 1 / 32)
+    )
+    for share in (asleep.dead, asleep.dead_in_training):
+        assert 0.35 < share < 0.5
+    for share in (revived.dead, revived.dead_in_training):
+        assert share < 0.05
+    assert revived.fvu < 0.85 * asleep.fvu
+
+
+# metrics
+
+
+def test_metrics_by_hand():
+    """Latents along +x and -x: rows on that line are told exactly, what lies aside is lost."""
+
+    class Line:
+        n, d = 2, 2
+
+        def encode(self, x):
+            values = torch.stack([x[:, :1].abs(), 0 * x[:, :1]], 1)[:, :, 0]
+            first = (x[:, :1] < 0).long()
+            return type(
+                "C", (), {"indices": torch.cat([first, 1 - first], 1), "values": values, "x": x}
+            )
+
+        def decode(self, codes):
+            sign = torch.where(codes.indices[:, 0] == 0, 1.0, -1.0)
+            return torch.stack([codes.values[:, 0] * sign, 0 * sign], 1)
+
+    x = np.array([[1, 0], [-1, 0], [3, 4], [1000, 10]], np.float32)
+    found = metrics.evaluate(Line(), x, outlier=10)
+    y = x.astype(float)
+    error = np.array([0, 0, 16, 100.0])
+    spread = ((y - y.mean(0)) ** 2).sum()
+    assert found["fvu"] == pytest.approx(116 / spread)
+    assert found["fvu_normal"] == pytest.approx(16 / ((y[:3] - y[:3].mean(0)) ** 2).sum())
+    assert found["token_error"] == pytest.approx((error / (y**2).sum(1)).mean())
+    assert found["explained_variance"] == pytest.approx(1 - (116 - 14**2 / 4) / spread)
+    assert (found["l0"], found["dead"], found["dense"]) == (1, 0, 1)
+
+
+# on disk
+
+
+def test_an_sae_comes_back_with_its_metadata(tmp_path):
+    x, _ = planted(6000)
+    metadata = {"model": "nano", "point": "step-000500", "layer": 6, "recipe": {"alpha": 1}}
+    table = train(x, SMALL | {"normalise": "standard"}, 0, tmp_path, metadata=metadata)
+    sae = load(tmp_path / table.sae[0])
+    written = json.loads((tmp_path / table.sae[0] / "cfg.json").read_text())["metadata"]
+    assert {key: written[key] for key in metadata} == metadata
+    assert metrics.evaluate(sae, x[:500])["fvu"] < 1
+    found = sae.encode(x[:7])
+    assert found.indices.shape == found.values.shape == (7, 4)
+    assert (found.values.diff(dim=1) <= 0).all()
+    assert torch.equal(sae.decode(found), sae.reconstruct(x[:7]))
+    # the amounts are what moves x: shift + scale b_dec + sum of amounts x directions
+    by_hand = torch.einsum("rk,rkd->rd", found.amounts, sae.decoder[found.indices])
+    by_hand += found.shift + found.scale * sae.b_dec
+    assert torch.allclose(by_hand, sae.reconstruct(x[:7]), atol=1e-5)
+    with pytest.raises(RasenError, match=r"nowhere: no SAE there"):
+        load(tmp_path / "nowhere")
+
+
+def test_a_dump_of_a_model_is_trained_on(family, at, codes, tmp_path):
+    """What rasen.activations writes, with its clips as groups."""
+    path = tmp_path / "a.h5"
+    pool = {"layers": [1], "pool": "all", "dtype": "float16"}
+    activations.dump(
+        family, at("trained"), codes, path, pool, "cpu", 2, recipe={"point": "trained"}
+    )
+    table = train(path, {"expansion": 2, "k": 4, "batch": 16}, 0, tmp_path / "saes", layer=1)
+    assert table.steps[0] * 16 + table.rows_test[0] < 143  # the frames of seven clips
+    assert table.rows_test[0] in (30, 17, 9, 22, 5)  # a whole clip
+
+
+@pytest.mark.parametrize("kind", ["topk", "batchtopk"])
+def test_a_dump_is_trained_on_and_coded_in_order(kind, tmp_path):
+    x, _ = planted(2 * BLOCK + 50)
+    path = dump(tmp_path / "a.h5", x, clips_of(len(x)), "float16")
+    table = train(path, SMALL | {"kind": kind}, 0, tmp_path / "saes", layer=6)
+    sae = load(tmp_path / "saes" / table.sae[0])
+    assert pd.read_parquet(tmp_path / "saes/metrics.parquet").fvu[0] < 1
+    end = 0
+    for rows, indices, values in codes_of(sae, path, layer=6):
+        assert rows.start == end
+        end = rows.stop
+        expected = sae.encode(x[rows].astype(np.float16))
+        assert np.array_equal(indices, expected.indices)
+        assert np.array_equal(values, expected.values)
+    assert end == len(x)
+
+
+# what is refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"k": 33}, r"k = 33 must lie in 1 to 32 \(d = 32, n = 256\)"),
+        ({"expansion": 0.1, "k": 4}, r"k = 4 must lie in 1 to 3"),
+        ({"kind": "topq"}, "kind: 'topq' is not one of topk, batchtopk"),
+        ({"normalise": "l2"}, "normalise: 'l2' is not one of none"),
+        ({"batc": 4}, "batc: unknown setting; did you mean 'batch'"),
+        ({"batch": [256, 512]}, r"batch: \[256, 512\] differ; all SAEs of a run"),
+        ({"batch": 100_000}, "batch: 100000 rows, but only 4800 to train on"),
+        ({"lr": 0}, "lr must be above 0"),
+        ({"lr": "1e-3"}, "lr: '1e-3' is not a number"),
+        ({"aux": [0, 1]}, "differ in aux, dead_after or precision alone"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_in_one_line(changes, message, tmp_path):
+    x, _ = planted(6000)
+    with pytest.raises(RasenError, match=message) as caught:
+        train(x, SMALL | changes, 0, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    x, _ = planted(6000)
+    with pytest.raises(RasenError, match=r"(?s)normalise: 'l2'.*\n.*k = 50"):
+        train(x, SMALL | {"k": 50, "normalise": "l2"}, 0, tmp_path)
+
+
+def test_nan_is_refused_with_layer_and_row(tmp_path):
+    x, _ = planted(6000)
+    x[4321, 7] = np.nan
+    path = dump(tmp_path / "a.h5", x, clips_of(6000))
+    message = (
+        r"a\.h5: layer 06: NaN or infinite values in 1 of rows 4096 to 5999, .* row 4321; make"
+    )
+    with pytest.raises(RasenError, match=message):
+        train(path, SMALL, 0, tmp_path / "saes", layer=6)
+
+
+def test_too_few_rows_for_the_latents_is_a_warning_with_a_number(tmp_path):
+    x, _ = planted(6000)
+    with pytest.warns(UserWarning, match=r"4608 rows for 256 latents .* give 25600 rows"):
+        train(x, SMALL, 0, tmp_path)
+
+
+def test_dumps_that_do_not_serve_are_refused(tmp_path):
+    x, _ = planted(1000)
+    pooled = dump(tmp_path / "pooled.h5", x, clips_of(1000), pool="mean")
+    with pytest.raises(RasenError, match=r"pooled\.h5: holds one pooled row a clip \(pool: mean\)"):
+        train(pooled, SMALL, 0, tmp_path / "saes", layer=6)
+    path = dump(tmp_path / "a.h5", x, clips_of(1000))
+    with pytest.raises(RasenError, match=r"a\.h5: has no layer 07; it holds 03, 06"):
+        train(path, SMALL, 0, tmp_path / "saes", layer=7)
+    with pytest.raises(RasenError, match=r"2 clips; at least 3"):
+        train(x, SMALL, 0, tmp_path / "saes", groups=clips_of(1000, 500))
+    with pytest.raises(RasenError, match=re.escape("not int64 (3, 4)")):
+        train(np.zeros((3, 4), int), SMALL, 0, tmp_path / "saes")
+    with store.create(tmp_path / "cut.h5") as writer:
+        writer.file.flush()
+        (tmp_path / "unfinished.h5").write_bytes((tmp_path / "cut.h5.partial").read_bytes())
+    with pytest.raises(RasenError, match=r"unfinished\.h5: "):
+        train(tmp_path / "unfinished.h5", SMALL, 0, tmp_path / "saes", layer=6)

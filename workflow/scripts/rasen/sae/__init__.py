@@ -1,0 +1,16 @@
+"""Sparse autoencoders on stored activations: train many at once, load one, read its codes.
+
+from rasen.sae import codes, load, norms, train
+
+table = train("nano/trained/melodies.h5", {"k": [16, 32], "lr": [1e-3, 3e-3]}, 0, "saes", layer=2)
+sae = load(f"saes/{table[table.best].sae.iloc[0]}")
+for rows, indices, values in codes(sae, "nano/trained/melodies.h5", layer=2):
+    ...
+"""
+
+from rasen.sae.codes import codes
+from rasen.sae.folder import load, save
+from rasen.sae.metrics import norms
+from rasen.sae.trainer import train
+
+__all__ = ["codes", "load", "norms", "save", "train"]
