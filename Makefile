@@ -29,6 +29,7 @@ lint:
 bench: install-test
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/helix.py
+	$$(workflow/install saelens) benchmarks/sae.py
 
 install:
 	@workflow/install core > /dev/null

@@ -55,7 +55,9 @@ onstart:
         for j in workflow.dag.needrun_jobs()
         if not j.rule.name.startswith(done_without)
     ]
-    if problems := places.missing(
-        config, {name for j in jobs for name in j.wildcards}
-    ):
+    names = {name for j in jobs for name in j.wildcards}
+    problems = places.missing(config, names)
+    if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
+        problems.append("SLURM: no sbatch here; use a login node, or no profile")
+    if problems:
         raise WorkflowError("\n".join(problems))

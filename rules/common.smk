@@ -89,10 +89,8 @@ def growing(amount):
 
 def gpus(wildcards):
     """1 where the model runs on a GPU."""
-    device = MODELS[wildcards.model]["device"]
-    return int(
-        device == "cuda" or device == "auto" and shutil.which("nvidia-smi") is not None
-    )
+    found = {"auto": bool(shutil.which("nvidia-smi")), "cuda": True, "cpu": False}
+    return int(found[MODELS[wildcards.model]["device"]])
 
 
 def recipe(*options):
@@ -128,9 +126,8 @@ def managed_codec(wildcards):
 
 def certificate(wildcards):
     """The certificate of the checkpoint that a point rests on."""
-    return (
-        f"results/weights/{wildcards.model}/{places.checkpoint(wildcards.point)}.json"
-    )
+    name = places.checkpoint(wildcards.point)
+    return f"results/weights/{wildcards.model}/{name}.json"
 
 
 def corrected(wildcards):

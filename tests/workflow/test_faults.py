@@ -4,12 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
-from study import Study
+from study import HOUSE, Study
 
 PERPLEXITY = "results/tables/perplexity.parquet"
 
@@ -58,7 +59,7 @@ def processes(study, script):
     return found
 
 
-def wait_for(condition, process, seconds=120):
+def wait_for(condition, process, seconds=600):
     """Poll closely until `condition` gives something; what it gives."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
@@ -169,7 +170,8 @@ def test_a_file_is_damaged(study, finished, name, harm, reader):
     elif name.endswith(".h5"):
         data[_last_number(path)] ^= 1
     else:
-        data[100] ^= 1
+        for place in range(100, len(data) // 2, 50):
+            data[place] ^= 1
     path.write_bytes(data)
     study.snakemake("--keep-going", ok=False)
     log = (study.folder / f"logs/{reader}.log").read_text()
@@ -178,9 +180,13 @@ def test_a_file_is_damaged(study, finished, name, harm, reader):
     assert "delete it and run snakemake again" in log
     assert "Traceback" not in log
     path.unlink()
-    again = study.planned()
-    assert len(again) < 8
+    lost = sorted(files(finished).keys() - files(study).keys())
+    assert f"results/{name}" in lost
+    assert len(lost) <= 6
+    again = study.planned(*lost)
     assert "train_nano" not in again
+    assert sum(again.values()) < 12
+    study.snakemake(*lost)
     study.snakemake()
     is_whole_again(study, finished)
 
@@ -213,6 +219,11 @@ def test_two_people_share_a_folder(study, finished):
     if os.getuid() != 0:
         pytest.skip("needs root, to be two people")
     one, other, group = 20001, 20002, 20000
+    try:
+        subprocess.run([sys.executable, HOUSE / "workflow/scripts/list_points.py", "--help"],
+                       user=other, group=group, capture_output=True, check=True)  # fmt: skip
+    except (PermissionError, subprocess.CalledProcessError):
+        pytest.skip("the checkout or its Python lies where other users cannot read it")
     for path in [study.folder, *study.folder.rglob("*")]:
         os.chown(path, one, group)
         path.chmod(0o2775 if path.is_dir() else 0o664)

@@ -1,7 +1,9 @@
 """What would run: every target, from nothing, without any data."""
 
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,28 @@ def test_helix_is_optional(other):
     other.edit(lambda config: config["models"]["nano"].update(helix=None))
     assert not any("helix" in rule or "baselines" in rule for rule in other.planned())
     assert other.planned("helix") == {}
+
+
+def test_a_route_of_16_points_is_few_slurm_jobs(other):
+    """58 jobs of a model that is there already in 11 SLURM jobs; needs no SLURM to be planned."""
+
+    def change(config):
+        config["models"]["nano"] = {
+            "family": "musicgen", "weights": "./models/nano", "activations": ["notes"],
+            "perplexity": "heldout", "helix": "notes",
+        }  # fmt: skip
+        del config["models"]["llama"]
+        alphas = [round(k / 15, 3) for k in range(16)]
+        config["routes"] = {
+            "linear": {"whole": alphas, "near": [1]}, "gradient": {"positions": []}
+        }  # fmt: skip
+
+    other.edit(change)
+    output = other.snakemake("--dry-run", "--profile", "slurm")
+    assert re.search(r"^dump_activations +16$", output, re.M)
+    assert Counter(re.findall(r"Group job (\S+)", output)) == {
+        "stimuli": 1, "weights-nano": 1, "encode-nano": 1, "points-nano": 4, "helix-nano": 3,
+        "tables": 1,
+    }  # fmt: skip
+    alone = set(re.findall(r"^rule (\w+):", output, re.M)) - {"all", "list_points", "write_readme"}
+    assert alone == set()

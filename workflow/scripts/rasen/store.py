@@ -4,7 +4,9 @@ A file is written under a temporary name and renamed when complete. Every datase
 a CRC-32 of its bytes; `complete` is the last thing written. Attributes hold the provenance.
 """
 
+import errno
 import json
+import os
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,6 +105,10 @@ def create(path, **attributes):
                 rows.close()
             file.attrs["complete"] = True
         partial.replace(path)
+    except (OSError, RuntimeError) as error:  # h5py tells of a full disk in many ways and words
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

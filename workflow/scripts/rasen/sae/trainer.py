@@ -89,7 +89,8 @@ def train(
             about |= {"steps": steps, "dead_after": run.dead_after}
             found = metrics.evaluate(sae, test, outlier) | {"dead_in_training": run.dead_share()}
             table.append(about | found | summary | {"validation_loss": loss})
-    table = _mark_best(pd.DataFrame(table))
+    # a kind has k or l1; the other is missing
+    table = _mark_best(pd.DataFrame(table).astype({"k": "Int64", "l1": "float64"}))
     tables.write(huge, Path(folder) / OUTLIERS)
     tables.write(table, Path(folder) / TABLE)
     state.remove(folder)
