@@ -490,8 +490,8 @@ def clap_folder(tmp_path_factory):
         eos_token="</s>",
     )  # fmt: skip
     extractor = ClapFeatureExtractor(
-        feature_size=16, sampling_rate=16000, max_length_s=1, fft_window_size=1024, hop_length=160, frequency_max=8000,
-        truncation="rand_trunc", padding="repeatpad",
+        feature_size=16, sampling_rate=16000, max_length_s=1, fft_window_size=1024, hop_length=160,
+        frequency_max=8000, truncation="rand_trunc", padding="repeatpad",
     )  # fmt: skip
     ClapProcessor(extractor, fast).save_pretrained(folder)
     return folder
