@@ -79,7 +79,8 @@ def name(x, clip, tags, seed, draws=100, q=0.05, lift=0.2, least=5):
     """The name of every feature, without judging it.
 
     Features that fire in fewer than `least` units are not tested.
-    Returns a table feature, label, column, lift, ap, auroc, information, z, p, p_corrected, units.
+    Returns a table feature, label, column, then of the best tag lift, ap, auroc, information, z,
+    of the feature p (of any tag), p_corrected, and units (where it fires).
     """
     ranks = Ranks(x)
     table = pd.DataFrame({"feature": np.arange(ranks.features), "label": UNLABELLED, "column": ""})
@@ -92,20 +93,18 @@ def name(x, clip, tags, seed, draws=100, q=0.05, lift=0.2, least=5):
     ranks = Ranks(csc_array(x)[:, alive])
     z = ranks.z(tags.has)
     p = _chance(ranks, z, clip, tags.has, seed, draws)
-    overall = corrected(p.min(1))
-    called = overall <= q
-    beyond = p <= (p.min(1)[called].max() if called.any() else -1)
+    lowest = p.min(1)
+    called = corrected(lowest) <= q
+    beyond = p <= (lowest[called].max() if called.any() else -1)
     scores = ranks.scores(tags.has)
     share = np.asarray(tags.has.mean(axis=0)).ravel()
     lifted = (scores["ap"] - share) / (1 - share)
     best = np.where(beyond.any(1), np.where(beyond, lifted, -np.inf).argmax(1), lifted.argmax(1))
     at = (np.arange(len(alive)), best)
-    found = {"lift": lifted, "z": z, "p": p} | {
-        key: scores[key] for key in ("ap", "auroc", "information")
-    }
+    found = {"lift": lifted, "z": z} | {key: scores[key] for key in ("ap", "auroc", "information")}
     for column, values in found.items():
         table.loc[alive, column] = values[at]
-    table.loc[alive, "p_corrected"] = overall
+    table.loc[alive, "p"], table.loc[alive, "p_corrected"] = lowest, corrected(lowest)
     labelled = called & (lifted[at] >= lift)
     for column, source in (("label", "tag"), ("column", "column")):
         table.loc[alive[labelled], column] = tags.table[source].to_numpy()[best[labelled]]
@@ -225,7 +224,7 @@ def _area(values, truth):
 def purity(table, x, tags):
     """1 - entropy of the column a feature is named by, over its activation: 1 where it is all on
     one value, 0 where it is spread evenly [features]; NaN for features without a name."""
-    mass = (csc_array(x).T @ tags.has).toarray()
+    mass = (csc_array(x, dtype=float).T @ tags.has).toarray()
     found = np.full(len(table), np.nan)
     for column, rows in table[table["column"] != ""].groupby("column"):
         of_column = np.flatnonzero(tags.table["column"] == column)
