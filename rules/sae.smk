@@ -190,10 +190,12 @@ rule plot_sae:
         runtime=growing(10),
     params:
         points=lambda wildcards: json.dumps(sae_points(wildcards.model)),
+        settings=json.dumps(SAE_GRID),
         code=code("plot_sae.py"),
     shell:
         "rasen core plot_sae.py --saes {input.saes} --features {input.features} --flow {input.flow}"
-        " --model {wildcards.model} --points {params.points:q} --figures {output.figures} > {log} 2>&1"
+        " --model {wildcards.model} --points {params.points:q}"
+        " --settings {params.settings:q} --figures {output.figures} > {log} 2>&1"
 
 
 rule sae:

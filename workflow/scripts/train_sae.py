@@ -5,6 +5,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from rasen import command, store
+from rasen.families.walk import pick_device
 from rasen.sae import train
 
 
@@ -25,7 +26,14 @@ def train_sae(
     }
     folder = metrics.parent
     table = train(
-        frames, settings, seed, folder, layer, metadata=metadata, device=device, outlier=outlier
+        frames,
+        settings,
+        seed,
+        folder,
+        layer,
+        metadata=metadata,
+        device=pick_device(device),
+        outlier=outlier,
     )
     for other in folder.iterdir():
         if other.is_dir() and other.name not in set(table["sae"]):

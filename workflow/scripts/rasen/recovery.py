@@ -4,7 +4,7 @@
               / (loss without the layer - loss of the model)
 
 "Without" puts the layer's mean over the data in its place. 1: nothing is lost; 0: no better than
-the mean.
+the mean; NaN where the model does not need the layer (its loss is no lower than without it).
 """
 
 from contextlib import contextmanager
@@ -42,7 +42,7 @@ def recovered(family, network, inputs, layer, functions, device, batch):
             sums[name] += loss.double().sum().item()
         targets += int(count.sum())
     loss = {name: each / targets for name, each in sums.items()}
-    gap = loss["mean"] - loss["model"]
+    gap = loss["mean"] - loss["model"] if loss["mean"] > loss["model"] else float("nan")
     return pd.DataFrame(
         {
             "name": list(functions),

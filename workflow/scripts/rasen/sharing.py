@@ -15,10 +15,16 @@ from tempfile import TemporaryDirectory
 
 from rasen.errors import RasenError
 
-HEAVY = ("results/activations/**/*.h5", "results/inputs/**/*.h5")  # packed when asked for
+HEAVY = (  # packed when asked for
+    "results/activations/**/*.h5",
+    "results/frames/**/*.h5",
+    "results/inputs/**/*.h5",
+    "results/sae/**/*.h5",
+    "results/sae/**/*.safetensors",
+)
 NEVER = (
     "results/export/**/*",  # weights are their owners' to share
-    "results/**/*.safetensors",
+    "results/gradient/**/*.safetensors",
     "results/**/*.partial",
     "results/.snakemake_timestamp",
     "results/share.zip",

@@ -1,0 +1,46 @@
+"""Draw the sparse autoencoders of a model and what their features mean."""
+
+from pathlib import Path
+
+from rasen import command, tables
+from rasen.figures import sae as draw
+
+
+def plot_sae(
+    saes: Path, features: Path, flow: Path, model: str, points: list, settings: dict, figures: Path
+):
+    """One SVG a subject and layer; the grid is that of the last of `points`.
+
+    settings: the grid; its first kind, n/d and K are held fixed where a picture varies the rest.
+    """
+    figures.mkdir(parents=True)
+    order = {point: place for place, point in enumerate(points)}
+    of_model = [tables.read(path).query("model == @model") for path in (saes, features, flow)]
+    metrics = of_model[0].drop_duplicates(["point", "layer", "sae"])
+    metrics = metrics[_first(metrics, settings, "kind")]
+    found = of_model[1].assign(position=of_model[1]["point"].map(order))
+    metrics = metrics.assign(position=metrics["point"].map(order))
+    steps = of_model[2].rename(columns={"from_point": "point", "to_point": "following"})
+    if "label" in found:
+        draw.draw_labels(found, figures / "labels.svg")
+    for layer in sorted(found["layer"].unique()):
+        here, rows = (each[each["layer"] == layer] for each in (metrics, found))
+        last = here[(here["point"] == points[-1]) & _first(here, settings, "normalise")]
+        draw.draw_grid(last, figures / f"grid-layer-{layer}.svg")
+        if here["normalise"].nunique() > 1:
+            main = _first(here, settings, "expansion") & _first(here, settings, "k")
+            draw.draw_dead(here[main], figures / f"dead-layer-{layer}.svg")
+        if {"language", "granularity"} & set(rows.dropna(axis=1, how="all")):
+            draw.draw_route(rows, figures / f"words-layer-{layer}.svg")
+        if (steps["layer"] == layer).any():
+            draw.draw_flow(steps[steps["layer"] == layer], figures / f"flow-layer-{layer}.svg")
+
+
+def _first(table, settings, key):
+    """Rows with the first value of a key of the grid."""
+    value = settings[key][0] if isinstance(settings[key], list) else settings[key]
+    return table[key] == value
+
+
+if __name__ == "__main__":
+    command.run(plot_sae)
