@@ -13,7 +13,7 @@ Work grows with activations x tags of a unit, never with features x units.
 import numpy as np
 from scipy.sparse import coo_array, csc_array, csr_array
 
-PAIRS = 20_000_000  # (activation, tag) pairs at a time
+PAIRS = 2_000_000  # (activation, tag) pairs at a time
 
 
 class Ranks:
