@@ -17,10 +17,17 @@ Every row and file belongs to a **model**, a **point** (one set of weights: `unt
 | `tables/perplexity.parquet` | per point and `group` (each codebook, and their `mean`): `loss` (nats), `perplexity`, its 95 % bootstrap interval over clips (`low`, `high`), `clips`, `targets` |
 | `tables/gradient.parquet` | per gradient point and step: `eta`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
 | `tables/helix.parquet` | per point and layer: the pitch helix of the notes; columns below |
+| `tables/sae.parquet` | per point, layer and sparse autoencoder: its settings, how well it reconstructs, dead features, what the model loses with it; columns below |
+| `tables/features.parquet` | per point, layer and feature of the main SAE: how often it fires and what it means |
+| `tables/feature_flow.parquet` | per layer and pair of neighbouring points: features `before`, `after`, `matched`, `births`, `deaths`, medians of `overlap` and `drift` |
 | `figures/` | pictures (SVG) |
+| `report/report.html`, `share.zip`, `config.yaml` | made by `snakemake share`: one page, one archive, the config as used |
 | `stimuli/{stimuli}.parquet` | one row a clip: how it was rendered or read, and its labels |
 | `inputs/{model}/{stimuli}.h5` | the clips as the model reads them (tokens) |
 | `activations/{model}/{point}/{stimuli}.h5` | `layers/NN` [rows, dim], one row a clip (a frame with `pool: all`; then `rows/clip` and `rows/frame` say which); `clips/` repeats the sheet; attributes: recipe of the weights, hashes of weights and stimuli, what each layer is |
+| `frames/{model}/{point}/{stimuli}.h5` | the same of some layers with every frame, for the SAEs |
+| `sae/{model}/{point}/layer-NN/` | a folder an SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (huge rows), `recovery.parquet`, `tally.h5` (all activations, by feature), `features.parquet`, `examples.parquet` |
+| `sae/{model}/matches/layer-NN.parquet` | which feature of one point is which of the next |
 | `helix/{model}/{point}.parquet`, `baselines.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features |
 | `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in the helix's own axes (`z` upward), four rows a key |
 | `perplexity/`, `gradient/` | per point, before they are gathered into tables |
@@ -54,6 +61,20 @@ alone says `smooth path` at most. Rows with route `baseline` (layer -1) are feat
 
 The fits of single instruments also have `chirality, slope, radius` (its signs are as the components': arbitrary for
 chirality), `explained_1..3` (variance of the components) and `flags` in words.
+
+## Columns of `tables/sae.parquet` and `tables/features.parquet`
+
+| column | what |
+|---|---|
+| `best` | the learning rate with the least loss on validation clips, among SAEs alike in all else; all numbers below are of test clips |
+| `fvu, fvu_normal, token_error` | unexplained share of the variance, over all rows and without huge ones; mean of error / square norm, every row alike. Read the first beside the other two |
+| `l0, dead, dense, dead_in_training` | latents that fire in a row; shares that never fire, or in over a tenth of the rows |
+| `norm_median, norm_max, outliers` | norms of the rows, share that is longer than `sae.outlier` medians |
+| `loss, loss_model, loss_mean, loss_recovered` | nats a target on held-out data with the layer's reconstruction, itself, its mean in its place; share of the gap recovered (NaN where the model does not need the layer) |
+| `rows, rate, clips, clip_rate, maximum, mean` | where and how strongly a feature fires; `strong_clips` have more than 0.7 of the maximum |
+| `label, lift, ap, auroc, p_corrected` | best label of the clips by average precision, against labels that change places, false discoveries 5 % |
+| `auroc_held_out, auroc_hard, confirmed, purity` | the label on clips that had no say, and among the nearest clips without it; at least .7 there; 1: one value of the column alone |
+| `language, granularity` | texts: ja, en, mixed; token, synonym, meaning, unrelated |
 
 ```python
 import h5py, pandas as pd
