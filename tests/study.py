@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 HOUSE = Path(__file__).parents[1]
-TARGETS = ("all", "perplexity", "helix", "share")  # rules without a job of their own
+TARGETS = ("all", "perplexity", "helix", "sae", "share")  # rules without a job of their own
 
 
 class Study:

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 from study import HOUSE
 
-TARGETS = ["all", "nano", "stimuli", "activations", "gradient", "perplexity", "helix"]
+TARGETS = [
+    "all",
+    "nano",
+    "stimuli",
+    "activations",
+    "gradient",
+    "perplexity",
+    "helix",
+    "sae",
+    "share",
+]
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "results/export/nano/linear-0.500"])
@@ -27,6 +37,9 @@ def test_points_are_visited_once(fresh):
     assert jobs["encode_stimuli"] == 5
     assert jobs["train_nano"] == 1
     assert jobs["fit_helix"] == 5
+    for rule in ("dump_frames", "train_sae", "measure_recovery", "tally_features"):
+        assert jobs[rule] == 2, rule
+    assert jobs["match_features"] == jobs["gather_sae"] == jobs["plot_sae"] == 1
     assert jobs["fit_baselines"] == jobs["gather_helix"] == jobs["plot_helix"] == 1
 
 
@@ -68,6 +81,15 @@ def test_config_mistakes_are_told_before_any_job(other):
     output = other.snakemake(ok=False)
     assert "perplexity.bootstrp: unknown setting; did you mean 'bootstrap'?" in output
     assert "Traceback" not in output
+
+
+def test_sae_is_optional_and_its_points_must_exist(other):
+    other.edit(lambda config: config["sae"].update(points=["untrained", "traned"]))
+    output = other.snakemake(ok=False)
+    assert "sae.points: no route visits 'traned'; did you mean 'trained'?" in output
+    other.edit(lambda config: config["models"]["nano"].update(sae=None))
+    assert not any("sae" in rule or "feature" in rule for rule in other.planned())
+    assert other.planned("sae") == {}
 
 
 def test_helix_is_optional(other):

@@ -62,6 +62,34 @@ def test_helix_table(finished):
         assert (finished.folder / f"results/figures/helix/nano/{name}.svg").stat().st_size > 5000
 
 
+def test_sae_tables(finished):
+    """Two points, one layer, two SAEs each; every feature of the main one has its row."""
+    saes = table(finished, "sae")
+    assert list(saes)[:5] == ["model", "route", "point", "position", "sae"]
+    step = saes.query("route == 'step'")
+    assert step.groupby("point").size().to_dict() == {"trained": 2, "untrained": 2}
+    assert (step["k"] == step["l0"].round()).all()
+    assert step["best"].all()
+    assert np.isfinite(step[["fvu", "fvu_normal", "loss", "loss_model", "loss_mean"]]).all(
+        axis=None
+    )
+    features = table(finished, "features")
+    assert features.groupby("point")["feature"].nunique().to_dict() == {
+        "trained": 128, "untrained": 128,
+    }  # fmt: skip
+    assert "label" in features
+    flow = table(finished, "feature_flow")
+    assert flow[["from_point", "to_point"]].to_numpy().tolist() == [["untrained", "trained"]]
+    assert (flow["matched"] + flow["deaths"] == flow["before"]).all()
+    folder = finished.folder / "results/sae/nano/trained/layer-02"
+    for name in step["sae"].unique():
+        assert (folder / name / "cfg.json").exists()
+    pictures = finished.folder / "results/figures/sae/nano"
+    assert {path.name for path in pictures.glob("*.svg")} == {
+        "labels.svg", "grid-layer-2.svg", "flow-layer-2.svg",
+    }  # fmt: skip
+
+
 def test_the_ends_of_routes_are_one_and_the_same(finished):
     perplexity = table(finished, "perplexity").query("model == 'nano' and group == 'mean'")
     for end in ("untrained", "trained"):
@@ -125,6 +153,10 @@ CORRECTED_AGAIN = {
 }
 
 
+SAES_AGAIN = {
+    "train_sae": 2, "measure_recovery": 2, "tally_features": 2, "match_features": 1,
+    "gather_sae": 1, "plot_sae": 1,
+}  # fmt: skip
 HELIX_AGAIN = {"fit_helix": 5, "gather_helix": 1, "plot_helix": 1}
 
 
@@ -149,6 +181,14 @@ def set_in(*path):
         (nothing, {}),
         (set_in("perplexity", "bootstrap", 200), {"gather_perplexity": 1, "plot_perplexity": 2}),
         (set_in("helix", "null_draws", 29), {"fit_baselines": 1} | HELIX_AGAIN),
+        (set_in("sae", "k", [4, 3]), SAES_AGAIN),
+        (set_in("sae", "layers", [2, 3]), {"dump_frames": 2} | SAES_AGAIN | {
+            "train_sae": 4, "measure_recovery": 4, "tally_features": 4, "match_features": 2,
+        }),
+        (set_in("sae", "points", ["untrained", "step-000002", "trained"]), {
+            "dump_frames": 1, "train_sae": 1, "measure_recovery": 1, "tally_features": 1,
+            "match_features": 1, "gather_sae": 1, "plot_sae": 1,
+        }),
         (set_in("models", "nano", "batch", 3), {}),
         (set_in("models", "nano", "device", "cpu"), {}),
         (set_in("models", "nano", "memory", 9000), {}),
@@ -158,7 +198,8 @@ def set_in(*path):
         ),
         (
             set_in("models", "nano", "delay", False),
-            {"dump_activations": 10} | CORRECTED_AGAIN | HELIX_AGAIN,
+            {"dump_activations": 10, "dump_frames": 2} | CORRECTED_AGAIN | HELIX_AGAIN
+            | SAES_AGAIN,
         ),
         (
             set_in("models", "llama", "initial", {"rule": "hf", "seed": 2}),
