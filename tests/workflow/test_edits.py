@@ -121,5 +121,5 @@ def test_one_more_model_runs_alone(copy):
     assert planned == {
         "check_weights": 1, "encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3,
         "list_points": 1, "gather_perplexity": 1, "plot_perplexity": 3, "gather_gradient": 1,
-        "gather_helix": 1, "plot_helix": 1,
+        "gather_helix": 1, "plot_helix": 1, "gather_sae": 1, "plot_sae": 1,
     }  # fmt: skip

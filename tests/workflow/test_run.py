@@ -209,7 +209,8 @@ def set_in(*path):
         (
             set_in("routes", "linear", "near", [0.9, 1]),
             {"list_points": 1, "dump_activations": 3, "measure_perplexity": 2,
-             "gather_perplexity": 1, "gather_gradient": 1, "plot_perplexity": 2}
+             "gather_perplexity": 1, "gather_gradient": 1, "plot_perplexity": 2, "gather_sae": 1,
+             "plot_sae": 1}
             | HELIX_AGAIN | {"fit_helix": 1},
         ),
         (
