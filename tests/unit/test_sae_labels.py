@@ -388,7 +388,8 @@ def test_likeness_of_pairs_by_hand():
     y = x[:, [1, 0, 2]].copy()
     y[[3, 4], 1] = [0, 1]
     decoder = np.array([[1.0, 0], [0, 1], [1, 1]])
-    table = match.match(side(decoder, x), side(decoder[[1, 0, 2]], y)).set_index("before")
+    table = match.match(side(decoder, x), side(decoder[[1, 0, 2]], y), level=0.5)
+    table = table.set_index("before")
     assert table["after"].to_dict() == {0: 1, 1: 0}  # feature 2 is dead at both
     assert table["overlap"].to_dict() == {0: 0.6, 1: 1}
     assert table["cosine"].tolist() == [1, 1]

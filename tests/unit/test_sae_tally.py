@@ -273,6 +273,8 @@ def test_synonyms_are_found_by_vectors_alone(world):
         found, tally.examples(found), words, None, vocabulary, vectors, least=3
     )
     assert table["granularity"].tolist() == ["synonym", "unrelated"]
+    by_hand = vectors[6] @ vectors[100] / np.linalg.norm(vectors[6]) / np.linalg.norm(vectors[100])
+    assert table["similarity"][1] == pytest.approx(by_hand)  # of different words alone
 
 
 def test_random_words_are_rarely_called_related(world):
