@@ -12,7 +12,7 @@ from rasen.errors import RasenError
 from rasen.sae.features import clap, exchange, labels, match, tally
 from rasen.sae.features import tags as tagging
 from rasen.sae.features.association import Ranks
-from rasen.sae.features.significance import corrected
+from rasen.sae.features.significance import corrected, shuffled
 
 INSTRUMENTS = ["flute", "organ", "piano"]
 
@@ -117,6 +117,17 @@ def test_benjamini_hochberg_by_hand():
     )
 
 
+def test_shuffled_clips_stay_whole(rng):
+    clip = np.repeat([3, 5, 6, 9], [4, 1, 7, 3])
+    places = [shuffled(clip, rng) for _ in range(50)]
+    assert len({tuple(each) for each in places}) > 40
+    for each in places:
+        assert sorted(each) == list(range(15))
+        assert (np.diff(clip[each]) != 0).sum() == 3
+        steps = np.diff(each)[np.diff(clip[each]) == 0]
+        assert (steps != 1).sum() <= 3  # each clip turns over once at most
+
+
 # tags
 
 
@@ -176,6 +187,27 @@ def test_planted_musical_features_are_named():
     assert summary["features"] == 120
     assert summary["labelled"] == pytest.approx(4 / 120, abs=2 / 120)
     assert summary["confirmed"] == pytest.approx(4 / 120)
+
+
+def test_planted_features_of_frames_are_named():
+    """Chords and beats change within a clip, instruments do not; a feature for one of each."""
+    rng = np.random.default_rng(4)
+    clip, frame = np.repeat(np.arange(60), 40), np.tile(np.arange(40), 60)
+    chords = rng.integers(0, 6, (60, 10)).repeat(4, axis=1).ravel()
+    table = pd.DataFrame({"chord": np.array(list("CDEFGA"))[chords], "beat": frame % 4})
+    sheet = pd.DataFrame({"instrument": rng.choice(INSTRUMENTS, 60)})
+    x = sparse_noise(rng, 2400, 50)
+    counted = tally.count([(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip, frame)
+    table["instrument"] = tagging.by_row(sheet, counted)["instrument"]
+    found = tagging.of_table(table)
+    x[:, 0] = (table["chord"] == "G") * rng.uniform(1, 2, 2400)
+    x[:, 1] = (table["beat"] == 0) * rng.uniform(1, 2, 2400)
+    x[:, 2] = (table["instrument"] == "flute") * rng.uniform(1, 2, 2400)
+    counted = tally.count([(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip, frame)
+    named = labels.label(*labels.by_frame(counted), found, seed=0)
+    assert named["label"][:3].tolist() == ["chord G", "beat 0", "instrument flute"]
+    assert named["confirmed"][:3].all()
+    assert (named["label"][3:] == labels.UNLABELLED).all()
 
 
 def clumped_noise(rng, features=200, clips=60, frames=20):
@@ -327,7 +359,8 @@ def side(decoder, x):
 
 
 @pytest.mark.parametrize("by", ["overlap", "cosine"])
-def test_a_permuted_and_partly_replaced_dictionary_is_matched(by):
+def test_a_permuted_and_partly_replaced_dictionary_is_matched(by, monkeypatch):
+    monkeypatch.setattr(match, "BLOCK", 25)  # in several blocks
     before, after, place = points_apart()
     table = match.match(before, after, by)
     pairs = table[table["fate"] == "matched"]
@@ -355,7 +388,8 @@ def test_likeness_of_pairs_by_hand():
     y = x[:, [1, 0, 2]].copy()
     y[[3, 4], 1] = [0, 1]
     decoder = np.array([[1.0, 0], [0, 1], [1, 1]])
-    table = match.match(side(decoder, x), side(decoder[[1, 0, 2]], y)).set_index("before")
+    table = match.match(side(decoder, x), side(decoder[[1, 0, 2]], y), level=0.5)
+    table = table.set_index("before")
     assert table["after"].to_dict() == {0: 1, 1: 0}  # feature 2 is dead at both
     assert table["overlap"].to_dict() == {0: 0.6, 1: 1}
     assert table["cosine"].tolist() == [1, 1]
@@ -497,7 +531,16 @@ def clap_folder(tmp_path_factory):
     return folder
 
 
-def test_clap_gives_a_tag_table(clap_folder):
+def test_clap_gives_a_tag_table(clap_folder, monkeypatch):
+    from transformers import ClapFeatureExtractor
+
+    lengths, call = [], ClapFeatureExtractor.__call__
+
+    def counting(extractor, sounds, **options):
+        lengths.extend(len(sound) for sound in sounds)
+        return call(extractor, sounds, **options)
+
+    monkeypatch.setattr(ClapFeatureExtractor, "__call__", counting)
     rng = np.random.default_rng(0)
     clips = [rng.standard_normal(size).astype(np.float32) for size in (16000, 9000, 40000)]
     prompts = {"instrument": {name: name for name in INSTRUMENTS}, "any": {"sound": "piano organ"}}
@@ -507,6 +550,7 @@ def test_clap_gives_a_tag_table(clap_folder):
     assert table["any"].tolist() == ["sound"] * 3
     alone = clap.tags(clap_folder, clips[2:], prompts)
     assert alone["instrument"][0] == table["instrument"][2]
+    assert lengths == [16000, 9000, 16000, 16000]  # what is longer would be cut at random
     unsure = clap.tags(clap_folder, clips, prompts, margin=2.0)
     assert unsure["instrument"].isna().all()
     assert clap.rate(clap_folder) == 16000

@@ -273,6 +273,8 @@ def test_synonyms_are_found_by_vectors_alone(world):
         found, tally.examples(found), words, None, vocabulary, vectors, least=3
     )
     assert table["granularity"].tolist() == ["synonym", "unrelated"]
+    by_hand = vectors[6] @ vectors[100] / np.linalg.norm(vectors[6]) / np.linalg.norm(vectors[100])
+    assert table["similarity"][1] == pytest.approx(by_hand)  # of different words alone
 
 
 def test_random_words_are_rarely_called_related(world):
@@ -343,10 +345,10 @@ def test_faults_of_a_sheet_are_told_at_once(tmp_path):
 
 
 def test_kappa_by_hand():
-    """Cohen's own kind of example: 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no gives 0.4."""
-    first = ["yes"] * 25 + ["no"] * 25
-    second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
-    assert sheet.kappa(first, second) == pytest.approx(0.4)
+    """45 yes-yes, 15 yes-no, 25 no-yes, 15 no-no: 0.60 agree, 0.6 x 0.7 + 0.4 x 0.3 by chance."""
+    first = ["yes"] * 60 + ["no"] * 40
+    second = ["yes"] * 45 + ["no"] * 15 + ["yes"] * 25 + ["no"] * 15
+    assert sheet.kappa(first, second) == pytest.approx((0.60 - 0.54) / (1 - 0.54))
     assert sheet.kappa(first, first) == 1
     assert np.isnan(sheet.kappa(["yes"], ["yes"]))
 

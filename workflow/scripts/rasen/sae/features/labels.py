@@ -1,10 +1,10 @@
 """Name features by tags, and test the names on clips that had no say in them.
 
 Half of the clips (by the seed) give each feature its name. A feature's z for every tag is compared
-with the greatest of all tags when the tags change places among the clips; features are called at
-a false discovery rate of `q`. Of the tags that are beyond chance, the name is the one with the
-greatest lift, (average precision - share) / (1 - share), if that reaches `lift`; otherwise the
-feature is "unlabelled", which is the interesting emergent set.
+with the greatest of all tags when whole clips change their tags (and turn within themselves);
+features are called at a false discovery rate of `q`. Of the tags that are beyond chance, the name
+is the one with the greatest lift, (average precision - share) / (1 - share), if that reaches
+`lift`; otherwise the feature is "unlabelled", which is the interesting emergent set.
 
 The other half judges: how well does the activation detect the tag, among all units and among hard
 negatives (units without the tag that are nearest to those with it)? `confirmed` are names with an
@@ -18,7 +18,8 @@ from scipy.stats import rankdata
 
 from rasen.errors import RasenError
 from rasen.sae.features.association import Ranks
-from rasen.sae.features.significance import corrected, pooled_p, standardised
+from rasen.sae.features.sheet import kappa
+from rasen.sae.features.significance import corrected, pooled_p, shuffled, standardised
 from rasen.sae.features.tally import peaks
 from rasen.seeds import generator
 
@@ -112,20 +113,13 @@ def name(x, clip, tags, seed, draws=100, q=0.05, lift=0.2, least=5):
 
 
 def _chance(ranks, z, clip, has, seed, draws):
-    """p [features, tags] of z against the greatest of all tags, when tags change clips."""
+    """p [features, tags] of z against the greatest of all tags, when clips change tags."""
     rng = generator(seed, "labels", "null")
     null = np.empty((draws, ranks.features))
     for draw in range(draws):
-        null[draw] = ranks.z(has[_shuffled(clip, rng)]).max(1)
+        null[draw] = ranks.z(has[shuffled(clip, rng)]).max(1)
     _, scores, mean, own = standardised(z.max(1), null)
     return pooled_p((z - mean[:, None]) / own[:, None], scores, ranks.fires)
-
-
-def _shuffled(clip, rng):
-    """Units in an order in which whole clips have changed places."""
-    starts = np.flatnonzero(np.diff(clip, prepend=clip[0] - 1))
-    pieces = np.split(np.arange(len(clip)), starts[1:])
-    return np.concatenate([pieces[place] for place in rng.permutation(len(pieces))])
 
 
 def judge(table, naming, judging, seed, negatives="tags"):
@@ -257,8 +251,6 @@ def stability(first, second, matches):
     first, second: tables feature, label;  matches: of rasen.sae.features.match
     Returns a dict: matched, named (in both), agreement and kappa among those named in either.
     """
-    from rasen.sae.features.sheet import kappa
-
     pairs = matches[matches["fate"] == "matched"]
     names = [
         pairs[column].map(labels.set_index("feature")["label"]).to_numpy(str)

@@ -7,11 +7,12 @@ Two features match when each is the other's best and their likeness is above cha
              order, so both dumps must be of the same stimuli)
     cosine   of the two decoder directions
 
-Chance: for overlap, the second point's clips change places; for cosine, directions are drawn
-with the mean and covariance of the second decoder. The limit is the `level` quantile of the best
-likeness each feature then finds.
+Chance: for overlap, the second point's clips change places (and turn within themselves); for
+cosine, directions are drawn with the mean and covariance of the second decoder. The limit is the
+`level` quantile of the best likeness that features then find.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,10 +20,12 @@ import pandas as pd
 from scipy.sparse import csc_array
 
 from rasen.errors import RasenError
+from rasen.sae.features.significance import shuffled
 from rasen.sae.features.tally import Tally
 from rasen.seeds import generator
 
 BLOCK = 1024  # features at a time
+DRAWN = 2000  # best likenesses by chance, at least
 FATES = ("matched", "death", "birth")
 
 
@@ -53,13 +56,17 @@ def match(before, after, by="overlap", seed=0, least=0.0, level=0.99):
     fires = [_binary(each.tally, kept) for each, kept in zip(sides, alive, strict=True)]
     units = [_unit(each.decoder[kept]) for each, kept in zip(sides, alive, strict=True)]
     if by == "overlap":
-        there, back, likeness = _best(_overlaps(*fires))
-        _, _, null = _best(_overlaps(fires[0], _moved(fires[1], after.tally.clip, seed)))
+        likenesses, others = _overlaps, fires
+        chance = partial(_moved, fires[1], after.tally.clip)
     elif by == "cosine":
-        there, back, likeness = _best(_cosines(*units))
-        _, _, null = _best(_cosines(units[0], _drawn(units[1], seed)))
+        likenesses, others = _cosines, units
+        chance = partial(_drawn, units[1])
     else:
         raise RasenError(f"match: by {by!r} is not one of overlap, cosine")
+    there, back, likeness = _best(likenesses(*others))
+    rng = generator(seed, "match", by)
+    draws = range(-(-DRAWN // len(there)))
+    null = np.concatenate([_best(likenesses(others[0], chance(rng)))[2] for _ in draws])
     limit = max(least, float(np.quantile(null, level)))
     own = np.arange(len(there))
     matched = (back[there] == own) & (likeness > limit)
@@ -138,17 +145,13 @@ def _binary(tally, features):
     return found
 
 
-def _moved(fires, clip, seed):
-    """The same rows with whole clips in another order."""
-    rng = generator(seed, "match", "null")
-    starts = np.flatnonzero(np.diff(clip, prepend=clip[0] - 1))
-    pieces = np.split(np.arange(len(clip)), starts[1:])
-    return csc_array(fires[np.concatenate([pieces[at] for at in rng.permutation(len(pieces))])])
+def _moved(fires, clip, rng):
+    """The same rows, where whole clips have changed places."""
+    return csc_array(fires[shuffled(clip, rng)])
 
 
-def _drawn(units, seed):
+def _drawn(units, rng):
     """Random directions with the mean and covariance of these."""
-    rng = generator(seed, "match", "directions")
     mean = units.mean(0)
     _, deviations, axes = np.linalg.svd(units - mean, full_matrices=False)
     amounts = rng.standard_normal((len(units), len(axes))) * deviations / np.sqrt(len(units))

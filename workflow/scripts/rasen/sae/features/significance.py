@@ -6,6 +6,22 @@ from scipy.stats import false_discovery_control
 ALIKE = 200  # neighbours (in `size`) whose null draws are pooled; all, where there are fewer
 
 
+def shuffled(clip, rng):
+    """Places of units [units] after whole clips changed places, each begun at a random unit.
+
+    Neighbours stay neighbours, so clumps are as long as before; but what always stands at the same
+    place of a clip (a beat) does not meet itself again.
+    """
+    starts = np.flatnonzero(np.diff(clip, prepend=clip[0] - 1))
+    order = rng.permutation(len(starts))
+    length = np.diff(starts, append=len(clip))[order]
+    first, turn, length_of, begin = (
+        np.repeat(each, length)
+        for each in (starts[order], rng.integers(length), length, np.cumsum(length) - length)
+    )
+    return first + (np.arange(len(clip)) - begin + turn) % length_of
+
+
 def standardised(observed, null):
     """Observed [features] and null [draws, features] in units of each feature's own null.
 
