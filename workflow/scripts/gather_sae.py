@@ -27,7 +27,8 @@ def gather_sae(
             ["model", "layer", "from_point", "to_point"], sort=False
         )
     ]
-    tables.write(pd.DataFrame(steps), flow)
+    columns = ["model", "layer", "from_point", "to_point"]
+    tables.write(pd.DataFrame(steps, columns=columns if not steps else None), flow)
 
 
 def _with_place(paths):

@@ -15,12 +15,13 @@ def plot_sae(
     """
     figures.mkdir(parents=True)
     order = {point: place for place, point in enumerate(points)}
-    of_model = [tables.read(path).query("model == @model") for path in (saes, features, flow)]
-    metrics = of_model[0].drop_duplicates(["point", "layer", "sae"])
+    metrics, found, steps = map(tables.read, (saes, features, flow))
+    metrics, found, steps = (each[each["model"] == model] for each in (metrics, found, steps))
+    metrics = metrics.drop_duplicates(["point", "layer", "sae"])
     metrics = metrics[_first(metrics, settings, "kind")]
-    found = of_model[1].assign(position=of_model[1]["point"].map(order))
     metrics = metrics.assign(position=metrics["point"].map(order))
-    steps = of_model[2].rename(columns={"from_point": "point", "to_point": "following"})
+    found = found.assign(position=found["point"].map(order))
+    steps = steps.rename(columns={"from_point": "point", "to_point": "following"})
     if "label" in found:
         draw.draw_labels(found, figures / "labels.svg")
     for layer in sorted(found["layer"].unique()):
