@@ -97,8 +97,8 @@ def flow(matches):
         "matched": matched,
         "births": born,
         "deaths": died,
-        "overlap": pairs["overlap"].median(),
-        "drift": pairs["drift"].median(),
+        "overlap": float(pairs["overlap"].median()),
+        "drift": float(pairs["drift"].median()),
     }
 
 
