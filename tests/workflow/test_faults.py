@@ -116,7 +116,7 @@ def test_a_job_is_killed_while_it_writes(study, finished):
 
 
 def test_training_is_killed_between_checkpoints(study, finished):
-    lose(study, "resources/models/nano", "results/perplexity/nano")
+    lose(study, "resources/models/nano", PERPLEXITY, "results/perplexity/nano")
     process = study.start()
     partial = study.folder / "resources/models/nano.partial/checkpoints"
     wait_for(lambda: list(partial.glob("step-*")), process)
@@ -132,14 +132,14 @@ def test_training_is_killed_between_checkpoints(study, finished):
 
 def test_the_disk_is_full(study, finished):
     """A file system of its own, too small for the activations."""
-    place = study.folder / "results/activations"
-    lose(study, "results/activations/nano", "results/helix", PERPLEXITY)
-    small = ["mount", "-t", "tmpfs", "-o", "size=80k", "tmpfs", place]
+    place = study.folder / "results/activations/nano/trained"
+    lose(study, "results/helix/nano/trained.parquet", "results/tables/helix.parquet")
+    small = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", place]
     if subprocess.run(small, capture_output=True).returncode:
         pytest.skip("needs the right to mount a small file system (root)")
     try:
         study.snakemake("--keep-going", ok=False)
-        logs = (study.folder / "logs/dump_activations/nano").rglob("*.log")
+        logs = (study.folder / "logs/dump_activations/nano/trained").glob("*.log")
         reasons = [log.read_text() for log in logs if "Error" in log.read_text()]
         assert reasons
         assert all("No space left on device" in each for each in reasons), reasons

@@ -33,7 +33,8 @@ def shuffle_dates(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
     random.Random(0).shuffle(files)
     for age, path in enumerate(files):
-        os.utime(path, 2 * [time.time() - len(files) + age])
+        date = time.time() - len(files) + age
+        os.utime(path, (date, date))
 
 
 def test_there_is_nothing_to_do_and_an_edit_reruns_its_stage(archive, tmp_path):
