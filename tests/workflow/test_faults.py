@@ -133,7 +133,8 @@ def test_training_is_killed_between_checkpoints(study, finished):
 def test_the_disk_is_full(study, finished):
     """A file system of its own, too small for the activations."""
     place = study.folder / "results/activations/nano/trained"
-    lose(study, "results/helix/nano/trained.parquet", "results/tables/helix.parquet")
+    lose(study, "results/helix/nano/trained.parquet", "results/tables/helix.parquet", place)
+    place.mkdir()
     small = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", place]
     if subprocess.run(small, capture_output=True).returncode:
         pytest.skip("needs the right to mount a small file system (root)")
