@@ -136,6 +136,55 @@ rule match_features:
         " --layer {wildcards.layer} --seed {params.seed} --matches {output.matches} > {log} 2>&1"
 
 
+rule write_sheet:
+    """A sheet of a text model's features to be labelled by hand; name it in `sae.hand`."""
+    input:
+        examples=lambda wildcards: [
+            f"results/sae/{{model}}/{point}/layer-{{layer}}/examples.parquet"
+            for point in sae_points(wildcards.model)
+        ],
+    output:
+        sheet="results/sae/{model}/hand-labels/layer-{layer}.tsv",
+    log:
+        "logs/write_sheet/{model}/layer-{layer}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        seed=config["seed"],
+        code=code("write_sheet.py"),
+    shell:
+        "rasen core write_sheet.py --examples {input.examples} --seed {params.seed}"
+        " --sheet {output.sheet} > {log} 2>&1"
+
+
+rule measure_agreement:
+    """Hand labels of granularity beside the automatic ones: Cohen's kappa."""
+    input:
+        hand=lambda wildcards: config["sae"]["hand"][wildcards.model],
+        features=lambda wildcards: [
+            f"results/sae/{{model}}/{point}/layer-{{layer}}/features.parquet"
+            for point in sae_points(wildcards.model)
+        ],
+    output:
+        agreement="results/sae/{model}/hand-labels/layer-{layer}.parquet",
+    log:
+        "logs/measure_agreement/{model}/layer-{layer}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("measure_agreement.py"),
+    shell:
+        "rasen core measure_agreement.py --hand {input.hand:q} --features {input.features}"
+        " --model {wildcards.model} --layer {wildcards.layer} --agreement {output.agreement}"
+        " > {log} 2>&1"
+
+
 rule gather_sae:
     """Tables of all SAEs and of what became of their features."""
     input:
@@ -207,3 +256,4 @@ rule sae:
             if model["sae"]
             for part in ("results/tables/sae.parquet", f"results/figures/sae/{name}")
         ],
+        plan.hand_labels(config, "results/sae/{model}/hand-labels/layer-{layer}"),

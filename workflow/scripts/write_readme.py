@@ -28,6 +28,7 @@ Every row and file belongs to a **model**, a **point** (one set of weights: `unt
 | `frames/{model}/{point}/{stimuli}.h5` | the same of some layers with every frame, for the SAEs |
 | `sae/{model}/{point}/layer-NN/` | a folder an SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (huge rows), `recovery.parquet`, `tally.h5` (all activations, by feature), `features.parquet`, `examples.parquet` |
 | `sae/{model}/matches/layer-NN.parquet` | which feature of one point is which of the next |
+| `sae/{model}/hand-labels/layer-NN.tsv` | texts: features to be labelled by hand; filled in and named in `sae.hand`, beside it a `.parquet` with Cohen's kappa |
 | `helix/{model}/{point}.parquet`, `baselines.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features |
 | `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in the helix's own axes (`z` upward), four rows a key |
 | `perplexity/`, `gradient/` | per point, before they are gathered into tables |

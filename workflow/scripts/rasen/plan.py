@@ -38,3 +38,14 @@ def matched(config, points, pattern):
         if len(sae_points(config, points, name)) > 1
         for layer in config["sae"]["layers"]
     ]
+
+
+def hand_labels(config, stem):
+    """Sheets to be labelled by hand (.tsv), one a text model, for its first layer of SAEs; and
+    what filled ones say (.parquet)."""
+    found = []
+    for name, model in config["models"].items():
+        if model["sae"] and config["stimuli"][model["sae"]]["kind"] == "text":
+            file = stem.format(model=name, layer=f"{config['sae']['layers'][0]:02d}")
+            found += [f"{file}.tsv", *[f"{file}.parquet"] * (name in config["sae"]["hand"])]
+    return found
