@@ -6,7 +6,7 @@
 rule train_nano:
     """Fit nano's codec, train its decoder, and keep checkpoints at log-spaced steps."""
     output:
-        folder=directory("resources/models/nano"),
+        training="resources/models/nano/training.json",
     log:
         "logs/train_nano.log",
     benchmark:
@@ -20,11 +20,11 @@ rule train_nano:
         settings=settings("nano"),
         code=code("train_nano.py"),
     shell:
-        "rasen core train_nano.py --settings {params.settings:q} --folder {output.folder}"
+        "rasen core train_nano.py --settings {params.settings:q} --folder $(dirname {output.training})"
         " > {log} 2>&1"
 
 
 rule nano:
     """The embedded model."""
     input:
-        "resources/models/nano",
+        "resources/models/nano/training.json",

@@ -31,11 +31,11 @@ def folder(weights):
 
 
 def made_by_workflow(weights):
-    """The folder that a rule downloads or trains and that holds these weights, or []."""
+    """What a rule makes that brings these weights, or []: a download's folder, or a file of nano."""
     path = folder(weights)
     if hub_id(weights):
         return path
-    return TRAINED_HERE if Path(path).is_relative_to(TRAINED_HERE) else []
+    return f"{TRAINED_HERE}/training.json" if Path(path).is_relative_to(TRAINED_HERE) else []
 
 
 def all_weights(config):

@@ -1,5 +1,6 @@
 """Make nano: its music, its codec, its training run."""
 
+import json
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -8,6 +9,7 @@ import torch
 from tqdm import tqdm
 from transformers import MusicgenForCausalLM
 
+from rasen import fingerprint, store
 from rasen.families.musicgen import official_law
 from rasen.nano.codec import RATE, encode, fit_codec
 from rasen.nano.decoder import decoder_config, log_spaced, train
@@ -19,6 +21,7 @@ from rasen.weights.fill import copy_in, slots
 from rasen.weights.laws import draw
 
 CLIPS, SECONDS = 240, 4.0
+TRAINING = "training.json"  # another training, another content: Snakemake compares it
 
 
 def make(folder, seed, steps):
@@ -44,6 +47,9 @@ def make(folder, seed, steps):
     for step in train(network, codes, steps, log_spaced(steps), seed):
         save_step(partial, step, network)
     save_model(partial, codec, network, seed)
+    weights = fingerprint.file(partial / "model.safetensors")
+    about = {"seed": seed, "steps": steps, "model.safetensors": weights}
+    store.write_text(partial / TRAINING, json.dumps(about, indent=1) + "\n")
     partial.rename(folder)
 
 
