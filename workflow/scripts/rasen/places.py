@@ -31,7 +31,7 @@ def folder(weights):
 
 
 def made_by_workflow(weights):
-    """What a rule makes that brings these weights, or []: a download's folder, or a file of nano."""
+    """What a rule makes that brings these weights, or []: a download's folder, a file of nano."""
     path = folder(weights)
     if hub_id(weights):
         return path
