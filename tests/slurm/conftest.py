@@ -6,7 +6,10 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
+from subprocess import getoutput
 
 import pytest
 
@@ -49,12 +52,15 @@ class Cluster:
     def control(self, *words):
         return read(["scontrol", *map(str, words)])
 
+    @contextmanager
     def node(self, name, state):
-        """Set a node's state; one that is in it already is no error."""
-        subprocess.run(
-            ["scontrol", "update", f"NodeName={name}", f"State={state}", "Reason=test"],
-            capture_output=True,
-        )
+        """Have a node in this state for a while."""
+        update = ["scontrol", "update", f"NodeName={name}", "Reason=test"]
+        read([*update, f"State={state}"])
+        try:
+            yield
+        finally:  # a node that is well again already is no error
+            subprocess.run([*update, "State=RESUME"], capture_output=True)
 
     def cancel(self, number):
         read(["scancel", str(number)])
@@ -66,18 +72,25 @@ class Cluster:
             os.kill(int(line.split()[0]), signal.SIGSTOP)
 
 
+def of_somebody_else():
+    """Whether a SLURM is at work here that is not one of these tests."""
+    config = Path("/etc/slurm/slurm.conf")
+    ours = config.exists() and "ClusterName=rasen-test" in config.read_text()
+    return not ours and shutil.which("scontrol") and "is UP" in getoutput("scontrol ping")
+
+
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
+def cluster():
     release = Path("/etc/os-release")
     debian = release.exists() and re.search("^ID(_LIKE)?=.*debian", release.read_text(), re.M)
     if os.geteuid() != 0 or not debian:
         pytest.skip("needs root on Debian or Ubuntu, to install and start SLURM")
-    if shutil.which("scontrol") and "is UP" in subprocess.getoutput("scontrol ping"):
-        # One that a killed test left: tests/slurm/cluster down FOLDER
-        pytest.skip("this machine belongs to a SLURM cluster already")
-    folder = tmp_path_factory.mktemp("slurm")
-    try:
-        subprocess.run([SCRIPT, "up", folder], check=True, stdin=subprocess.DEVNULL)
-        yield Cluster()
-    finally:
-        subprocess.run([SCRIPT, "down", folder], check=True)
+    with open("/var/lock/rasen-slurm", "w") as lock:
+        flock(lock, LOCK_EX)  # a machine has one cluster: wait for others who test
+        if of_somebody_else():
+            pytest.skip("this machine belongs to a SLURM cluster already")
+        try:
+            subprocess.run([SCRIPT, "up"], check=True, stdin=subprocess.DEVNULL)
+            yield Cluster()
+        finally:
+            subprocess.run([SCRIPT, "down"], check=True)
