@@ -28,46 +28,43 @@ class Cluster:
         *("--slurm-init-seconds-before-status-checks", "2"),
     )
 
-    def jobs(self, after=0):
-        """{id: job} of all jobs with a number above `after`, finished or not."""
-        jobs = {}
+    def jobs(self, study):
+        """All SLURM jobs of a study in the order of their numbers, finished or not."""
+        jobs = []
         for line in read(["scontrol", "--oneliner", "show", "job"]).splitlines():
-            fields = dict(re.findall(r"(\w+)=(\S+)", line))
-            if int(fields.get("JobId", 0)) > after:
-                jobs[int(fields["JobId"])] = fields
-        return jobs
+            job = dict(re.findall(r"(\w+)=(.*?)(?= +[\w:/]+=|$)", line))
+            if job.get("StdOut", "").startswith(f"{study.folder}/"):
+                jobs.append(job)
+        return sorted(jobs, key=lambda job: int(job["JobId"]))
 
-    def last(self):
-        return max(self.jobs(), default=0)
-
-    def wait(self, after, *states, seconds=90):
-        """The number of the first job above `after` that is in one of these states."""
+    def wait(self, study, state, seconds=180):
+        """The first job of a study, as soon as it is in this state."""
         for _ in range(10 * seconds):
-            for number, job in self.jobs(after).items():
-                if job["JobState"] in states:
-                    return number
+            for job in self.jobs(study)[:1]:
+                if job["JobState"] == state:
+                    return job
             time.sleep(0.1)
-        raise AssertionError(f"no job {states} within {seconds} s: {self.jobs(after)}")
+        raise AssertionError(f"no job {state} within {seconds} s: {self.jobs(study)}")
 
     def control(self, *words):
         return read(["scontrol", *map(str, words)])
 
     @contextmanager
-    def node(self, name, state):
-        """Have a node in this state for a while."""
-        update = ["scontrol", "update", f"NodeName={name}", "Reason=test"]
+    def node(self, job, state):
+        """Have the node of a job in this state for a while."""
+        update = ["scontrol", "update", f"NodeName={job['NodeList']}", "Reason=test"]
         read([*update, f"State={state}"])
         try:
             yield
         finally:  # a node that is well again already is no error
             subprocess.run([*update, "State=RESUME"], capture_output=True)
 
-    def cancel(self, number):
-        read(["scancel", str(number)])
+    def cancel(self, job):
+        read(["scancel", job["JobId"]])
 
-    def stop(self, number):
+    def stop(self, job):
         """Make a job hang: stop its processes (going on only when SLURM ends them)."""
-        lines = self.control("listpids", number).splitlines()[1:]
+        lines = self.control("listpids", job["JobId"]).splitlines()[1:]
         for line in lines:
             os.kill(int(line.split()[0]), signal.SIGSTOP)
 

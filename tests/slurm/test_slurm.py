@@ -2,9 +2,7 @@
 
 import re
 import shutil
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,52 +15,57 @@ TABLE = "results/tables/perplexity.parquet"
 
 
 @pytest.fixture(scope="session")
-def local(cluster, tmp_path_factory):
-    """The workflow of these tests after one whole run on this machine."""
-    study = fresh_study(tmp_path_factory.mktemp("study") / "a folder", HERE / "config")
-    study.snakemake()
-    return study
+def runs(cluster, tmp_path_factory):
+    """The workflow of these tests run on this machine and, meanwhile, on the cluster."""
+    folder = tmp_path_factory.mktemp("study")
+    here, there = (fresh_study(folder / name, HERE / "config") for name in ("here", "on a cluster"))
+    process = here.start()
+    try:
+        there.snakemake(*cluster.profile)
+        end(process)
+    finally:
+        process.kill()
+    return here, there, cluster.jobs(there)
 
 
 @pytest.fixture(scope="session")
-def through_slurm(cluster, tmp_path_factory):
-    """The same after one whole run on the cluster; the cluster's jobs of that run."""
-    study = fresh_study(tmp_path_factory.mktemp("study") / "on a cluster", HERE / "config")
-    before = cluster.last()
-    study.snakemake(*cluster.profile)
-    return study, list(cluster.jobs(before).values())
+def local(runs):
+    return runs[0]
 
 
 @pytest.fixture
 def study(local, tmp_path):
     """A finished study that one result of one job, and the table made of it, are taken from."""
-    study = Study(shutil.copytree(local.folder, tmp_path / "a folder"))
+    return spoilt(local, tmp_path / "a folder")
+
+
+def spoilt(local, folder):
+    study = Study(shutil.copytree(local.folder, folder))
     for name in (LOST, TABLE):
         (study.folder / name).unlink()
     return study
 
 
-@pytest.fixture
-def begin(study, cluster):
-    """Start a run on the cluster; its process, and the number of the job that measures, running."""
+@pytest.fixture(scope="session")
+def begin(cluster):
+    """Start a run on the cluster; its process, and its first job, in the middle of its work."""
     processes = []
 
-    def begin(*targets):
-        before = cluster.last()
+    def begin(study, *targets):
         log = study.folder / "logs/measure_perplexity/llama/untrained.log"
         log.unlink()
         process = study.start(*cluster.profile, *targets)
         processes.append(process)
-        number = cluster.wait(before, "RUNNING")
+        job = cluster.wait(study, "RUNNING")
         for _ in range(1800):
             if log.exists():
-                return process, number
+                return process, job
             time.sleep(0.1)
         raise AssertionError(f"{log} is not begun within three minutes")
 
     yield begin
     for process in processes:
-        process.kill()  # where the test failed; one that has ended is no error
+        process.kill()  # where a test failed; one that has ended is no error
 
 
 def end(process):
@@ -72,17 +75,43 @@ def end(process):
     return output
 
 
-def forget(study, name):
-    """Take Snakemake's record of a result away, so that what is found later is a new one."""
-    with closing(sqlite3.connect(study.folder / "results/.provenance.sqlite")) as base, base:
-        assert base.execute("delete from snakemake_metadata where target = ?", [name]).rowcount
+def needs_more_memory(cluster, job):
+    """Nothing to be done: it asked for too little."""
 
 
-def attempts(cluster, first):
-    """(state, memory in MB, minutes) of every SLURM job from number `first` on."""
-    return [
-        (job["JobState"], megabytes(job), minutes(job)) for job in cluster.jobs(first - 1).values()
-    ]
+def hangs(cluster, job):
+    cluster.stop(job)
+    cluster.control("update", f"JobId={job['JobId']}", "EndTime=now")
+
+
+def loses_its_node(cluster, job):
+    with cluster.node(job, "DOWN"):
+        time.sleep(1)
+
+
+def is_cancelled(cluster, job):
+    cluster.cancel(job)
+
+
+@pytest.fixture(scope="session")
+def harmed(cluster, begin, local, tmp_path_factory):
+    """{fault: study} of runs whose job met a fault. They wait for Snakemake to notice together."""
+    studies, processes = {}, []
+    for fault in (loses_its_node, needs_more_memory, hangs, is_cancelled):
+        studies[fault] = study = spoilt(local, tmp_path_factory.mktemp("fault") / "a folder")
+        if fault == needs_more_memory:
+            study.edit(lambda config: config["models"]["llama"].update(memory=600))
+        process, job = begin(study, LOST)
+        fault(cluster, job)
+        processes.append(process)
+    for process in processes:
+        end(process)
+    return studies
+
+
+def attempts(cluster, study):
+    """(state, memory in MB, minutes) of every SLURM job of a study."""
+    return [(job["JobState"], megabytes(job), minutes(job)) for job in cluster.jobs(study)]
 
 
 def cpus(job):
@@ -105,8 +134,8 @@ def assert_recovered(study, undisturbed, name=LOST):
 # --- a whole run
 
 
-def test_tables_are_those_of_a_local_run(through_slurm, cluster, local):
-    study, _ = through_slurm
+def test_tables_are_those_of_a_local_run(runs, cluster):
+    local, study, _ = runs
     assert set(study.tables) == {
         f"{name}.parquet" for name in ("points", "gradient", "perplexity", "helix")
     }
@@ -115,9 +144,9 @@ def test_tables_are_those_of_a_local_run(through_slurm, cluster, local):
     assert study.planned(*cluster.profile) == {}
 
 
-def test_allocations_are_those_of_the_rules(through_slurm):
+def test_allocations_are_those_of_the_rules(runs):
     """Few SLURM jobs: a group has the memory of its largest job and the time of all."""
-    _, jobs = through_slurm
+    *_, jobs = runs
     allotted = {}
     for job in jobs:
         group = job["Comment"].removeprefix("rule_").partition("_")[0]
@@ -137,15 +166,19 @@ def test_allocations_are_those_of_the_rules(through_slurm):
 
 
 def test_points_on_a_gpu_share_one(study, cluster):
-    """Two points, one SLURM job with one GPU. (They fail: torch sees that it is a toy.)"""
+    """Two points, one SLURM job with one GPU."""
     study.edit(lambda config: config["models"]["llama"].update(device="cuda", threads=3))
     other = LOST.replace("untrained", "trained")
     (study.folder / other).unlink()
-    before = cluster.last()
     site = [f"measure_perplexity:{key}" for key in ("slurm_partition=gpu", "gpu_model=toy")]
     site = ["--set-resources", *site, "--retries", "0", "--"]
-    study.start(*cluster.profile, *site, LOST, other).communicate()
-    (job,) = cluster.jobs(before).values()
+    process = study.start(*cluster.profile, *site, LOST, other)
+    try:
+        cluster.wait(study, "RUNNING")
+    finally:
+        process.kill()
+    (job,) = cluster.jobs(study)
+    cluster.cancel(job)
     assert (cpus(job), megabytes(job), minutes(job)) == (3, 1500, 2 * 5)
     assert job["TresPerJob"] == "gres:gpu:toy:1"
     assert (job["Partition"], job["NodeList"]) == ("gpu", "n1")
@@ -154,66 +187,57 @@ def test_points_on_a_gpu_share_one(study, cluster):
 # --- faults
 
 
-def test_over_memory(study, cluster, begin, local):
-    study.edit(lambda config: config["models"]["llama"].update(memory=600))
-    process, number = begin(LOST)
-    end(process)
-    assert attempts(cluster, number) == [("FAILED", 600, 5), ("COMPLETED", 1200, 10)]
-    (log,) = (study.folder / ".snakemake/slurm_logs").rglob(f"{number}.log")
+def test_over_memory(harmed, cluster, local):
+    study = harmed[needs_more_memory]
+    assert attempts(cluster, study) == [("FAILED", 600, 5), ("COMPLETED", 1200, 10)]
+    log = Path(cluster.jobs(study)[0]["StdOut"])
     assert "exceeded memory limit" in log.read_text()
     assert_recovered(study, local)
 
 
-def test_over_time(study, cluster, begin, local):
-    process, number = begin(LOST)
-    cluster.stop(number)
-    cluster.control("update", f"JobId={number}", "EndTime=now")
-    end(process)
-    first, second = attempts(cluster, number)
+def test_over_time(harmed, cluster, local):
+    first, second = attempts(cluster, harmed[hangs])
     assert first[:2] == ("TIMEOUT", 1500)
     assert second == ("COMPLETED", 3000, 10)
-    assert_recovered(study, local)
+    assert_recovered(harmed[hangs], local)
+
+
+def test_node_lost(harmed, cluster, local):
+    states = [state for state, *_ in attempts(cluster, harmed[loses_its_node])]
+    assert states == ["NODE_FAIL", "COMPLETED"]
+    assert_recovered(harmed[loses_its_node], local)
+
+
+def test_job_cancelled(harmed, cluster, local):
+    states = [state for state, *_ in attempts(cluster, harmed[is_cancelled])]
+    assert states == ["CANCELLED", "COMPLETED"]
+    assert_recovered(harmed[is_cancelled], local)
 
 
 def test_node_drained(study, cluster, begin, local):
     """Its job ends in peace; the next one goes elsewhere."""
-    process, number = begin(TABLE)
-    with cluster.node(cluster.jobs()[number]["NodeList"], "DRAIN"):
+    process, job = begin(study, TABLE)
+    with cluster.node(job, "DRAIN"):
         end(process)
-    measured, gathered = cluster.jobs(number - 1).values()
+    measured, gathered = cluster.jobs(study)
     assert measured["JobState"] == gathered["JobState"] == "COMPLETED"
     assert measured["NodeList"] != gathered["NodeList"]
     assert_recovered(study, local, TABLE)
 
 
-def test_node_lost(study, cluster, begin, local):
-    process, number = begin(LOST)
-    with cluster.node(cluster.jobs()[number]["NodeList"], "DOWN"):
-        end(process)
-    assert [state for state, *_ in attempts(cluster, number)] == ["NODE_FAIL", "COMPLETED"]
-    assert_recovered(study, local)
-
-
-def test_job_cancelled(study, cluster, begin, local):
-    process, number = begin(LOST)
-    cluster.cancel(number)
-    end(process)
-    assert [state for state, *_ in attempts(cluster, number)] == ["CANCELLED", "COMPLETED"]
-    assert_recovered(study, local)
-
-
 def test_snakemake_killed(study, cluster, begin, local):
-    """Its jobs go on. A rerun says what to do, and edits afterwards rerun what depends on them."""
-    forget(study, LOST)
-    process, number = begin(LOST)
+    """Its job goes on. A rerun says what to do and does it again, for nobody took notice of it."""
+    process, _ = begin(study, LOST)
     process.kill()
     process.communicate()
-    cluster.wait(number - 1, "COMPLETED")
+    cluster.wait(study, "COMPLETED")
     assert_recovered(study, local)
     assert "--unlock" in study.snakemake(*cluster.profile, TABLE, ok=False)
     study.snakemake("--unlock")
-    assert study.planned(TABLE) == {"gather_perplexity": 1}
+    again = {"measure_perplexity": 1, "gather_perplexity": 1}
+    assert study.planned(TABLE) == again
     study.snakemake(TABLE)
     assert_recovered(study, local, TABLE)
+    assert study.planned(TABLE) == {}
     study.edit(lambda config: config["models"]["llama"].update(initial={"rule": "hf", "seed": 2}))
-    assert study.planned(TABLE) == {"measure_perplexity": 1, "gather_perplexity": 1}
+    assert study.planned(TABLE) == again
