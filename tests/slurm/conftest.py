@@ -23,9 +23,9 @@ def read(command):
 class Cluster:
     """What the tests ask of SLURM."""
 
-    profile = (  # asks more often than a real cluster would like
+    profile = (  # most jobs have ended when it first asks
         *("--cores", "8", "--profile", "slurm"),
-        *("--slurm-init-seconds-before-status-checks", "2"),
+        *("--slurm-init-seconds-before-status-checks", "8"),
     )
 
     def jobs(self, study):
@@ -82,7 +82,7 @@ def cluster():
     debian = release.exists() and re.search("^ID(_LIKE)?=.*debian", release.read_text(), re.M)
     if os.geteuid() != 0 or not debian:
         pytest.skip("needs root on Debian or Ubuntu, to install and start SLURM")
-    with open("/var/lock/rasen-slurm", "w") as lock:
+    with open("/run/rasen-slurm.lock", "w") as lock:
         flock(lock, LOCK_EX)  # a machine has one cluster: wait for others who test
         if of_somebody_else():
             pytest.skip("this machine belongs to a SLURM cluster already")
