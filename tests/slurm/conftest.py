@@ -32,7 +32,7 @@ class Cluster:
         """All SLURM jobs of a study in the order of their numbers, finished or not."""
         jobs = []
         for line in read(["scontrol", "--oneliner", "show", "job"]).splitlines():
-            job = dict(re.findall(r"(\w+)=(.*?)(?= +[\w:/]+=|$)", line))
+            job = dict(re.findall(r"(\w+)=(.*?)(?= +[\w:/]+=| *$)", line))
             if job.get("StdOut", "").startswith(f"{study.folder}/"):
                 jobs.append(job)
         return sorted(jobs, key=lambda job: int(job["JobId"]))
