@@ -3,17 +3,13 @@
 import shutil
 
 import pytest
-import tiny
-from study import HOUSE, Study
+from study import HOUSE, Study, fresh_study
 
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory):
     """Config and inputs, nothing run."""
-    folder = tmp_path_factory.mktemp("study") / "a folder"  # a space, as users have
-    shutil.copytree(HOUSE / "tests/small/config", folder / "config")
-    tiny.small_workflow(folder)
-    return Study(folder)
+    return fresh_study(tmp_path_factory.mktemp("study") / "a folder", HOUSE / "tests/small/config")
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import tiny
 import yaml
 
 HOUSE = Path(__file__).parents[1]
@@ -62,3 +64,10 @@ class Study:
         change(config)
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return lambda: path.write_text(before)
+
+
+def fresh_study(folder, config):
+    """A study in `folder` (a space in its name, as users have) with inputs, nothing run."""
+    shutil.copytree(config, folder / "config")
+    tiny.small_workflow(folder)
+    return Study(folder)

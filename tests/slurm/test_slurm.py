@@ -2,58 +2,70 @@
 
 import re
 import shutil
-import sqlite3
 import time
+from pathlib import Path
 
 import pytest
-from study import Study
+from study import Study, fresh_study
 
-LOST = "results/perplexity/llama/trained.parquet"
+HERE = Path(__file__).parent
+
+LOST = "results/perplexity/llama/untrained.parquet"
 TABLE = "results/tables/perplexity.parquet"
 
 
-def copy(study, folder, *without):
-    return Study(shutil.copytree(study.folder, folder, ignore=shutil.ignore_patterns(*without)))
+@pytest.fixture(scope="session")
+def runs(cluster, tmp_path_factory):
+    """The workflow of these tests run on this machine and, meanwhile, on the cluster."""
+    folder = tmp_path_factory.mktemp("study")
+    here, there = (fresh_study(folder / name, HERE / "config") for name in ("here", "on a cluster"))
+    process = here.start()
+    try:
+        there.snakemake(*cluster.profile)
+        end(process)
+    finally:
+        process.kill()
+    return here, there, cluster.jobs(there)
 
 
 @pytest.fixture(scope="session")
-def through_slurm(cluster, fresh, tmp_path_factory):
-    """The small workflow after one whole run on the cluster; the cluster's jobs of that run."""
-    folder = tmp_path_factory.mktemp("study") / "on a cluster"
-    study = copy(fresh, folder, "results", "logs", ".snakemake", "resources")
-    # These go into no table: leaving them out saves a minute.
-    study.edit(lambda config: config["models"]["nano"].update(activations=["notes"]))
-    study.edit(lambda config: config["models"]["llama"].update(activations=[]))
-    study.snakemake(*cluster.profile)
-    return study, list(cluster.jobs().values())
+def local(runs):
+    return runs[0]
 
 
 @pytest.fixture
-def study(cluster, finished, tmp_path):
+def study(local, tmp_path):
     """A finished study that one result of one job, and the table made of it, are taken from."""
-    study = copy(finished, tmp_path / "a folder")
-    with sqlite3.connect(study.folder / "results/.provenance.sqlite") as database:
-        # Snakemake files what it knows under the absolute path of the working directory.
-        home = str(study.folder / ".snakemake")
-        database.execute("update snakemake_metadata set namespace = ?", [home])
-        database.execute("delete from snakemake_metadata where target in (?, ?)", [LOST, TABLE])
+    return spoilt(local, tmp_path / "a folder")
+
+
+def spoilt(local, folder):
+    study = Study(shutil.copytree(local.folder, folder))
     for name in (LOST, TABLE):
         (study.folder / name).unlink()
     return study
 
 
-def begin(study, cluster, *targets):
-    """Start a run on the cluster; its process, and the number of the job that measures, running."""
-    before = cluster.last()
-    log = study.folder / "logs/measure_perplexity/llama/trained.log"
-    log.unlink()
-    process = study.start(*cluster.profile, *targets)
-    number = cluster.wait(before, "RUNNING")
-    for _ in range(600):
-        if log.exists():
-            return process, number
-        time.sleep(0.1)
-    raise AssertionError(f"{log} is not begun within a minute")
+@pytest.fixture(scope="session")
+def begin(cluster):
+    """Start a run on the cluster; its process, and its first job, in the middle of its work."""
+    processes = []
+
+    def begin(study, *targets):
+        log = study.folder / "logs/measure_perplexity/llama/untrained.log"
+        log.unlink()
+        process = study.start(*cluster.profile, *targets)
+        processes.append(process)
+        job = cluster.wait(study, "RUNNING")
+        for _ in range(1800):
+            if log.exists():
+                return process, job
+            time.sleep(0.1)
+        raise AssertionError(f"{log} is not begun within three minutes")
+
+    yield begin
+    for process in processes:
+        process.kill()  # where a test failed; one that has ended is no error
 
 
 def end(process):
@@ -63,11 +75,43 @@ def end(process):
     return output
 
 
-def attempts(cluster, first):
-    """(state, memory in MB, minutes) of every SLURM job from number `first` on."""
-    return [
-        (job["JobState"], megabytes(job), minutes(job)) for job in cluster.jobs(first - 1).values()
-    ]
+def needs_more_memory(cluster, job):
+    """Nothing to be done: it asked for too little."""
+
+
+def hangs(cluster, job):
+    cluster.stop(job)
+    cluster.control("update", f"JobId={job['JobId']}", "EndTime=now")
+
+
+def loses_its_node(cluster, job):
+    with cluster.node(job, "DOWN"):
+        time.sleep(1)
+
+
+def is_cancelled(cluster, job):
+    cluster.cancel(job)
+
+
+@pytest.fixture(scope="session")
+def harmed(cluster, begin, local, tmp_path_factory):
+    """{fault: study} of runs whose job met a fault. They wait for Snakemake to notice together."""
+    studies, processes = {}, []
+    for fault in (loses_its_node, needs_more_memory, hangs, is_cancelled):
+        studies[fault] = study = spoilt(local, tmp_path_factory.mktemp("fault") / "a folder")
+        if fault == needs_more_memory:
+            study.edit(lambda config: config["models"]["llama"].update(memory=600))
+        process, job = begin(study, LOST)
+        fault(cluster, job)
+        processes.append(process)
+    for process in processes:
+        end(process)
+    return studies
+
+
+def attempts(cluster, study):
+    """(state, memory in MB, minutes) of every SLURM job of a study."""
+    return [(job["JobState"], megabytes(job), minutes(job)) for job in cluster.jobs(study)]
 
 
 def cpus(job):
@@ -83,60 +127,59 @@ def minutes(job):
     return 60 * int(hours) + int(minutes)
 
 
-def assert_recovered(study, undisturbed):
-    """A rerun here (runs here and on the cluster may alternate) makes what is missing."""
-    study.snakemake(TABLE)
-    assert study.tables == undisturbed.tables
+def assert_recovered(study, undisturbed, name=LOST):
+    assert (study.folder / name).read_bytes() == (undisturbed.folder / name).read_bytes()
 
 
 # --- a whole run
 
 
-def test_tables_are_those_of_a_local_run(through_slurm, cluster, finished):
-    study, _ = through_slurm
+def test_tables_are_those_of_a_local_run(runs, cluster):
+    local, study, _ = runs
     assert set(study.tables) == {
         f"{name}.parquet" for name in ("points", "gradient", "perplexity", "helix")
     }
-    assert study.tables == finished.tables
+    assert study.tables == local.tables
     assert study.planned() == {}
     assert study.planned(*cluster.profile) == {}
 
 
-def test_allocations_are_those_of_the_rules(through_slurm):
+def test_allocations_are_those_of_the_rules(runs):
     """Few SLURM jobs: a group has the memory of its largest job and the time of all."""
-    _, jobs = through_slurm
+    *_, jobs = runs
     allotted = {}
     for job in jobs:
         group = job["Comment"].removeprefix("rule_").partition("_")[0]
         allotted.setdefault(group, []).append((cpus(job), megabytes(job), minutes(job)))
-    points = allotted.pop("points-nano")  # nine parts, so eight and one; who is left over is chance
-    assert [point[:2] for point in points] == [(1, 2000), (1, 2000)]
-    assert sum(minutes for *_, minutes in points) == 11 * 10
     assert allotted == {
-        "stimuli": [(1, 1000, 4 * 10)],
+        "stimuli": [(1, 1000, 2 * 10)],
         "train": [(1, 2000, 30)],
-        "weights-nano": [(1, 2000, 2 * 30)],
+        "weights-nano": [(1, 2000, 30)],
         "weights-llama": [(1, 1500, 30)],
-        "encode-nano": [(1, 2000, 3 * 10)],
+        "encode-nano": [(1, 2000, 10)],
         "encode-llama": [(1, 1500, 5)],
-        "points-llama": [(1, 1500, 3 * 5)],
-        "helix-nano": [(1, 2000, 6 * 30)],
-        "tables": [(1, 1000, 6 * 10)],
+        "points-nano": [(1, 2000, 4 * 10)],
+        "points-llama": [(1, 1500, 2 * 5)],
+        "helix-nano": [(1, 2000, 4 * 30)],
+        "tables": [(1, 1000, 5 * 10)],
     }
 
 
 def test_points_on_a_gpu_share_one(study, cluster):
-    """Three points, one SLURM job with one GPU. (They fail: torch sees that it is a toy.)"""
+    """Two points, one SLURM job with one GPU."""
     study.edit(lambda config: config["models"]["llama"].update(device="cuda", threads=3))
-    targets = [f"results/perplexity/llama/{p}.parquet" for p in ("untrained", "linear-0.500")]
-    for target in targets:
-        (study.folder / target).unlink()
-    before = cluster.last()
+    other = LOST.replace("untrained", "trained")
+    (study.folder / other).unlink()
     site = [f"measure_perplexity:{key}" for key in ("slurm_partition=gpu", "gpu_model=toy")]
     site = ["--set-resources", *site, "--retries", "0", "--"]
-    study.start(*cluster.profile, *site, LOST, *targets).communicate()
-    (job,) = cluster.jobs(before).values()
-    assert (cpus(job), megabytes(job), minutes(job)) == (3, 1500, 3 * 5)
+    process = study.start(*cluster.profile, *site, LOST, other)
+    try:
+        cluster.wait(study, "RUNNING")
+    finally:
+        process.kill()
+    (job,) = cluster.jobs(study)
+    cluster.cancel(job)
+    assert (cpus(job), megabytes(job), minutes(job)) == (3, 1500, 2 * 5)
     assert job["TresPerJob"] == "gres:gpu:toy:1"
     assert (job["Partition"], job["NodeList"]) == ("gpu", "n1")
 
@@ -144,65 +187,57 @@ def test_points_on_a_gpu_share_one(study, cluster):
 # --- faults
 
 
-def test_over_memory(study, cluster, finished):
-    study.edit(lambda config: config["models"]["llama"].update(memory=600))
-    process, number = begin(study, cluster, LOST)
-    end(process)
-    assert attempts(cluster, number) == [("FAILED", 600, 5), ("COMPLETED", 1200, 10)]
-    (log,) = (study.folder / ".snakemake/slurm_logs").rglob(f"{number}.log")
+def test_over_memory(harmed, cluster, local):
+    study = harmed[needs_more_memory]
+    assert attempts(cluster, study) == [("FAILED", 600, 5), ("COMPLETED", 1200, 10)]
+    log = Path(cluster.jobs(study)[0]["StdOut"])
     assert "exceeded memory limit" in log.read_text()
-    assert_recovered(study, finished)
+    assert_recovered(study, local)
 
 
-def test_over_time(study, cluster, finished):
-    process, number = begin(study, cluster, LOST)
-    cluster.stop(number)
-    cluster.control("update", f"JobId={number}", "EndTime=now")
-    end(process)
-    first, second = attempts(cluster, number)
+def test_over_time(harmed, cluster, local):
+    first, second = attempts(cluster, harmed[hangs])
     assert first[:2] == ("TIMEOUT", 1500)
     assert second == ("COMPLETED", 3000, 10)
-    assert_recovered(study, finished)
+    assert_recovered(harmed[hangs], local)
 
 
-def test_node_drained(study, cluster, finished):
+def test_node_lost(harmed, cluster, local):
+    states = [state for state, *_ in attempts(cluster, harmed[loses_its_node])]
+    assert states == ["NODE_FAIL", "COMPLETED"]
+    assert_recovered(harmed[loses_its_node], local)
+
+
+def test_job_cancelled(harmed, cluster, local):
+    states = [state for state, *_ in attempts(cluster, harmed[is_cancelled])]
+    assert states == ["CANCELLED", "COMPLETED"]
+    assert_recovered(harmed[is_cancelled], local)
+
+
+def test_node_drained(study, cluster, begin, local):
     """Its job ends in peace; the next one goes elsewhere."""
-    process, number = begin(study, cluster, TABLE)
-    node = cluster.jobs(number - 1)[number]["NodeList"]
-    cluster.node(node, "DRAIN")
-    try:
+    process, job = begin(study, TABLE)
+    with cluster.node(job, "DRAIN"):
         end(process)
-    finally:
-        cluster.node(node, "RESUME")
-    measured, gathered = cluster.jobs(number - 1).values()
+    measured, gathered = cluster.jobs(study)
     assert measured["JobState"] == gathered["JobState"] == "COMPLETED"
-    assert measured["NodeList"] == node != gathered["NodeList"]
-    assert_recovered(study, finished)
+    assert measured["NodeList"] != gathered["NodeList"]
+    assert_recovered(study, local, TABLE)
 
 
-def test_node_lost(study, cluster, finished):
-    process, number = begin(study, cluster, LOST)
-    cluster.node(cluster.jobs(number - 1)[number]["NodeList"], "DOWN")
-    end(process)
-    assert [state for state, *_ in attempts(cluster, number)] == ["NODE_FAIL", "COMPLETED"]
-    assert_recovered(study, finished)
-
-
-def test_job_cancelled(study, cluster, finished):
-    process, number = begin(study, cluster, LOST)
-    cluster.cancel(number)
-    end(process)
-    assert [state for state, *_ in attempts(cluster, number)] == ["CANCELLED", "COMPLETED"]
-    assert_recovered(study, finished)
-
-
-def test_snakemake_killed(study, cluster, finished):
-    """Its jobs go on. Then a rerun says what to do, and all that is to be known is recorded."""
-    process, number = begin(study, cluster, LOST)
+def test_snakemake_killed(study, cluster, begin, local):
+    """Its job goes on. A rerun says what to do and does it again, for nobody took notice of it."""
+    process, _ = begin(study, LOST)
     process.kill()
     process.communicate()
-    cluster.wait(number - 1, "COMPLETED")
-    assert "--unlock" in study.snakemake(*cluster.profile, LOST, ok=False)
+    cluster.wait(study, "COMPLETED")
+    assert_recovered(study, local)
+    assert "--unlock" in study.snakemake(*cluster.profile, TABLE, ok=False)
     study.snakemake("--unlock")
-    assert_recovered(study, finished)
-    assert "missing metadata" not in study.snakemake("--dry-run", TABLE)
+    again = {"measure_perplexity": 1, "gather_perplexity": 1}
+    assert study.planned(TABLE) == again
+    study.snakemake(TABLE)
+    assert_recovered(study, local, TABLE)
+    assert study.planned(TABLE) == {}
+    study.edit(lambda config: config["models"]["llama"].update(initial={"rule": "hf", "seed": 2}))
+    assert study.planned(TABLE) == again

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from study import HOUSE
 
 TARGETS = [
@@ -121,3 +122,13 @@ def test_a_route_of_16_points_is_few_slurm_jobs(other):
     }  # fmt: skip
     alone = set(re.findall(r"^rule (\w+):", output, re.M)) - {"all", "list_points", "write_readme"}
     assert alone == set()
+
+
+def test_every_rule_has_a_slurm_group():
+    """But for those that run on this machine and those that are long and alone."""
+    text = "".join(path.read_text() for path in (HOUSE / "rules").glob("*.smk"))
+    rules = {block.split(":")[0]: block for block in re.split(r"^rule ", text, flags=re.M)[1:]}
+    remote = {n for n, block in rules.items() if "    shell:" in block and "localrule" not in block}
+    profile = yaml.safe_load((HOUSE / "slurm/profile.yaml").read_text())
+    assert set(profile["groups"]) == remote - {"train_nano", "export_point"}
+    assert set(profile["group-components"]) == set(profile["groups"].values())
