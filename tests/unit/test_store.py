@@ -1,5 +1,10 @@
 """Files that are whole or absent, and notice damage."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -97,3 +102,27 @@ def test_equal_tables_are_equal_files(tmp_path):
     tables.write(frame, tmp_path / "2.parquet")
     assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
     assert tables.read(tmp_path / "1.parquet").equals(frame)
+
+
+def test_a_disk_that_fills_up_is_an_error_and_no_crash(tmp_path):
+    """HDF5 itself crashes when it cannot write. A limit on the file's size stands in for a disk."""
+    code = """
+import resource, sys
+import numpy as np
+from rasen import store
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), -1))
+with store.create(sys.argv[1], a=1) as writer:
+    parts = [writer.dataset(f"layers/{i}", 64, (128,), "float32") for i in range(7)]
+    for _ in range(8):
+        for part in parts:
+            part.append(np.ones((8, 128)))
+"""
+    for size in (100, 5_000, 20_000, 100_000, 225_000):
+        path = tmp_path / "a.h5"
+        done = subprocess.run(
+            [sys.executable, "-c", code, path, str(size)], capture_output=True, text=True,
+            env=os.environ | {"PYTHONPATH": str(Path(store.__file__).parents[1])},
+        )  # fmt: skip
+        assert done.returncode == 1, (size, done.stderr)
+        assert done.stderr.splitlines()[-1].startswith("OSError: [Errno 27] File too large"), size
+        assert not list(tmp_path.iterdir())

@@ -4,9 +4,7 @@ A file is written under a temporary name and renamed when complete. Every datase
 a CRC-32 of its bytes; `complete` is the last thing written. Attributes hold the provenance.
 """
 
-import errno
 import json
-import os
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,22 +93,58 @@ def create(path, **attributes):
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
-        with h5py.File(partial, "w", libver="latest") as file:
-            for key, value in attributes.items():
-                plain = isinstance(value, str | int | float | bool)
-                file.attrs[key] = value if plain else json.dumps(value)
-            writer = Writer(file)
-            yield writer
-            for rows in writer.rows.values():
-                rows.close()
-            file.attrs["complete"] = True
+        with _Disk(partial) as disk:
+            with h5py.File(disk, "w", libver="latest") as file:
+                for key, value in attributes.items():
+                    plain = isinstance(value, str | int | float | bool)
+                    file.attrs[key] = value if plain else json.dumps(value)
+                writer = Writer(file)
+                yield writer
+                for rows in writer.rows.values():
+                    rows.close()
+                file.attrs["complete"] = True
+            disk.check()
         partial.replace(path)
-    except (OSError, RuntimeError) as error:  # h5py tells of a full disk in many ways and words
-        if os.strerror(errno.ENOSPC) in str(error):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
-        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+class _Disk:
+    """The file under an h5py.File. A full disk is remembered and told at the end, as an OSError:
+    HDF5 itself cannot close a file that it cannot write, and crashes."""
+
+    def __init__(self, path):
+        self.raw = open(path, "w+b", buffering=0)
+        self.error = None
+        self.read, self.readinto = self.raw.read, self.raw.readinto
+        self.seek, self.tell = self.raw.seek, self.raw.tell
+
+    def write(self, data):
+        left = memoryview(data)
+        try:
+            while len(left) and not self.error:
+                left = left[self.raw.write(left) :]
+        except OSError as error:
+            self.error = OSError(error.errno, error.strerror, self.raw.name)
+        return len(data)
+
+    def truncate(self, size=None):
+        return self.raw.truncate(size)
+
+    def flush(self):
+        pass  # nothing is held back
+
+    def check(self):
+        if self.error:
+            raise self.error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.raw.close()
+        if kind and self.error:  # what failed afterwards, failed for this reason
+            raise self.error from None
 
 
 @contextmanager
