@@ -114,7 +114,7 @@ class _Disk:
     HDF5 itself cannot close a file that it cannot write, and crashes."""
 
     def __init__(self, path):
-        self.raw = open(path, "w+b", buffering=0)
+        self.raw = open(path, "w+b", buffering=0)  # noqa: SIM115 (closed by __exit__)
         self.error = None
         self.read, self.readinto = self.raw.read, self.raw.readinto
         self.seek, self.tell = self.raw.seek, self.raw.tell
