@@ -19,6 +19,7 @@ def of_paper(size):
         "gradient": "music",
         "perplexity": "heldout",
         "helix": "notes",
+        "sae": "notes",
     }
 
 
@@ -38,6 +39,10 @@ def paper(tmp_path):
             "notes": {"kind": "notes"}, "chords": {"kind": "notes", "lowest": 40},
             "music": audio, "heldout": audio,
         },
+        "sae": {
+            "layers": [2, 12, 24, 36, 46],
+            "k": [8, 16, 32, 64], "expansion": [4, 8, 16, 32, 64], "lr": [1e-4, 3e-4],
+        },
     }  # fmt: skip
     (tmp_path / "config").mkdir()
     (tmp_path / "config/config.yaml").write_text(yaml.safe_dump(config))
@@ -47,10 +52,11 @@ def paper(tmp_path):
 
 
 def test_the_paper_and_ten_thousand_songs_are_planned_in_seconds(paper):
-    """Processor time: 4 s when written, of which 3 are Snakemake's start."""
+    """Two thousand jobs with 40 SAEs at every point and layer. Processor time."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     jobs = paper.planned()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert jobs["dump_activations"] == 3 * 2 * (2 + 3 + 10 + 3 + 5 + 16 + 1)
-    assert sum(jobs.values()) > 600
+    assert jobs["train_sae"] == 3 * 5 * 40
+    assert sum(jobs.values()) > 2000
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
