@@ -21,14 +21,15 @@ class Study:
         self.folder = folder
         self.house = house
 
-    def start(self, *arguments, **options):
+    def start(self, *arguments, env=None, **options):
         """Start Snakemake; its process."""
         command = [
             Path(sys.executable).with_name("snakemake"), "--snakefile", self.house / "Snakefile",
             "--directory", self.folder, "--cores", "2", *arguments,
         ]  # fmt: skip
         return subprocess.Popen(
-            command, text=True, cwd=self.house, env=os.environ | {"OMP_NUM_THREADS": "1"},
+            command, text=True, cwd=self.house,
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | (env or {}),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
         )  # fmt: skip
 

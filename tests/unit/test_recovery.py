@@ -1,5 +1,6 @@
 """Layers exchanged for something else, and what that costs."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,12 +18,15 @@ def into(seen):
 
 
 def test_the_layer_itself_recovers_everything_and_its_mean_nothing(family, at, codes):
-    network = at("trained")
+    network, seen = at("trained"), set()
     for layer in range(1, 4):
         table = recovered(family, network, codes, layer, {"keep": keep}, "cpu", 3)
-        assert table["loss_recovered"].tolist() == [1.0]
         assert table["loss"].item() == table["loss_model"].item()
         assert table["loss_mean"].item() != pytest.approx(table["loss"].item(), abs=1e-4)
+        needed = table["loss_mean"].item() > table["loss_model"].item()
+        assert table["loss_recovered"].item() == pytest.approx(1 if needed else np.nan, nan_ok=True)
+        seen.add(needed)
+    assert seen == {True, False}, "a random network needs some of its layers, and not others"
 
 
 def test_noise_costs_and_little_noise_costs_little(family, at, codes):

@@ -218,7 +218,7 @@ def test_two_at_once(study, finished):
     is_whole_again(study, finished)
 
 
-def test_two_people_share_a_folder(study, finished):
+def test_two_people_share_a_folder(study, finished, tmp_path):
     """Group-writable results: what one has made, the other goes on with."""
     if os.getuid() != 0:
         pytest.skip("needs root, to be two people")
@@ -237,7 +237,12 @@ def test_two_people_share_a_folder(study, finished):
     for user, draws in ((other, 150), (one, 160), (other, 100)):
         study.edit(lambda config, n=draws: config["perplexity"].update(bootstrap=n))
         os.chown(study.folder / "config/config.yaml", one, group)
-        process = study.start(user=user, group=group, umask=0o002, extra_groups=[])
+        home = tmp_path / f"home of {user}"
+        home.mkdir(exist_ok=True)
+        os.chown(home, user, group)
+        process = study.start(
+            env={"HOME": str(home)}, user=user, group=group, umask=0o002, extra_groups=[]
+        )
         output, _ = process.communicate()
         assert process.returncode == 0, output
     is_whole_again(study, finished)

@@ -130,5 +130,6 @@ def test_every_rule_has_a_slurm_group():
     rules = {block.split(":")[0]: block for block in re.split(r"^rule ", text, flags=re.M)[1:]}
     remote = {n for n, block in rules.items() if "    shell:" in block and "localrule" not in block}
     profile = yaml.safe_load((HOUSE / "slurm/profile.yaml").read_text())
+    remote |= set(re.findall(r"^use rule \w+ as (\w+) with:", text, flags=re.M))
     assert set(profile["groups"]) == remote - {"train_nano", "export_point"}
     assert set(profile["group-components"]) == set(profile["groups"].values())
