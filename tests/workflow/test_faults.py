@@ -241,7 +241,11 @@ def test_two_people_share_a_folder(study, finished, tmp_path):
         home.mkdir(exist_ok=True)
         os.chown(home, user, group)
         process = study.start(
-            env={"HOME": str(home)}, user=user, group=group, umask=0o002, extra_groups=[]
+            env={"HOME": str(home), "USER": home.name},
+            user=user,
+            group=group,
+            umask=0o002,
+            extra_groups=[],
         )
         output, _ = process.communicate()
         assert process.returncode == 0, output
