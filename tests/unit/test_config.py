@@ -181,3 +181,12 @@ def test_links_of_our_pages_lead_somewhere():
     for page in tracked:
         for link in re.findall(r"\]\(([^)#:]+)\)", (HOUSE / page).read_text()):
             assert (HOUSE / page).parent.joinpath(link).exists(), f"{page}: {link}"
+
+
+def test_a_mistake_inside_a_list_is_named():
+    settings = {
+        "models": {"m": {"family": "musicgen", "weights": "a/b"}},
+        "sae": {"normalise": ["none", "scaler"]},
+    }
+    with pytest.raises(RasenError, match=r"sae.normalise.1: 'scaler' is not one of .*'scalar'"):
+        load(settings)

@@ -128,6 +128,8 @@ def _explain(error):
         hint = f"; did you mean '{near[0]}'?" if near else ""
         choices = ", ".join(str(value) for value in error.validator_value)
         yield f"{place}: '{error.instance}' is not one of {choices}{hint}"
+    elif inner := [each for each in error.context or [] if each.relative_path]:
+        yield from _explain(max(inner, key=lambda each: len(each.relative_path)))
     else:
         what = error.schema.get("description", "")
         yield f"{place}: {error.message}" + (f" ({what})" if what else "")
