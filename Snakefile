@@ -49,13 +49,14 @@ rule all:
 
 
 onstart:
-    done_without = ("fit", "gather", "plot")  # weights and sheets may be elsewhere
-    jobs = [
-        j
-        for j in workflow.dag.needrun_jobs()
-        if not j.rule.name.startswith(done_without)
-    ]
-    names = {name for j in jobs for name in j.wildcards}
+    # these read results alone; weights and sheets may be elsewhere
+    without = ("fit", "gather", "plot", "match", "write", "train_sae")
+    names = {
+        name
+        for job in workflow.dag.needrun_jobs()
+        if not job.rule.name.startswith(without)
+        for name in job.wildcards
+    }
     problems = places.missing(config, names)
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
         problems.append("SLURM: no sbatch here; use a login node, or no profile")

@@ -112,14 +112,14 @@ def recipe_before_gradient(wildcards):
 
 
 def managed_weights(wildcards):
-    """The checkpoint's folder where a rule makes it; the user's own folders are no input."""
+    """What brings the checkpoint where a rule makes it; the user's own folders are no input."""
     point = wildcards.get("point", "trained")
     name = wildcards.get("checkpoint", places.checkpoint(point))
     return places.made_by_workflow(places.weights_of(MODELS[wildcards.model], name))
 
 
 def managed_codec(wildcards):
-    """The folder of a codec given apart from its model, where a rule makes it."""
+    """What brings a codec given apart from its model, where a rule makes it."""
     codec = MODELS[wildcards.model]["codec"]
     return places.made_by_workflow(codec) if codec else []
 

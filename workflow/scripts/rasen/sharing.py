@@ -26,7 +26,6 @@ NEVER = (
     "results/export/**/*",  # weights are their owners' to share
     "results/gradient/**/*.safetensors",
     "results/**/*.partial",
-    "results/.snakemake_timestamp",
     "results/share.zip",
 )
 DATABASE = "results/.provenance.sqlite"
