@@ -14,6 +14,9 @@
 #   results/helix/{model}/{point}.parquet          the helix of every layer and instrument
 #   results/frames/{model}/{point}/{stimuli}.h5    some layers' output, every frame
 #   results/sae/{model}/{point}/layer-{layer}/     sparse autoencoders and what their features mean
+#   results/songs/{song}/                          a song's stems, words, sections, tokens, latents
+#   results/batches/{stage}/{batch}.parquet        what each song of a batch came to
+#   results/shards/{batch}.h5                      songs as training reads them
 #   results/tables/{gradient,perplexity,helix,sae,...}.parquet   one tidy table per analysis
 #   results/figures/                               pictures
 #   results/share.zip                              all of this to hand on, when asked for
@@ -36,8 +39,14 @@ include: "rules/sae.smk"
 include: "rules/share.smk"
 
 
+if SONGS:
+
+    include: "rules/songs.smk"
+    include: "rules/demo_songs.smk"
+
+
 rule all:
-    """Everything that the config asks for."""
+    """Every analysis of models that the config asks for (`songs` and `share` are asked for by name)."""
     default_target: True
     input:
         walked("results/activations/{model}/{point}/{stimuli}.json", "activations"),
@@ -49,15 +58,7 @@ rule all:
 
 
 onstart:
-    # these read results alone; weights and sheets may be elsewhere
-    without = ("fit", "gather", "plot", "match", "write", "train_sae")
-    names = {
-        name
-        for job in workflow.dag.needrun_jobs()
-        if not job.rule.name.startswith(without)
-        for name in job.wildcards
-    }
-    problems = places.missing(config, names)
+    problems = places.missing(config, plan.reading(workflow.dag.needrun_jobs()))
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
         problems.append("SLURM: no sbatch here; use a login node, or no profile")
     if problems:

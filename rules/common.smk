@@ -20,6 +20,8 @@ from rasen import config as schema, fingerprint, places, plan, provenance
 from rasen.errors import RasenError
 from rasen.config import GRID
 from rasen.points import linear, parse as parse_point
+from rasen.songs import corpus
+from rasen.songs.corpus import STAGES
 from rasen.stimuli import sheets
 
 
@@ -29,6 +31,8 @@ configfile: "config/config.yaml"
 try:
     config = schema.load(config, HOUSE / "workflow/schemas/config.schema.yaml")
     points = schema.table_of_points(config)
+    SONGS = config.get("songs")
+    BATCHES = corpus.batches(SONGS)
     provenance.adopt("results/.provenance.sqlite", Path(), "--unlock" in sys.argv)
 except RasenError as error:
     raise WorkflowError(str(error)) from None
@@ -40,6 +44,9 @@ SAE_GRID = {key: config["sae"][key] for key in GRID}
 walked = partial(plan.walked, config, points)
 of_saes = partial(plan.of_saes, config, points)
 sae_points = partial(plan.sae_points, config, points)
+of_songs = partial(plan.of_songs, BATCHES)
+song_settings = partial(plan.song_settings, SONGS)
+song_models = partial(places.song_files, config)
 HUB = places.downloads(config)  # folder below resources/models/ -> (hub id, family)
 
 
@@ -51,6 +58,7 @@ wildcard_constraints:
     model="|".join(map(re.escape, MODELS)),
     point="|".join(map(re.escape, points["point"].unique())),
     stimuli="|".join(config["stimuli"]) or "none",
+    batch="[0-9]{5}",
     checkpoint="trained|step-[0-9]+",
     layer="[0-9]+",
 
@@ -88,9 +96,10 @@ def growing(amount):
 
 
 def gpus(wildcards):
-    """1 where the model runs on a GPU."""
+    """1 where the model (or those of the songs) runs on a GPU."""
     found = {"auto": bool(shutil.which("nvidia-smi")), "cuda": True, "cpu": False}
-    return int(found[MODELS[wildcards.model]["device"]])
+    setup = MODELS[wildcards.model] if "model" in wildcards.keys() else SONGS
+    return int(found[setup["device"]])
 
 
 def recipe(*options):
@@ -135,3 +144,8 @@ def corrected(wildcards):
     if parse_point(wildcards.point).kind == "gradient":
         return f"results/gradient/{wildcards.model}/{wildcards.point}.safetensors"
     return []
+
+
+def song_memory(base):
+    """MB of a job over songs: so much, and 10 a second of the longest song, times the attempt."""
+    return growing(base + 10 * int(SONGS["longest"]))

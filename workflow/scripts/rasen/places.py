@@ -6,7 +6,20 @@ from pathlib import Path
 from rasen import points
 
 MANAGED = "resources/models"  # where downloads go
-TRAINED_HERE = f"{MANAGED}/nano"  # the embedded model, its training run inside
+MADE_HERE = {  # folders that a rule makes: the file by which Snakemake knows each
+    f"{MANAGED}/nano": "training.json",  # the embedded model, its training run inside
+    f"{MANAGED}/demo-muq": "model.safetensors",  # small ones to try the songs with
+    f"{MANAGED}/demo-vae": "model.safetensors",
+}
+RECORDINGS_MADE_HERE = "resources/datasets/demo-songs"
+SONG_MODELS = (  # place in the config, what it is
+    ("separate.model", "demucs"),
+    ("align.whisper", "whisper"),
+    ("align.aligners", "aligner"),
+    ("structure.model", "allin1"),
+    ("sketch.model", "muq"),
+    ("latents.model", "vae"),
+)
 _HUB = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 
 
@@ -35,7 +48,8 @@ def made_by_workflow(weights):
     path = folder(weights)
     if hub_id(weights):
         return path
-    return f"{TRAINED_HERE}/training.json" if Path(path).is_relative_to(TRAINED_HERE) else []
+    made = [f"{home}/{file}" for home, file in MADE_HERE.items() if Path(path).is_relative_to(home)]
+    return made[0] if made else []
 
 
 def all_weights(config):
@@ -50,11 +64,35 @@ def all_weights(config):
             yield f"models.{name}.checkpoints.weights", weights, family
 
 
+def song_weights(config):
+    """(place in the config, weights, kind) of every model that the songs need."""
+    songs = config.get("songs")
+    for place, kind in SONG_MODELS if songs else ():
+        part, key = place.split(".")
+        if part == "structure" and songs[part]["backend"] != kind:
+            continue
+        named = songs[part][key]
+        for language, weights in named.items() if isinstance(named, dict) else [("", named)]:
+            yield f"songs.{place}" + f".{language}" * bool(language), weights, kind
+
+
+def song_files(config, part):
+    """What a rule makes or fetches that brings the models of a part of the songs."""
+    named = [w for place, w, _ in song_weights(config) if place.startswith(f"songs.{part}.")]
+    return [file for weights in named if (file := made_by_workflow(weights))]
+
+
+def recordings(paths):
+    """Those of a sheet's files that are there, or that the demo makes; the others' songs are
+    quarantined."""
+    return [p for p in paths if p.startswith(RECORDINGS_MADE_HERE) or (p and Path(p).is_file())]
+
+
 def downloads(config):
-    """{folder name: (hub id, family)} of all that has to come from the hub."""
+    """{folder name: (hub id, family or kind)} of all that has to come from the hub."""
     return {
         Path(folder(weights)).name: (weights, family)
-        for _, weights, family in all_weights(config)
+        for _, weights, family in (*all_weights(config), *song_weights(config))
         if hub_id(weights)
     }
 
@@ -108,10 +146,12 @@ def sheet(stimuli):
 def missing(config, names):
     """Local folders and files that are not there, each with its cure.
 
-    names: the models and stimulus sets that will be read; others may be elsewhere.
+    names: the models and stimulus sets that will be read ("songs": those of the songs as well);
+    others may be elsewhere.
     """
     found = []
-    config = {
+    songs = {"songs": config["songs"]} if "songs" in names else {}
+    config = songs | {
         part: {name: each for name, each in config[part].items() if name in names}
         for part in ("models", "stimuli")
     }
@@ -120,7 +160,7 @@ def missing(config, names):
         if not exists:
             found.append(f"config: {place}: {path} does not exist; {cure}")
 
-    for place, weights, _ in all_weights(config):
+    for place, weights, _ in (*all_weights(config), *song_weights(config)):
         if not hub_id(weights) and not made_by_workflow(weights):
             path = folder(weights)
             need(place, path, Path(path).is_dir(), "give a local checkpoint folder or a hub id")

@@ -6,7 +6,7 @@ from shutil import rmtree
 from rasen.errors import RasenError
 from rasen.places import hub_id
 
-PLAIN = ["*.json", "*.txt", "*.model", "*.tiktoken"]  # configs and tokenizers
+PLAIN = ["*.json", "*.yaml", "*.txt", "*.model", "*.tiktoken"]  # configs and tokenizers
 
 
 def fetch(weights, folder, preferred):

@@ -1,0 +1,29 @@
+"""Acoustic latents of every song of a batch, in step with the sketch."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rasen import command, tables
+from rasen.songs import frames, recording, vae
+from rasen.songs import ledger as ledgers
+
+
+def encode_latents(
+    recordings: Path, songs: Path, settings: dict, device: str, code: str, ledger: Path
+):
+    """Write latents.npy ([T, 64 means and 64 scales]) of each song, and the ledger."""
+
+    def work(model, song, folder):
+        sound = recording.stereo(*recording.read(song.audio), vae.RATE)
+        mean, scale = model.encode(frames.pad(sound, vae.RATE))
+        np.save(folder / "latents.npy", np.hstack([mean, scale]).astype(settings["dtype"]))
+        return {"frames": len(mean)}
+
+    stage = ledgers.Stage("encode_latents", songs, code, settings)
+    todo = ledgers.survivors(songs, recordings)
+    tables.write(stage.run(todo, work, lambda: vae.open_vae(settings["model"], device)), ledger)
+
+
+if __name__ == "__main__":
+    command.run(encode_latents)

@@ -1,0 +1,33 @@
+"""Sketch tokens of every song of a batch, 25 a second."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rasen import command, tables
+from rasen.songs import codebook as codebooks
+from rasen.songs import frames, muq, recording
+from rasen.songs import ledger as ledgers
+
+
+def encode_sketch(
+    recordings: Path, codebook: Path, songs: Path, settings: dict, device: str, code: str,
+    ledger: Path,
+):  # fmt: skip
+    """Write sketch.npy (uint16 [T]) of each song, and the ledger."""
+    book = codebooks.load(codebook)
+
+    def work(model, song, folder):
+        sound = recording.mono(*recording.read(song.audio), muq.RATE)
+        states = model.embed(frames.pad(sound, muq.RATE), settings["layer"], settings["window"])
+        sketch = codebooks.nearest(book, states)
+        np.save(folder / "sketch.npy", sketch)
+        return {"frames": len(sketch), "codes": len(np.unique(sketch))}
+
+    stage = ledgers.Stage("encode_sketch", songs, code, settings | {"codebook": book.hash})
+    todo = ledgers.survivors(songs, recordings)
+    tables.write(stage.run(todo, work, lambda: muq.open_muq(settings["model"], device)), ledger)
+
+
+if __name__ == "__main__":
+    command.run(encode_sketch)

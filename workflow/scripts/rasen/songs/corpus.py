@@ -1,0 +1,64 @@
+"""The sheet of songs: one row a song, checked before any job runs, and dealt into batches."""
+
+import os
+import re
+from pathlib import Path
+
+from rasen.errors import RasenError, one_error
+from rasen.stimuli.sheets import read_sheet
+
+COLUMNS = ("song", "audio", "lyrics", "language", "artist", "structure")
+STAGES = (  # that a song goes through, each with a ledger a batch
+    "measure_recordings",
+    "separate_stems",
+    "align_lyrics",
+    "tag_structure",
+    "write_phonemes",
+    "encode_sketch",
+    "encode_latents",
+)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # it becomes a folder's name
+
+
+def read(sheet):
+    """DataFrame [song, audio, lyrics, language, artist, structure], all text; paths as seen from
+    here. A song without an artist is an artist of its own."""
+    sheet = Path(sheet)
+    table = read_sheet(sheet).astype(str)
+    if lacking := [column for column in ("song", "audio") if column not in table]:
+        raise RasenError(f"{sheet}: has no column {', '.join(lacking)} (found: {', '.join(table)})")
+    problems = [
+        f"line {line}: song '{name}': a name may hold letters, digits and _ . - only"
+        for line, name in enumerate(table["song"], start=2)
+        if not _NAME.fullmatch(name)
+    ]
+    folded = table["song"].str.casefold()  # some disks don't tell A from a
+    problems += [f"song '{name}' occurs twice" for name in table["song"][folded.duplicated()]]
+    problems += [
+        f"line {line}: song '{row.song}' has no audio"
+        for line, row in enumerate(table.itertuples(), start=2)
+        if not row.audio
+    ]
+    if error := one_error(problems, heading=f"{sheet}: the sheet of songs has mistakes:"):
+        raise error
+    table = table.reindex(columns=COLUMNS, fill_value="")
+    for column in ("audio", "lyrics", "structure"):
+        table[column] = [
+            os.path.normpath(sheet.parent / path) if path else "" for path in table[column]
+        ]
+    return table.assign(artist=table["artist"].where(table["artist"] != "", table["song"]))
+
+
+def batches(settings):
+    """{name: rows} of so many songs each, in the sheet's order: new songs below disturb none.
+
+    settings: `songs` of the config, or None. A sheet that is not there gives none (places.missing
+    tells of it, unless results are here that need it no more).
+    """
+    if not settings or not Path(settings["sheet"]).is_file():
+        return {}
+    songs, size = read(settings["sheet"]), settings["batch"]
+    return {
+        f"{start // size:05d}": songs.iloc[start : start + size]
+        for start in range(0, len(songs), size)
+    }

@@ -1,0 +1,170 @@
+"""What training reads: windows of songs with their lyrics, in an order that can be taken up again.
+
+    windows = Windows("results/tables/songs.parquet", seconds=150)
+    order = Order(windows, seed=0, rank=rank, world=world)
+    for place in order:                     # for ever, epoch after epoch
+        window = windows[place]
+    saved = order.state_dict()              # in the checkpoint; order.load_state_dict(saved) goes on
+
+Both fit torch's DataLoader (windows as the dataset, order as the sampler; files are opened by each
+worker itself). There the workers read ahead of the training: save `batch["place"].max() + 1` as the
+position.
+"""
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from rasen import store, tables
+from rasen.errors import RasenError
+from rasen.seeds import generator
+from rasen.songs import phonemes
+from rasen.songs.shards import LATENTS
+
+RATE = 25  # frames a second
+PATCH = 16  # frames that training takes together: every window starts and ends on their bounds
+CACHE = 1 << 26  # bytes of chunks that an open shard remembers
+
+
+class Windows:
+    """Windows of at most `seconds` of the songs of one split.
+
+    A song gives as many windows an epoch as it is long, at least one; where they start is drawn
+    anew each epoch, from seed, epoch and window alone. `windows[place]`: place counts on through
+    the epochs. Shards are looked for beside the index: ../shards/{shard}.h5.
+    """
+
+    def __init__(self, index, split="train", seconds=150.0, seed=0):
+        self.folder = Path(index).parent.parent / "shards"
+        songs = tables.read(index)
+        self.songs = songs[songs["split"] == split].reset_index(drop=True)
+        if self.songs.empty:
+            raise RasenError(f"{index}: has no songs of split '{split}'")
+        self.most = int(seconds * RATE) // PATCH * PATCH  # ASSUME: 150 s are 3744 frames, as public
+        if self.most < PATCH:
+            raise RasenError(f"a window of {seconds} s holds no patch of {PATCH / RATE} s")
+        self.seed = seed
+        shares = np.maximum(1, np.round(self.songs["frames"] / self.most).astype(int))
+        self.owner = np.repeat(np.arange(len(self.songs)), shares)  # the song of each window
+
+    def __len__(self):
+        """Windows an epoch."""
+        return len(self.owner)
+
+    def __getitem__(self, place):
+        """{place, song, start, sketch [T], mean [T, 64], scale [T, 64], tokens, ids}.
+
+        start: seconds from the song's beginning; tokens, ids: the window's lyrics as phonemes.
+        """
+        epoch, index = divmod(int(place), len(self))
+        index = int(_permutation(self.seed, epoch, len(self))[index])
+        song = self.songs.iloc[int(self.owner[index])]
+        frames = min(int(song.frames) // PATCH * PATCH, self.most)
+        free = (int(song.frames) - frames) // PATCH
+        start = PATCH * int(generator(self.seed, "window", epoch, index).integers(free + 1))
+        rows = slice(int(song.offset) + start, int(song.offset) + start + frames)
+        path = str(self.folder / f"{song.shard}.h5")
+        file = _opened(path, os.getpid())
+        latents = file["latents"][rows]
+        tokens, ids = phonemes.sequence(
+            _phonemes(path, song.song), start / RATE, (start + frames) / RATE
+        )
+        return {
+            "place": int(place),
+            "song": song.song,
+            "start": start / RATE,
+            "sketch": file["sketch"][rows],
+            "mean": latents[:, :LATENTS],
+            "scale": latents[:, LATENTS:],
+            "tokens": tokens,
+            "ids": np.array(ids, dtype=np.int32),
+        }
+
+
+class Order:
+    """Places of one rank, without end: rank, rank + world, ... of each epoch.
+
+    Every rank gets equally many of an epoch; those left over at its end are dropped.
+    """
+
+    def __init__(self, windows, rank=0, world=1):
+        if len(windows) < world:
+            raise RasenError(f"{len(windows)} windows for {world} ranks: some would have none")
+        self.windows, self.rank, self.world = windows, rank, world
+        self.position = 0  # places given out so far
+
+    @property
+    def epoch_length(self):
+        """Places of this rank an epoch."""
+        return len(self.windows) // self.world
+
+    def __iter__(self):
+        while True:
+            epoch, step = divmod(self.position, self.epoch_length)
+            self.position += 1
+            yield epoch * len(self.windows) + step * self.world + self.rank
+
+    def position_after(self, place):
+        """The position at which `place` has just been used (a DataLoader reads ahead)."""
+        epoch, inside = divmod(int(place), len(self.windows))
+        return epoch * self.epoch_length + inside // self.world + 1
+
+    def state_dict(self):
+        return {"position": self.position, "windows": len(self.windows), "world": self.world}
+
+    def load_state_dict(self, state):
+        mine = {"windows": len(self.windows), "world": self.world}
+        if mine != {key: state[key] for key in mine}:
+            raise RasenError(f"the saved order is of another corpus or number of ranks: {state}")
+        self.position = state["position"]
+
+
+def collate(windows):
+    """Windows as one batch of arrays, zero-padded at the end; `frames` and `length` say how much
+    is real. {place [b], frames [b], length [b], sketch [b, T], mean, scale [b, T, 64], ids [b, n]}"""
+    batch = {key: _padded([w[key] for w in windows]) for key in ("sketch", "mean", "scale", "ids")}
+    batch["frames"] = np.array([len(w["sketch"]) for w in windows])
+    batch["length"] = np.array([len(w["ids"]) for w in windows])
+    batch["place"] = np.array([w["place"] for w in windows])
+    return batch
+
+
+def _padded(arrays):
+    longest = max(len(array) for array in arrays)
+    whole = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), arrays[0].dtype)
+    for row, array in zip(whole, arrays, strict=True):
+        row[: len(array)] = array
+    return whole
+
+
+@lru_cache(maxsize=2)
+def _permutation(seed, epoch, count):
+    return generator(seed, "epoch", epoch).permutation(count)
+
+
+@lru_cache(maxsize=128)
+def _opened(path, process):
+    """An open shard; one for each process, since HDF5 files don't survive a fork."""
+    if not Path(path).is_file():
+        raise RasenError(f"{path}: no such file; shards lie beside tables/, in ../shards/")
+    file = h5py.File(path, "r", rdcc_nbytes=CACHE)
+    if not file.attrs.get("complete", False):
+        raise RasenError(f"{path}: was never finished; delete it and run snakemake again")
+    return file
+
+
+@lru_cache(maxsize=128)
+def _texts(path):
+    """{song: phonemes as JSON} of a shard."""
+    with store.open_file(path) as file:
+        songs = store.read_table(file, "songs")
+    return dict(zip(songs["song"], songs["phonemes"], strict=True))
+
+
+@lru_cache(maxsize=4096)
+def _phonemes(path, song):
+    return json.loads(_texts(path)[song])

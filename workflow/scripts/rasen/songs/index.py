@@ -1,0 +1,74 @@
+"""The corpus as tables: songs that training may take, and those that fell out, with the reason."""
+
+import numpy as np
+import pandas as pd
+
+from rasen.seeds import generator
+from rasen.songs import duplicates
+from rasen.songs.reasons import REASONS
+
+QUARANTINE = ["song", "stage", "reason", "detail", "meaning", "cure"]
+MEASURES = ["peak", "clipping", "silence", "match_ratio", "score"]  # of stages, kept in the index
+
+
+def build(stages, shards, prints, filters, splits, seed):
+    """(songs, quarantine): one row a song that stayed, one row a song and stage where it fell out.
+
+    stages: {stage: its ledgers' rows}; the first has every song of the sheet
+    shards: DataFrame [song, artist, language, seconds, shard, offset, frames]
+    prints: {song: fingerprint}, in the order of the sheet
+    """
+    out = [
+        {"song": row.song, "stage": stage, "reason": row.reason, "detail": row.detail}
+        for stage, rows in stages.items()
+        for row in rows[rows["outcome"] == "out"].itertuples(index=False)
+    ]
+    songs = shards
+    for rows in stages.values():
+        new = [name for name in MEASURES if name in rows and name not in songs]
+        songs = songs.merge(rows[["song", *new]], on="song", how="left")
+    failed = _filtered(songs, filters)
+    same = duplicates.find(prints) if filters["duplicates"] else {}
+    failed += [
+        (song, "duplicate", f"the same recording as {other}") for song, other in same.items()
+    ]
+    out += [
+        {"song": song, "stage": "index_songs", "reason": reason, "detail": detail}
+        for song, reason, detail in failed
+    ]
+    quarantine = pd.DataFrame(out, columns=["song", "stage", "reason", "detail"])
+    quarantine["meaning"] = [REASONS[reason][0] for reason in quarantine["reason"]]
+    quarantine["cure"] = [REASONS[reason][1] for reason in quarantine["reason"]]
+    order = {song: place for place, song in enumerate(next(iter(stages.values()))["song"])}
+    quarantine = quarantine.sort_values("song", key=lambda s: s.map(order), kind="stable")
+    songs = songs[~songs["song"].isin(quarantine["song"])]
+    songs = songs.assign(split=[split_of(artist, splits, seed) for artist in songs["artist"]])
+    songs = songs.sort_values("song", key=lambda s: s.map(order))
+    return songs.reset_index(drop=True), quarantine[QUARANTINE].reset_index(drop=True)
+
+
+def _filtered(songs, filters):
+    """(song, reason, detail) of each song and filter that it does not pass."""
+    bounds = [  # column, its filter, the reason, whether less is worse
+        ("match_ratio", "match", "low_match", True),
+        ("score", "score", "low_score", True),
+        ("silence", "silence", "silence", False),
+        ("clipping", "clipping", "clipping", False),
+    ]
+    found = []
+    for column, name, reason, least in bounds:
+        bad = songs[column] < filters[name] if least else songs[column] > filters[name]
+        word = "below" if least else "above"
+        found += [
+            (row.song, reason, f"{column} {getattr(row, column):.3g} is {word} {filters[name]:g}")
+            for row in songs[bad].itertuples(index=False)
+        ]
+    return found
+
+
+def split_of(artist, splits, seed):
+    """Split of an artist, drawn from the name: all songs of one stay together, and stay there when
+    the corpus grows."""
+    place = generator(seed, "split", artist.casefold()).random()
+    bounds = np.cumsum([splits["test"], splits["valid"]])
+    return ("test", "valid", "train")[int(np.searchsorted(bounds, place, side="right"))]

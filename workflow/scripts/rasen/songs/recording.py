@@ -1,0 +1,82 @@
+"""Any recording as samples: libsndfile where it can, ffmpeg where it must."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from rasen.audio import resample
+from rasen.songs.reasons import SongError
+
+STEREO = 2
+
+
+def seconds(path):
+    """Length that the file's header tells, or None where only decoding shows it."""
+    try:
+        info = soundfile.info(path)
+    except soundfile.SoundFileError:
+        return None
+    return info.frames / info.samplerate
+
+
+def read(path):
+    """(sound float32 [channels, time], rate) of a whole recording."""
+    path = Path(path)
+    if not path.is_file():
+        raise SongError("missing", f"{path}: no such file")
+    try:
+        sound, rate = _decode(path)
+    except soundfile.SoundFileError as error:
+        sound, rate = _decode_by_ffmpeg(path, error)
+    if not sound.size:
+        raise SongError("unreadable", f"{path}: holds no samples")
+    if not np.isfinite(sound).all():
+        raise SongError("not_finite", f"{path}: holds samples that are not numbers")
+    if not sound.any():
+        raise SongError("silent", f"{path}: every sample is zero")
+    return sound, rate
+
+
+def _decode(path):
+    with soundfile.SoundFile(path) as file:
+        told = file.frames
+        sound = file.read(dtype="float32", always_2d=True)
+        rate = file.samplerate
+    if len(sound) < told - rate:  # an mp3's header may be off by some frames
+        raise SongError(
+            "unreadable",
+            f"{path}: breaks off after {len(sound) / rate:.1f} of {told / rate:.1f} seconds",
+        )
+    return np.ascontiguousarray(sound.T), rate
+
+
+def _decode_by_ffmpeg(path, why):
+    """What libsndfile cannot open (m4a, wma, video files)."""
+    if not shutil.which("ffmpeg"):
+        raise SongError("no_ffmpeg", f"{path}: not a format that needs no ffmpeg ({why})")
+    with tempfile.TemporaryDirectory() as folder:
+        wav = Path(folder) / "decoded.wav"
+        command = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", path, "-vn"]
+        done = subprocess.run(
+            [*command, "-c:a", "pcm_f32le", wav], capture_output=True, text=True, check=False
+        )
+        if done.returncode or not wav.is_file():
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise SongError("unreadable", f"{path}: cannot be decoded ({reason})")
+        return _decode(wav)
+
+
+def stereo(sound, rate, wanted):
+    """[2, time] at the rate `wanted`: mono doubled, more than two channels mixed down."""
+    if len(sound) != STEREO:
+        sound = np.repeat(sound.mean(axis=0, keepdims=True), STEREO, axis=0)
+    return resample(sound, rate, wanted)
+
+
+def mono(sound, rate, wanted):
+    """[time] at the rate `wanted`."""
+    return resample(sound.mean(axis=0), rate, wanted)

@@ -1,0 +1,39 @@
+"""Which moments of the corpus a codebook is trained on."""
+
+import numpy as np
+import pandas as pd
+
+from rasen.errors import RasenError
+from rasen.seeds import generator
+from rasen.songs.frames import RATE
+
+HELD_OUT = 0.1  # share of the songs, at least one
+
+
+def cuts(songs, frames, window, seed):
+    """DataFrame [song, audio, start, seconds, held_out] of windows that hold some `frames` frames.
+
+    songs: DataFrame [song, audio, seconds]. Windows are drawn evenly over the corpus's time, without
+    overlap; held-out ones are of songs of their own.
+    """
+    if len(songs) < 2:  # noqa: PLR2004
+        raise RasenError(
+            f"the codebook wants two songs at least (one is held out), the corpus has {len(songs)}; "
+            "add songs, or name a codebook in songs.sketch.codebook"
+        )
+    rows = [
+        (song.song, song.audio, start, min(window, song.seconds - start))
+        for song in songs.itertuples(index=False)
+        for start in np.arange(0, song.seconds, window)
+        if song.seconds - start >= min(1.0, song.seconds)
+    ]
+    rows = pd.DataFrame(rows, columns=["song", "audio", "start", "seconds"])
+    names = generator(seed, "held out").permutation(songs["song"].to_numpy())
+    held_out = names[: max(1, round(HELD_OUT * len(names)))]
+    order = generator(seed, "cuts").permutation(len(rows))
+    enough = np.searchsorted(np.cumsum(rows["seconds"].to_numpy()[order]) * RATE, frames) + 1
+    chosen = rows.iloc[np.sort(order[:enough])]
+    if chosen["song"].isin(held_out).all() or not chosen["song"].isin(held_out).any():
+        first = rows.groupby("song").head(1)  # a small sample: one window a song at least
+        chosen = pd.concat([chosen, first]).drop_duplicates(["song", "start"])
+    return chosen.assign(held_out=chosen["song"].isin(held_out)).reset_index(drop=True)

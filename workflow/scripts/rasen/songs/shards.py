@@ -1,0 +1,52 @@
+"""Shards: the sketch, latents and phonemes of a batch of songs in one HDF5 file."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rasen import store
+from rasen.errors import RasenError
+
+LATENTS = 64  # channels; a stored row is their means, then their scales
+KEPT = ("song", "artist", "language", "seconds")  # columns of a song that travel in its shard
+
+
+def write(path, songs, folder, **attributes):
+    """One shard: sketch [frames] uint16, latents [frames, 2 * 64], and a table of its songs.
+
+    songs: DataFrame with `song` and KEPT, in the order in which they lie in the file
+    folder: where results/songs/{song}/ are
+    """
+    rows, total = [], 0
+    with store.create(path, **attributes) as writer:
+        for song in songs.itertuples(index=False):
+            home = Path(folder) / song.song
+            sketch, latents = np.load(home / "sketch.npy"), np.load(home / "latents.npy")
+            if len(sketch) != len(latents):
+                raise RasenError(
+                    f"{home}: {len(sketch)} sketch tokens and {len(latents)} latents; "
+                    "delete the folder and run snakemake again"
+                )
+            if not rows:
+                frames = writer.dataset("sketch", None, (), np.uint16)
+                vectors = writer.dataset("latents", None, (2 * LATENTS,), latents.dtype)
+            frames.append(sketch)
+            vectors.append(latents)
+            phonemes = json.loads((home / "phonemes.json").read_text(encoding="utf-8"))
+            kept = {name: getattr(song, name) for name in KEPT}
+            kept["language"] = phonemes["language"]  # found by listening where the sheet is silent
+            phonemes = json.dumps(phonemes, ensure_ascii=False, separators=(",", ":"))
+            rows.append({**kept, "offset": total, "frames": len(sketch), "phonemes": phonemes})
+            total += len(sketch)
+        if rows:
+            writer.table("songs", pd.DataFrame(rows))
+
+
+def contents(path):
+    """The table of a shard's songs, without phonemes; no rows where every song fell out."""
+    with store.open_file(path) as file:
+        if "songs" not in file:
+            return pd.DataFrame(columns=[*KEPT, "offset", "frames"])
+        return store.read_table(file, "songs").drop(columns="phonemes")

@@ -1,0 +1,39 @@
+"""Train the codebook of the sketch on a sample of the corpus."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from rasen import command, store, tables
+from rasen.songs import codebook as codebooks
+from rasen.songs import frames, muq, recording, sample
+
+
+def train_codebook(
+    recordings: Path, settings: dict, seed: int, device: str, codebook: Path, report: Path
+):
+    """Write the codebook and what it is like: held-out error, dead codes, entropy."""
+    songs = tables.read(recordings)
+    cuts = sample.cuts(
+        songs[songs["outcome"] == "ok"], settings["sample"], settings["window"], seed
+    )
+    model = muq.open_muq(settings["model"], device)
+    parts = {True: [], False: []}
+    for cut in tqdm(list(cuts.itertuples(index=False)), "listening", disable=None):
+        sound = recording.mono(*recording.read(cut.audio), muq.RATE)
+        at = round(cut.start * muq.RATE)
+        sound = sound[at : at + round(cut.seconds * muq.RATE)]
+        states = model.embed(frames.pad(sound, muq.RATE), settings["layer"], settings["window"])
+        parts[cut.held_out].append(states[: round(cut.seconds * frames.RATE)])
+    made, told = codebooks.train(
+        np.concatenate(parts[False]), np.concatenate(parts[True]), settings, seed, device
+    )
+    codebooks.save(made, codebook)
+    told |= {"songs": len(cuts["song"].unique())}
+    store.write_text(report, json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    command.run(train_codebook)
