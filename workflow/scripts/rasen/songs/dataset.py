@@ -4,11 +4,11 @@
     order = Order(windows, seed=0, rank=rank, world=world)
     for place in order:                     # for ever, epoch after epoch
         window = windows[place]
-    saved = order.state_dict()              # in the checkpoint; order.load_state_dict(saved) goes on
+    saved = order.state_dict()              # for order.load_state_dict(saved), which goes on there
 
 Both fit torch's DataLoader (windows as the dataset, order as the sampler; files are opened by each
-worker itself). There the workers read ahead of the training: save `batch["place"].max() + 1` as the
-position.
+worker itself). Its workers read ahead of the training: the place in its order is then
+`order.position_after(place)` of the last window that was used.
 """
 
 import json
@@ -124,8 +124,8 @@ class Order:
 
 
 def collate(windows):
-    """Windows as one batch of arrays, zero-padded at the end; `frames` and `length` say how much
-    is real. {place [b], frames [b], length [b], sketch [b, T], mean, scale [b, T, 64], ids [b, n]}"""
+    """{place [b], frames [b], length [b], sketch [b, T], mean [b, T, 64], scale [b, T, 64],
+    ids [b, n]}: windows as one batch, zeros after the `frames` and `length` that are real."""
     batch = {key: _padded([w[key] for w in windows]) for key in ("sketch", "mean", "scale", "ids")}
     batch["frames"] = np.array([len(w["sketch"]) for w in windows])
     batch["length"] = np.array([len(w["ids"]) for w in windows])

@@ -46,7 +46,7 @@ class Stage:
                 row = dict.fromkeys(COLUMNS, "") | {"song": song.song, "key": key, "outcome": "ok"}
                 worked += 1
                 try:
-                    row |= self._make(song, lambda folder, at=song: work(tools[0], at, folder))
+                    row |= self._make(tools[0], song, work)
                 except SongError as error:
                     row |= {"outcome": "out", "reason": error.reason, "detail": str(error)}
                 except (RasenError, OSError, MemoryError):
@@ -64,7 +64,7 @@ class Stage:
             raise RasenError(f"{self.name}: every song failed, the first with {unforeseen[0]}")
         return pd.DataFrame(rows, columns=None if rows else COLUMNS)
 
-    def _make(self, song, work):
+    def _make(self, tools, song, work):
         """Let `work` fill a folder, then move its files to the song's; its measures."""
         home = self.folder / song.song
         partial = home / f".{self.name}.partial"
@@ -72,7 +72,7 @@ class Stage:
         self._forget(song.song)
         partial.mkdir(parents=True)
         try:
-            measures = work(partial) or {}
+            measures = work(tools, song, partial) or {}
             files = sorted(partial.iterdir())
             sizes = {file.name: file.stat().st_size for file in files}
             for file in files:
@@ -85,7 +85,7 @@ class Stage:
         return self.folder / song / f".{self.name}.json"
 
     def _receipt(self, song, key):
-        """The row of an earlier run that still holds, or None. Unforeseen errors are tried again."""
+        """The row of an earlier run that still holds, or None (unforeseen errors are tried again)."""
         try:
             row = json.loads(self._path(song).read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):

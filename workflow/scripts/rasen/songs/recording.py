@@ -12,6 +12,7 @@ from rasen.audio import resample
 from rasen.songs.reasons import SongError
 
 STEREO = 2
+UNSIZED = (0, 0xFFFFFFFF)  # what a RIFF header says that was written before its sound
 
 
 def seconds(path):
@@ -42,6 +43,7 @@ def read(path):
 
 
 def _decode(path):
+    _refuse_cut_wav(path)
     with soundfile.SoundFile(path) as file:
         told = file.frames
         sound = file.read(dtype="float32", always_2d=True)
@@ -54,9 +56,21 @@ def _decode(path):
     return np.ascontiguousarray(sound.T), rate
 
 
+def _refuse_cut_wav(path):
+    """libsndfile reads a WAV file that breaks off as if it were meant to end there."""
+    with open(path, "rb") as file:
+        head = file.read(8)
+    if head[:4] == b"RIFF":
+        told, size = int.from_bytes(head[4:], "little"), path.stat().st_size
+        if told not in UNSIZED and told + 8 > size + 1:  # a pad byte may be left out
+            raise SongError("unreadable", f"{path}: breaks off after {size} of {told + 8} bytes")
+
+
 def _decode_by_ffmpeg(path, why):
     """What libsndfile cannot open (m4a, wma, video files)."""
     if not shutil.which("ffmpeg"):
+        if path.suffix[1:].upper() in soundfile.available_formats():
+            raise SongError("unreadable", f"{path}: cannot be decoded ({why})")
         raise SongError("no_ffmpeg", f"{path}: not a format that needs no ffmpeg ({why})")
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "decoded.wav"

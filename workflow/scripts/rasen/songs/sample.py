@@ -13,13 +13,13 @@ HELD_OUT = 0.1  # share of the songs, at least one
 def cuts(songs, frames, window, seed):
     """DataFrame [song, audio, start, seconds, held_out] of windows that hold some `frames` frames.
 
-    songs: DataFrame [song, audio, seconds]. Windows are drawn evenly over the corpus's time, without
-    overlap; held-out ones are of songs of their own.
+    songs: DataFrame [song, audio, seconds]. Windows are drawn evenly over the corpus's time and
+    do not overlap; held-out ones are of songs of their own.
     """
-    if len(songs) < 2:  # noqa: PLR2004
+    if len(songs) < 2:
         raise RasenError(
-            f"the codebook wants two songs at least (one is held out), the corpus has {len(songs)}; "
-            "add songs, or name a codebook in songs.sketch.codebook"
+            f"the codebook wants two songs at least (one is held out), there are {len(songs)}; add "
+            "songs, or name a codebook in songs.sketch.codebook"
         )
     rows = [
         (song.song, song.audio, start, min(window, song.seconds - start))

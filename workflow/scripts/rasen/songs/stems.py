@@ -16,7 +16,7 @@ FULL = 1 - 2.0**-23  # the loudest sample of 24 bits
 
 
 def open_separator(settings, device):
-    """A demucs.api.Separator of the bag in a local folder (settings: model, overlap, shifts, ...)."""
+    """A demucs.api.Separator of the bag in the folder settings["model"] (and overlap, shifts)."""
     from demucs.api import Separator
 
     folder = Path(settings["model"])
@@ -24,7 +24,7 @@ def open_separator(settings, device):
     if len(bags) != 1:
         raise RasenError(
             f"{folder}: wants one .yaml file that names the models of a Demucs bag, found "
-            f"{len(bags)}; give songs.separate.model such a folder, or the hub id adefossez/HTDemucs"
+            f"{len(bags)}; name such a folder, or adefossez/HTDemucs, in songs.separate.model"
         )
     bag = yaml.safe_load(bags[0].read_text(encoding="utf-8"))
 

@@ -1,0 +1,149 @@
+"""Recordings of every kind, the sheet of songs, and which recordings are the same."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from rasen.errors import RasenError
+from rasen.songs import corpus, duplicates, listening, recording
+from rasen.songs.reasons import SongError
+from rasen.stimuli.melodies import melody
+
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def music():
+    """Half a minute of stereo [2, time]."""
+    left, right = (melody(np.random.default_rng(seed), 30, RATE) for seed in (1, 2))
+    return np.stack([left, 0.5 * left + 0.5 * right])
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.wav", {"subtype": "FLOAT"}),
+        ("a.wav", {"subtype": "PCM_24"}),
+        ("a.flac", {}),
+        ("a.mp3", {}),
+        ("a.ogg", {}),
+        ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
+        ("a.aiff", {}),
+    ],
+)
+def test_formats(tmp_path, music, name, options):
+    path = tmp_path / name
+    sound, rate = (music, RATE) if "opus" not in name else (music[:, : 48000 * 10], 48000)
+    soundfile.write(path, sound.T, rate, **options)
+    read, found = recording.read(path)
+    assert (read.shape[0], found, read.dtype) == (2, rate, np.float32)
+    assert abs(read.shape[1] - sound.shape[1]) < 0.1 * rate
+    assert recording.seconds(path) == pytest.approx(sound.shape[1] / rate, abs=0.1)
+
+
+def test_mono_and_8_khz_become_what_a_stage_wants(tmp_path, music):
+    path = tmp_path / "phone.wav"
+    soundfile.write(path, music[0, ::4][: 8000 * 5], 8000)
+    sound, rate = recording.read(path)
+    stereo = recording.stereo(sound, rate, 48000)
+    assert stereo.shape == (2, 48000 * 5)
+    assert (stereo[0] == stereo[1]).all()
+    assert recording.mono(sound, rate, 24000).shape == (24000 * 5,)
+
+
+def refused(path):
+    with pytest.raises(SongError) as caught:
+        recording.read(path)
+    return caught.value.reason
+
+
+def test_each_bad_recording_has_its_reason(tmp_path, music):
+    bad = {
+        "unreadable": lambda path: path.write_bytes(b"\xff\xfb\x90no mp3 at all" * 99),
+        "silent": lambda path: soundfile.write(path, np.zeros((RATE, 2)), RATE),
+        "not_finite": lambda path: soundfile.write(
+            path, np.where(np.arange(RATE) == 9, np.nan, 0.1), RATE, "FLOAT"
+        ),
+        "missing": lambda path: None,
+    }
+    for reason, make in bad.items():
+        path = tmp_path / (reason + (".mp3" if reason == "unreadable" else ".wav"))
+        make(path)
+        assert refused(path) == reason
+    empty = tmp_path / "empty.wav"
+    empty.write_bytes(b"")
+    assert refused(empty) == "unreadable"
+    for name in ("cut.flac", "cut.mp3", "cut.wav"):
+        path = tmp_path / name
+        soundfile.write(path, music.T, RATE)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+        assert refused(path) == "unreadable", name
+
+
+def test_without_ffmpeg_its_formats_are_told(tmp_path, monkeypatch):
+    path = tmp_path / "a.m4a"
+    path.write_bytes(b"\0\0\0\x20ftypM4A " * 100)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert refused(path) == "no_ffmpeg"
+
+
+def test_level_clipping_and_silence(music):
+    sound = np.concatenate([music / np.abs(music).max(), np.zeros_like(music)], axis=1)
+    found = listening.measures(sound, RATE)
+    assert found["seconds"] == pytest.approx(60)
+    assert found["silence"] == pytest.approx(0.5, abs=0.02)
+    assert found["clipping"] == 0  # a single sample at full scale is a peak, not clipping
+    loud = listening.measures(np.clip(4 * sound, -1, 1), RATE)
+    assert loud["clipping"] > 0.05
+    held = np.zeros((1, 1000), np.float32)
+    held[0, 10:13], held[0, 50:52] = 1, -1
+    assert listening.measures(held, 1000)["clipping"] == pytest.approx(0.003)
+
+
+def test_the_same_recording_is_known_again(tmp_path, music):
+    sounds = {"first": (music, RATE)}
+    for seed in range(3, 8):
+        sounds[f"other{seed}"] = (melody(np.random.default_rng(seed), 30, RATE)[None], RATE)
+    soundfile.write(tmp_path / "a.mp3", music.T, RATE)
+    sounds["mp3"] = recording.read(tmp_path / "a.mp3")
+    sounds["phone"] = (recording.mono(0.2 * music[:, 3 * RATE + 777 :], RATE, 8000)[None], 8000)
+    noise = np.random.default_rng(0).normal(0, 0.01, music.shape).astype(np.float32)
+    sounds["noisy"] = (music + noise, RATE)
+    sounds["short"] = (music[:, :1000], RATE)
+    prints = {name: listening.fingerprint(*sound) for name, sound in sounds.items()}
+    assert duplicates.find(prints) == dict.fromkeys(("mp3", "phone", "noisy"), "first")
+
+
+def test_chance_makes_no_duplicates():
+    rng = np.random.default_rng(0)
+    prints = {i: rng.integers(0, 2**32, 3000, dtype=np.uint32) for i in range(300)}
+    prints |= {f"silent{i}": np.zeros(3000, np.uint32) for i in range(80)}
+    assert duplicates.find(prints) == {}
+
+
+def test_a_sheet_is_read_with_paths_from_its_folder(tmp_path):
+    sheet = tmp_path / "songs.tsv"
+    sheet.write_text("song\taudio\tlyrics\na\t../x/a.mp3\ta.txt\nb\tb.wav\t\n")
+    table = corpus.read(sheet)
+    assert list(table) == list(corpus.COLUMNS)
+    assert table["audio"].tolist() == [str(tmp_path.parent / "x/a.mp3"), str(tmp_path / "b.wav")]
+    assert table["lyrics"].tolist() == [str(tmp_path / "a.txt"), ""]
+    assert table["artist"].tolist() == ["a", "b"]  # nobody named: each its own
+    parts = corpus.batches({"sheet": str(sheet), "batch": 1})
+    assert {name: rows["song"].tolist() for name, rows in parts.items()} == {
+        "00000": ["a"], "00001": ["b"],
+    }  # fmt: skip
+    assert corpus.batches({"sheet": str(tmp_path / "none.tsv"), "batch": 1}) == {}
+    assert corpus.batches(None) == {}
+
+
+def test_every_mistake_in_a_sheet_is_told(tmp_path):
+    sheet = tmp_path / "songs.tsv"
+    sheet.write_text("song\taudio\n../a\tx.wav\nb\t\nC\tx.wav\nc\tx.wav\n")
+    with pytest.raises(RasenError) as caught:
+        corpus.read(sheet)
+    for part in ("'../a': a name may hold", "song 'b' has no audio", "song 'c' occurs twice"):
+        assert part in str(caught.value)
+    sheet.write_text("name\tfile\na\tb\n")
+    with pytest.raises(RasenError, match="has no column song, audio"):
+        corpus.read(sheet)
