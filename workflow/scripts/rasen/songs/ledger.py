@@ -85,7 +85,7 @@ class Stage:
         return self.folder / song / f".{self.name}.json"
 
     def _receipt(self, song, key):
-        """The row of an earlier run that still holds, or None (unforeseen errors are tried again)."""
+        """The row of an earlier run that still holds, or None (errors are tried again)."""
         try:
             row = json.loads(self._path(song).read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
