@@ -26,7 +26,10 @@ def sing(line, language, **voice):
     at = np.cumsum([0] + [len(spoken) + 1 for _, spoken in words])[:-1].tolist()
     onset = {place: sample / RATE for place, sample in events}
     starts = [onset[place] for place in at]  # a KeyError: espeak ran two words together
-    ends = [*starts[1:], (np.flatnonzero(np.abs(sound) > QUIET * np.abs(sound).max())[-1] + 1) / RATE]
+    ends = [
+        *starts[1:],
+        (np.flatnonzero(np.abs(sound) > QUIET * np.abs(sound).max())[-1] + 1) / RATE,
+    ]
     timed = [
         {"word": shown, "start": start, "end": end}
         for (shown, _), start, end in zip(words, starts, ends, strict=True)
@@ -42,7 +45,9 @@ def song(name):
     sections, lines = [], []
     for index, key in enumerate(plan.form):
         label, start = key.split()[0], index * section
-        sections.append({"start": round(start, 3), "end": round(start + section, 3), "label": label})
+        sections.append(
+            {"start": round(start, 3), "end": round(start + section, 3), "label": label}
+        )
         for half, line in enumerate(plan.words.get(key, ())):
             begin = start + half * section / 2 + plan.beat
             pitch = plan.pitch + HIGHER * (label == "chorus")
@@ -55,7 +60,12 @@ def song(name):
                 for w in words
             ]
             lines.append(
-                {"text": line, "section": index, "start": words[0]["start"], "end": words[-1]["end"]}
+                {
+                    "text": line,
+                    "section": index,
+                    "start": words[0]["start"],
+                    "end": words[-1]["end"],
+                }
                 | {"words": words}
             )
     truth = {"song": name, "language": plan.language, "seconds": len(sound) / RATE}
@@ -82,7 +92,11 @@ def main():
     for name in SONGS:
         sound, truth = song(name)
         soundfile.write(
-            ROOT / f"vocals/{name}.ogg", sound, RATE, format="OGG", subtype="VORBIS",
+            ROOT / f"vocals/{name}.ogg",
+            sound,
+            RATE,
+            format="OGG",
+            subtype="VORBIS",
             compression_level=0.6,
         )
         text = json.dumps(truth, ensure_ascii=False, indent=1) + "\n"

@@ -6,18 +6,17 @@ kana, Chinese characters as pinyin with tones.
 
 from typing import NamedTuple
 
+PINYIN = """
+    月:yue4 光:guang1 照:zhao4 在:zai4 小:xiao3 河:he2 上:shang4 夜:ye4 风:feng1 轻:qing1
+    吹:chui1 过:guo4 来:lai2 我:wo3 唱:chang4 一:yi4 首:shou3 歌:ge1 给:gei3 你:ni3
+    请:qing3 和:he2 起:qi3 飞:fei1 高:gao1 山:shan1 之:zhi1 有:you3 白:bai2 云:yun2
+    大:da4 海:hai3 那:na4 边:bian1 是:shi4 家:jia1 天:tian1 花:hua1 开:kai1 心:xin1
+"""
 SPOKEN = {
     "ja": {"月": "つき", "山": "やま", "を": "お"},
-    "zh": dict(
-        pair.split(":")
-        for pair in """
-        月:yue4 光:guang1 照:zhao4 在:zai4 小:xiao3 河:he2 上:shang4 夜:ye4 风:feng1 轻:qing1
-        吹:chui1 过:guo4 来:lai2 我:wo3 唱:chang4 一:yi4 首:shou3 歌:ge1 给:gei3 你:ni3
-        请:qing3 和:he2 起:qi3 飞:fei1 高:gao1 山:shan1 之:zhi1 有:you3 白:bai2 云:yun2
-        大:da4 海:hai3 那:na4 边:bian1 是:shi4 家:jia1 天:tian1 花:hua1 开:kai1 心:xin1
-        """.split()
-    ),
+    "zh": dict(pair.split(":") for pair in PINYIN.split()),
 }
+VOICES = {"en": "en-us", "ja": "ja", "zh": "cmn-latn-pinyin"}
 
 
 class Song(NamedTuple):
@@ -35,9 +34,18 @@ SONGS = {
         0.5,
         ("intro", "verse 1", "chorus", "verse 2", "chorus", "outro"),
         {
-            "verse 1": ("over the river the morning is gold", "down by the water my story is told"),
-            "chorus": ("sing with me river and carry me home", "under the silver moon never alone"),
-            "verse 2": ("over the mountain the evening is blue", "here near the valley I wait for you"),
+            "verse 1": (
+                "over the river the morning is gold",
+                "down by the water my story is told",
+            ),
+            "chorus": (
+                "sing with me river and carry me home",
+                "under the silver moon never alone",
+            ),
+            "verse 2": (
+                "over the mountain the evening is blue",
+                "here near the valley I wait for you",
+            ),
         },
         speed=112,
         pitch=45,
@@ -68,7 +76,6 @@ SONGS = {
         pitch=50,
     ),
 }
-VOICES = {"en": "en-us", "ja": "ja", "zh": "cmn-latn-pinyin"}
 
 
 def spell(line, language):
@@ -79,8 +86,15 @@ def spell(line, language):
 
 def lines(language):
     """Every different line of a language's songs."""
-    return sorted({line for song in SONGS.values() if song.language == language
-                   for section in song.words.values() for line in section})
+    return sorted(
+        {
+            line
+            for song in SONGS.values()
+            if song.language == language
+            for section in song.words.values()
+            for line in section
+        }
+    )
 
 
 def lexicon(language):
