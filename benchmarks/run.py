@@ -23,8 +23,9 @@ import sizes
 import torch
 
 from rasen import activations, inputs
+from rasen.device import pick_device
 from rasen.families import open_family
-from rasen.families.walk import initial_tensors, pick_device
+from rasen.families.walk import initial_tensors
 from rasen.weights.checkpoint import Lazy
 from rasen.weights.fill import blend_in, copy_in, slots
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from rasen import command, tables
-from rasen.families.walk import open_at, pick_device
+from rasen.device import pick_device
+from rasen.families.walk import open_at
 from rasen.gradient import correct
 from rasen.inputs import Inputs
 from rasen.weights.checkpoint import save

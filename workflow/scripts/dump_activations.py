@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rasen import activations as stage
 from rasen import command, fingerprint, store
-from rasen.families.walk import open_at, pick_device
+from rasen.device import pick_device
+from rasen.families.walk import open_at
 from rasen.inputs import Inputs
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from rasen import command, tables
-from rasen.songs import frames, recording, vae
+from rasen.device import pick_device
+from rasen.songs import frames, oobleck, recording, vae
 from rasen.songs import ledger as ledgers
 
 
@@ -15,14 +16,16 @@ def encode_latents(
     """Write latents.npy ([T, 64 means and 64 scales]) of each song, and the ledger."""
 
     def work(model, song, folder):
-        sound = recording.stereo(*recording.read(song.audio), vae.RATE)
-        mean, scale = model.encode(frames.pad(sound, vae.RATE))
+        sound = recording.stereo(*recording.read(song.audio), oobleck.RATE)
+        mean, scale = model.encode(frames.pad(sound, oobleck.RATE))
         np.save(folder / "latents.npy", np.hstack([mean, scale]).astype(settings["dtype"]))
         return {"frames": len(mean)}
 
     stage = ledgers.Stage("encode_latents", songs, code, settings)
     todo = ledgers.survivors(songs, recordings)
-    tables.write(stage.run(todo, work, lambda: vae.open_vae(settings["model"], device)), ledger)
+    tables.write(
+        stage.run(todo, work, lambda: vae.open_vae(settings["model"], pick_device(device))), ledger
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rasen import command, tables
+from rasen import command, fingerprint, tables
+from rasen.device import pick_device
 from rasen.songs import codebook as codebooks
 from rasen.songs import frames, muq, recording
 from rasen.songs import ledger as ledgers
@@ -20,13 +21,17 @@ def encode_sketch(
     def work(model, song, folder):
         sound = recording.mono(*recording.read(song.audio), muq.RATE)
         states = model.embed(frames.pad(sound, muq.RATE), settings["layer"], settings["window"])
-        sketch = codebooks.nearest(book, states)
+        sketch = codebooks.nearest(book, states, device=pick_device(device))
         np.save(folder / "sketch.npy", sketch)
         return {"frames": len(sketch), "codes": len(np.unique(sketch))}
 
-    stage = ledgers.Stage("encode_sketch", songs, code, settings | {"codebook": book.hash})
+    stage = ledgers.Stage(
+        "encode_sketch", songs, code, settings | {"codes": fingerprint.file(codebook)}
+    )
     todo = ledgers.survivors(songs, recordings)
-    tables.write(stage.run(todo, work, lambda: muq.open_muq(settings["model"], device)), ledger)
+    tables.write(
+        stage.run(todo, work, lambda: muq.open_muq(settings["model"], pick_device(device))), ledger
+    )
 
 
 if __name__ == "__main__":

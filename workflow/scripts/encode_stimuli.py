@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from rasen import command, fingerprint, tables
+from rasen.device import pick_device
 from rasen.encoding import encode
 from rasen.families import open_family
-from rasen.families.walk import pick_device
 
 
 def encode_stimuli(recipe: dict, clips: Path, certificate: Path, inputs: Path, device: str):

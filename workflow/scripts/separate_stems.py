@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rasen import command, tables
+from rasen.device import pick_device
 from rasen.songs import ledger as ledgers
 from rasen.songs import recording, stems
 
@@ -19,7 +20,9 @@ def separate_stems(
 
     stage = ledgers.Stage("separate_stems", songs, code, settings)
     todo = ledgers.survivors(songs, recordings)
-    tables.write(stage.run(todo, work, lambda: stems.open_separator(settings, device)), ledger)
+    tables.write(
+        stage.run(todo, work, lambda: stems.open_separator(settings, pick_device(device))), ledger
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from rasen import command, store, tables
+from rasen.device import pick_device
 from rasen.songs import codebook as codebooks
 from rasen.songs import frames, muq, recording, sample
 
@@ -19,7 +20,7 @@ def train_codebook(
     cuts = sample.cuts(
         songs[songs["outcome"] == "ok"], settings["sample"], settings["window"], seed
     )
-    model = muq.open_muq(settings["model"], device)
+    model = muq.open_muq(settings["model"], pick_device(device))
     parts = {True: [], False: []}
     for cut in tqdm(list(cuts.itertuples(index=False)), "listening", disable=None):
         sound = recording.mono(*recording.read(cut.audio), muq.RATE)
@@ -27,11 +28,13 @@ def train_codebook(
         sound = sound[at : at + round(cut.seconds * muq.RATE)]
         states = model.embed(frames.pad(sound, muq.RATE), settings["layer"], settings["window"])
         parts[cut.held_out].append(states[: round(cut.seconds * frames.RATE)])
-    made, told = codebooks.train(
-        np.concatenate(parts[False]), np.concatenate(parts[True]), settings, seed, device
-    )
-    codebooks.save(made, codebook)
-    told |= {"songs": len(cuts["song"].unique())}
+    book, told = codebooks.train(
+        np.concatenate(parts[False]), np.concatenate(parts[True]), settings["codes"],
+        settings["iterations"], seed, settings["method"], pick_device(device),
+        {"model": settings["model"], "layer": settings["layer"]},
+    )  # fmt: skip
+    codebooks.save(book, codebook)
+    told |= {"songs": len(cuts["song"].unique()), "layer": settings["layer"]}
     store.write_text(report, json.dumps(told, indent=1) + "\n")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from rasen import command, store
-from rasen.families.walk import pick_device
+from rasen.device import pick_device
 from rasen.sae import train
 
 

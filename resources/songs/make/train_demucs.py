@@ -1,8 +1,9 @@
-"""Train the separator: a small HTDemucs, saved as a local repository of Demucs.
+"""Train the separator: a small HTDemucs, saved as a bag of Demucs, which opens it from a folder.
 
 It hears spoken lines over accompaniments of other seeds; all that is not voice goes to `other`.
 """
 
+import json
 import sys
 import time
 from fractions import Fraction
@@ -13,7 +14,7 @@ import torch
 import yaml
 from data import band, crop, utterance
 from demucs.htdemucs import HTDemucs
-from demucs.states import get_state, save_with_checksum
+from safetensors.torch import save_file
 
 from rasen.seeds import generator
 from rasen.songs.demo.compose import RATE
@@ -40,15 +41,22 @@ def example(rng, voices, bands):
 
 
 def save(model, folder):
-    """`tiny.yaml` and the weights beside it, half precision, named by their checksum."""
+    """`tiny.yaml` and the weights beside it in Demucs' safetensors form, half precision."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.th"):
-        old.unlink()
     args, kwargs = model._init_args_kwargs
-    package = {"klass": type(model), "args": args, "kwargs": kwargs}
-    package |= {"state": get_state(model, None, half=True), "training_args": {}}
-    save_with_checksum(package, folder / f"{SIGNATURE}.th")
+    state = {name: value.half().contiguous() for name, value in model.state_dict().items()}
+    metadata = {
+        "klass": f"{type(model).__module__}.{type(model).__name__}",
+        "args": json.dumps(args),
+        "kwargs": json.dumps(kwargs, default=fraction),
+    }
+    save_file(state, folder / f"{SIGNATURE}.safetensors", metadata=metadata)
     (folder / "tiny.yaml").write_text(yaml.safe_dump({"models": [SIGNATURE]}))
+
+
+def fraction(number):
+    """How Demucs writes a Fraction as JSON."""
+    return {"_type": "fraction", "numerator": number.numerator, "denominator": number.denominator}
 
 
 def main():

@@ -2,10 +2,7 @@
 
 from functools import partial
 
-import torch
-
 from rasen import points
-from rasen.errors import RasenError
 from rasen.families import open_family
 from rasen.weights import checkpoint as checkpoints
 from rasen.weights.checkpoint import Lazy
@@ -67,15 +64,3 @@ def initial_tensors(family, initial, trained=None):
         name: Lazy(shape, partial(draw, laws[name], shape, seed, name))
         for name, shape in shapes.items()
     }
-
-
-def pick_device(wanted):
-    """The torch device for `auto`, `cpu` or `cuda`."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise RasenError(
-            "device: 'cuda' is asked for, but torch sees no GPU here; set device: auto, or run "
-            "where there is one"
-        )
-    return wanted
