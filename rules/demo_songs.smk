@@ -28,7 +28,7 @@ rule make_demo_models:
     """A small MuQ and a small stable-audio VAE, their weights drawn at random."""
     output:
         muq="resources/models/demo-muq/model.safetensors",
-        vae="resources/models/demo-vae/model.safetensors",
+        vae="resources/models/demo-vae/vae.safetensors",
     log:
         "logs/make_demo_models.log",
     conda:

@@ -21,11 +21,12 @@ def encode_latents(
         np.save(folder / "latents.npy", np.hstack([mean, scale]).astype(settings["dtype"]))
         return {"frames": len(mean)}
 
+    def open_model():
+        return vae.open_vae(settings["model"], pick_device(device))
+
     stage = ledgers.Stage("encode_latents", songs, code, settings)
     todo = ledgers.survivors(songs, recordings)
-    tables.write(
-        stage.run(todo, work, lambda: vae.open_vae(settings["model"], pick_device(device))), ledger
-    )
+    tables.write(stage.run(todo, work, open_model), ledger)
 
 
 if __name__ == "__main__":

@@ -25,13 +25,13 @@ def encode_sketch(
         np.save(folder / "sketch.npy", sketch)
         return {"frames": len(sketch), "codes": len(np.unique(sketch))}
 
-    stage = ledgers.Stage(
-        "encode_sketch", songs, code, settings | {"codes": fingerprint.file(codebook)}
-    )
+    def open_model():
+        return muq.open_muq(settings["model"], pick_device(device))
+
+    version = settings | {"codes": fingerprint.file(codebook)}
+    stage = ledgers.Stage("encode_sketch", songs, code, version)
     todo = ledgers.survivors(songs, recordings)
-    tables.write(
-        stage.run(todo, work, lambda: muq.open_muq(settings["model"], pick_device(device))), ledger
-    )
+    tables.write(stage.run(todo, work, open_model), ledger)
 
 
 if __name__ == "__main__":

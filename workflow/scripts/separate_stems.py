@@ -18,11 +18,12 @@ def separate_stems(
         vocals, accompaniment = stems.separate(separator, sound, rate, song.song)
         return stems.write(folder, vocals, accompaniment, separator.samplerate, settings["format"])
 
+    def open_model():
+        return stems.open_separator(settings, pick_device(device))
+
     stage = ledgers.Stage("separate_stems", songs, code, settings)
     todo = ledgers.survivors(songs, recordings)
-    tables.write(
-        stage.run(todo, work, lambda: stems.open_separator(settings, pick_device(device))), ledger
-    )
+    tables.write(stage.run(todo, work, open_model), ledger)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ MANAGED = "resources/models"  # where downloads go
 MADE_HERE = {  # folders that a rule makes: the file by which Snakemake knows each
     f"{MANAGED}/nano": "training.json",  # the embedded model, its training run inside
     f"{MANAGED}/demo-muq": "model.safetensors",  # small ones to try the songs with
-    f"{MANAGED}/demo-vae": "model.safetensors",
+    f"{MANAGED}/demo-vae": "vae.safetensors",
 }
 RECORDINGS_MADE_HERE = "resources/datasets/demo-songs"
 SONG_MODELS = (  # place in the config, what it is
