@@ -83,7 +83,7 @@ rule align_lyrics:
         settings=song_settings("align"),
         code=code("align_lyrics.py", "songs"),
     shell:
-        "rasen songs align_lyrics.py --recordings {input.recordings} --stems {input.stems}"
+        "rasen songs align_lyrics.py --recordings {input.recordings} --stem-ledger {input.stems}"
         " --songs results/songs --settings {params.settings:q} --device {resources.device}"
         " --code {params.code} --ledger {output.ledger} > {log} 2>&1"
 
@@ -107,14 +107,15 @@ rule tag_structure:
     resources:
         mem_mb=song_memory(2000),
         runtime=growing(SONGS["runtime"]),
+        device=SONGS["device"],
     params:
         env=STRUCTURE_ENV,
         settings=song_settings("structure"),
         code=code("tag_structure.py", STRUCTURE_ENV),
     shell:
-        "rasen {params.env} tag_structure.py --recordings {input.recordings} --stems {input.stems}"
-        " --lyrics {input.lyrics} --songs results/songs --settings {params.settings:q}"
-        " --code {params.code} --ledger {output.ledger} > {log} 2>&1"
+        "rasen {params.env} tag_structure.py --recordings {input.recordings} --stem-ledger {input.stems}"
+        " --lyrics-ledger {input.lyrics} --songs results/songs --settings {params.settings:q}"
+        " --device {resources.device} --code {params.code} --ledger {output.ledger} > {log} 2>&1"
 
 
 rule write_phonemes:

@@ -1,0 +1,49 @@
+"""Find the known lyrics of every song of a batch in its vocals."""
+
+import json
+from pathlib import Path
+
+from rasen import command, fingerprint, tables
+from rasen.device import pick_device
+from rasen.songs import align, lyrics, recording, stems
+from rasen.songs import ledger as ledgers
+from rasen.songs.reasons import SongError
+
+MEASURES = ("language", "match_ratio", "score")
+
+
+def align_lyrics(
+    recordings: Path,
+    stem_ledger: Path,
+    songs: Path,
+    settings: dict,
+    device: str,
+    code: str,
+    ledger: Path,
+):
+    """Write alignment.json of each song, and the ledger."""
+
+    def open_tools():
+        return align.open_tools(settings, pick_device(device))
+
+    def work(tools, song, folder):
+        if not song.lyrics:
+            raise SongError("no_lyrics", "the sheet names none")
+        lines = lyrics.read(song.lyrics)
+        vocals = recording.mono(*stems.read(songs / song.song, "vocals"), align.RATE)
+        found = align.align_song(tools, vocals, lines, song.language or None, song=song.song)
+        text = json.dumps(found, ensure_ascii=False, indent=1)
+        (folder / "alignment.json").write_text(text + "\n", encoding="utf-8")
+        kept = [line for line in found["lines"] if line["kept"]]
+        recovered = [w for line in kept for w in line["words"] if w["source"] == "recovered"]
+        counts = {"lines": len(found["lines"]), "kept": len(kept), "recovered": len(recovered)}
+        return {key: found[key] for key in MEASURES} | counts
+
+    todo = ledgers.survivors(songs, recordings, stem_ledger)
+    todo["key"] += todo["language"] + todo["lyrics"].map(fingerprint.if_there)
+    stage = ledgers.Stage("align_lyrics", songs, code, settings)
+    tables.write(stage.run(todo, work, open_tools), ledger)
+
+
+if __name__ == "__main__":
+    command.run(align_lyrics)

@@ -32,9 +32,7 @@ def measure_recordings(rows: list, settings: dict, songs: Path, code: str, ledge
         if seconds > longest:
             raise SongError("too_long", f"{seconds:.0f} s, songs.longest is {longest:g}")
 
-    sheet["key"] = [
-        fingerprint.file(path) if Path(path).is_file() else "missing" for path in sheet["audio"]
-    ]
+    sheet["key"] = sheet["audio"].map(fingerprint.if_there)
     made = Stage("measure_recordings", songs, code, settings).run(sheet, work)
     tables.write(made.merge(sheet.drop(columns="key"), on="song"), ledger)
 

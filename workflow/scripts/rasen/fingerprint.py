@@ -32,6 +32,11 @@ def file(path):
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def if_there(path):
+    """The same, or "missing" where there is no such file."""
+    return file(path) if path and Path(path).is_file() else "missing"
+
+
 def _closure(paths):
     """These files and all of ours that they import, directly or not."""
     seen, todo = set(), [Path(path) for path in paths]

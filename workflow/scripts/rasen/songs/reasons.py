@@ -15,6 +15,7 @@ REASONS = {  # name: (what it means, what to do)
     "no_vocals": ("nothing is sung: an instrumental, or the separation lost the voice", "drop it"),
     "wrong_language": ("sung in another language than the sheet says", "correct the sheet"),
     "lyrics_mismatch": ("what is sung is not what the lyrics say", "find the song's own lyrics"),
+    "annotation": ("the file of sections is missing or wrong", "correct it, or name another"),
     "no_phonemes": ("nothing of the lyrics can be spoken in the language", "correct the lyrics"),
     "duplicate": ("the same recording as another song's", "keep one of the two"),
     "low_match": ("too few lyric words were found (`songs.filters.match`)", "lower the filter"),

@@ -83,3 +83,11 @@ def write(folder, vocals, accompaniment, rate, kind="flac"):
     for name, sound in zip(FILES[kind], (vocals, accompaniment), strict=True):
         soundfile.write(Path(folder) / name, np.float32(gain) * sound.T, rate, subtype)
     return {"gain": gain, "rate": rate}
+
+
+def read(folder, name):
+    """(sound float32 [2, time], rate) of a stem that was written in `folder`."""
+    path = next(
+        p for p in (Path(folder) / f"{name}.flac", Path(folder) / f"{name}.wav") if p.is_file()
+    )
+    return recording.read(path)
