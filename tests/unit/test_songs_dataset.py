@@ -92,7 +92,8 @@ def test_windows_start_on_patches_and_carry_their_own_lyrics(windows):
     for place in range(20 * len(windows)):
         window = windows[place]
         first, frames = int(window["sketch"][0]), len(window["sketch"])
-        assert first % PATCH == 0 and frames % PATCH == 0
+        assert first % PATCH == 0
+        assert frames % PATCH == 0
         assert frames == min(LENGTHS[window["song"]], 240)
         assert window["start"] == first / RATE
         assert (window["sketch"] == first + np.arange(frames)).all()
@@ -132,7 +133,8 @@ def test_ranks_share_an_epoch_without_overlap(windows, world):
     for epoch, places in enumerate(epochs):
         inside = sorted(place - epoch * len(windows) for place in places)
         assert inside == sorted(set(inside))
-        assert 0 <= inside[0] and inside[-1] < len(windows)
+        assert inside[0] >= 0
+        assert inside[-1] < len(windows)
         assert len(inside) == len(windows) // world * world
 
 
@@ -171,7 +173,8 @@ def test_torchs_dataloader_with_workers_reads_the_same(windows):
             window = windows[place]
             assert batch["place"][row] == place
             frames, length = len(window["sketch"]), len(window["ids"])
-            assert batch["frames"][row] == frames and batch["length"][row] == length
+            assert batch["frames"][row] == frames
+            assert batch["length"][row] == length
             assert (batch["sketch"][row, :frames] == window["sketch"]).all()
             assert not batch["mean"][row, frames:].any()
 
@@ -297,4 +300,5 @@ def test_the_export_is_the_same_every_time_and_readable_by_anybody(results, tmp_
             for end in ("json", "phonemes.json", "sketch.npy", "mean.npy", "scale.npy")
         ]
         scale = np.load(io.BytesIO(tar.extractfile("even.scale.npy").read()))
-    assert scale.shape == (160, 64) and scale[3, 0] == 3.5
+    assert scale.shape == (160, 64)
+    assert scale[3, 0] == 3.5

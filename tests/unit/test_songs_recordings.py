@@ -133,7 +133,8 @@ def test_a_sheet_is_read_with_paths_from_its_folder(tmp_path):
     assert {name: rows["song"].tolist() for name, rows in parts.items()} == {
         "00000": ["a"], "00001": ["b"],
     }  # fmt: skip
-    assert corpus.batches({"sheet": str(tmp_path / "none.tsv"), "batch": 1}) == {}
+    with pytest.raises(RasenError, match=r"songs.sheet: .*none.tsv does not exist; correct"):
+        corpus.batches({"sheet": str(tmp_path / "none.tsv"), "batch": 1})
     assert corpus.batches(None) == {}
 
 

@@ -21,10 +21,15 @@ HEAVY = (  # packed when asked for
     "results/inputs/**/*.h5",
     "results/sae/**/*.h5",
     "results/sae/**/*.safetensors",
+    "results/shards/*.h5",
+    "results/songs/*/latents.npy",
+    "results/songs/*/sketch.npy",
 )
 NEVER = (
     "results/export/**/*",  # weights are their owners' to share
     "results/gradient/**/*.safetensors",
+    "results/songs/*/vocals.*",  # and so are recordings
+    "results/songs/*/accompaniment.*",
     "results/**/*.partial",
     "results/share.zip",
 )

@@ -52,11 +52,14 @@ def read(sheet):
 def batches(settings):
     """{name: rows} of so many songs each, in the sheet's order: new songs below disturb none.
 
-    settings: `songs` of the config, or None. A sheet that is not there gives none (places.missing
-    tells of it, unless results are here that need it no more).
+    settings: `songs` of the config, or None
     """
-    if not settings or not Path(settings["sheet"]).is_file():
+    if not settings:
         return {}
+    if not Path(settings["sheet"]).is_file():
+        raise RasenError(
+            f"config/config.yaml: songs.sheet: {settings['sheet']} does not exist; correct the path"
+        )
     songs, size = read(settings["sheet"]), settings["batch"]
     return {
         f"{start // size:05d}": songs.iloc[start : start + size]

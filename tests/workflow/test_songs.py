@@ -1,0 +1,242 @@
+"""The songs through the real workflow: the demo, every kind of bad input, growth of a corpus."""
+
+import io
+import json
+import shutil
+import tarfile
+
+import numpy as np
+import pytest
+import soundfile
+from study import HOUSE, Study
+
+from rasen import store, tables
+from rasen.songs import dataset
+from rasen.songs.demo import compose
+from rasen.songs.reasons import REASONS
+
+FIXTURES = HOUSE / "resources/songs"
+STAGES = {
+    "measure_recordings", "separate_stems", "align_lyrics", "tag_structure", "write_phonemes",
+    "encode_sketch", "encode_latents", "write_shard",
+}  # fmt: skip
+
+
+def new_study(folder):
+    """The checkout's own config and demo songs in a folder of its own."""
+    shutil.copytree(HOUSE / "config", folder / "config")
+    (folder / "resources").mkdir()
+    (folder / "resources/songs").symlink_to(FIXTURES)
+    return Study(folder)
+
+
+def write_sheet(study, rows):
+    """Write config/songs.tsv: rows of (song, audio, lyrics, language, artist)."""
+    lines = ["song\taudio\tlyrics\tlanguage\tartist", *("\t".join(row) for row in rows)]
+    (study.folder / "config/songs.tsv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A batch with two good songs and every kind of bad one, run once: (study, output)."""
+    study = new_study(tmp_path_factory.mktemp("songs") / "a corpus")
+    audio = study.folder / "audio"
+    audio.mkdir()
+    _, vocals, band = compose.song(FIXTURES, "river", 0)
+    mix, rate = vocals + band, compose.RATE
+
+    def put(name, sound, rate, **options):
+        soundfile.write(audio / name, sound.T, rate, **options)
+        return f"../audio/{name}"
+
+    lyrics = {name: f"../resources/songs/lyrics/{name}.txt" for name in ("river", "tsuki", "yue")}
+    (study.folder / "config/latin1.txt").write_bytes("caf\xe9".encode("latin-1"))
+    river = put("river.flac", mix, rate)
+    other = compose.song(FIXTURES, "river", 5)[2]  # another accompaniment: another recording
+    whole = (audio / "river.flac").read_bytes()
+    (audio / "corrupt.mp3").write_bytes(bytes(range(256)) * 64)
+    (audio / "cut.flac").write_bytes(whole[: len(whole) // 3])
+    demo = "../resources/datasets/demo-songs"
+    rows = [
+        ("river", river, lyrics["river"], "en", "The Fixtures"),
+        ("tsuki", f"{demo}/tsuki.flac", lyrics["tsuki"], "", "Tsukimi"),
+        ("no_lyrics", river, "", "en", ""),
+        ("lost_lyrics", river, "nowhere.txt", "en", ""),
+        ("latin1_lyrics", river, "latin1.txt", "en", ""),
+        ("instrumental", put("band.flac", band, rate), lyrics["river"], "en", ""),
+        ("second", put("second.wav", mix[:, :rate], rate), lyrics["river"], "en", ""),
+        ("hours", put("hours.flac", np.zeros((1, 8000 * 7200), np.int16), 8000), "", "", ""),
+        ("corrupt", "../audio/corrupt.mp3", lyrics["river"], "en", ""),
+        ("cut", "../audio/cut.flac", lyrics["river"], "en", ""),
+        ("missing", "../audio/none.wav", lyrics["river"], "en", ""),
+        ("silent", put("silent.wav", np.zeros((2, rate * 20)), rate), lyrics["river"], "en", ""),
+        ("zh_lyrics", put("other.flac", vocals + other, rate), lyrics["yue"], "zh", ""),
+        ("strange", put("other2.flac", 0.9 * vocals + other, rate), lyrics["yue"], "en", ""),
+        ("phone", put("phone.wav", mix[:1, ::2], rate // 2), lyrics["river"], "en", ""),
+        ("clipped", put("loud.wav", np.clip(9 * (vocals + other), -1, 1), rate), lyrics["river"],
+         "en", ""),
+        ("copy", put("copy.mp3", 0.7 * mix[:, rate // 3 :], rate), lyrics["river"], "en", ""),
+    ]  # fmt: skip
+    write_sheet(study, rows)
+    return study, study.snakemake("songs")
+
+
+@pytest.fixture
+def quarantine(corpus):
+    return tables.read(corpus[0].folder / "results/tables/quarantine.parquet").set_index("song")
+
+
+def test_good_songs_are_in_the_data(corpus):
+    songs = tables.read(corpus[0].folder / "results/tables/songs.parquet").set_index("song")
+    assert {"river", "tsuki"} <= set(songs.index)
+    assert songs.loc["tsuki", "language"] == "ja"  # the sheet did not say
+    assert songs.loc["river", "match_ratio"] > 0.9
+    assert (songs["frames"] % 16 == 0).all()
+    assert (songs["frames"] / 25 - songs["seconds"]).between(0, 0.64).all()
+
+
+@pytest.mark.parametrize(
+    ("song", "stage", "reasons"),
+    [
+        ("no_lyrics", "align_lyrics", {"no_lyrics"}),
+        ("lost_lyrics", "align_lyrics", {"lyrics_unreadable"}),
+        ("latin1_lyrics", "align_lyrics", {"lyrics_unreadable"}),
+        ("instrumental", "align_lyrics", {"no_vocals", "lyrics_mismatch"}),
+        ("second", "measure_recordings", {"too_short"}),
+        ("hours", "measure_recordings", {"too_long"}),
+        ("corrupt", "measure_recordings", {"unreadable"}),
+        ("cut", "measure_recordings", {"unreadable"}),
+        ("missing", "measure_recordings", {"missing"}),
+        ("silent", "measure_recordings", {"silent"}),
+        ("zh_lyrics", "align_lyrics", {"wrong_language", "lyrics_mismatch", "no_vocals"}),
+        ("strange", "align_lyrics", {"lyrics_mismatch", "no_vocals"}),
+        ("clipped", "index_songs", {"clipping"}),
+        ("copy", "index_songs", {"duplicate"}),
+        ("phone", "index_songs", {"duplicate"}),
+    ],
+)
+def test_each_bad_song_has_its_documented_outcome(quarantine, song, stage, reasons):
+    row = quarantine.loc[song]
+    assert row["stage"] == stage, row["detail"]
+    assert row["reason"] in reasons, row["detail"]
+    assert row["cure"] == REASONS[row["reason"]][1]
+    assert row["detail"]
+
+
+def test_every_song_is_in_one_of_the_two_tables(corpus, quarantine):
+    sheet = (corpus[0].folder / "config/songs.tsv").read_text().splitlines()[1:]
+    songs = tables.read(corpus[0].folder / "results/tables/songs.parquet")
+    assert {line.split("\t")[0] for line in sheet} == set(songs["song"]) ^ set(quarantine.index)
+
+
+def test_a_song_has_its_files(corpus):
+    home = corpus[0].folder / "results/songs/river"
+    expected = {
+        "vocals.flac", "accompaniment.flac", "alignment.json", "structure.tsv", "structure.json",
+        "phonemes.json", "sketch.npy", "latents.npy", "fingerprint.npy",
+    }  # fmt: skip
+    assert {p.name for p in home.iterdir() if not p.name.startswith(".")} == expected
+    sketch, latents = np.load(home / "sketch.npy"), np.load(home / "latents.npy")
+    assert (sketch.shape, latents.shape) == ((len(sketch),), (len(sketch), 128))
+    vocals, _rate = soundfile.read(home / "vocals.flac", always_2d=True)
+    rest, _ = soundfile.read(home / "accompaniment.flac", always_2d=True)
+    mix, _ = soundfile.read(corpus[0].folder / "audio/river.flac", always_2d=True)
+    gain = json.loads((home / ".separate_stems.json").read_text())["gain"]
+    assert np.abs((vocals + rest) / gain - mix).max() < 1e-6
+
+
+def test_training_reads_the_windows_with_their_words(corpus):
+    index = corpus[0].folder / "results/tables/songs.parquet"
+    songs = tables.read(index)
+    for split in songs["split"].unique():
+        windows = dataset.Windows(index, split, seconds=20)
+        for place in range(len(windows)):
+            window = windows[place]
+            assert len(window["sketch"]) == len(window["mean"]) == 496
+            assert len(window["ids"]) == len(window["tokens"]) > 5
+            assert any(token.startswith("[") for token in window["tokens"])
+
+
+def test_nothing_is_left_to_do_and_nothing_half_written(corpus):
+    study, _ = corpus
+    assert study.planned("songs") == {}
+    assert not list(study.folder.rglob("*.partial"))
+    for shard in (study.folder / "results/shards").glob("*.h5"):
+        store.verify(shard)
+
+
+def test_a_filter_reruns_the_index_alone(corpus):
+    study, _ = corpus
+    back = study.edit(lambda config: config["songs"].update(filters={"match": 0.99}))
+    assert study.planned("songs") == {"index_songs": 1}
+    back()
+
+
+def test_settings_of_a_stage_rerun_what_rests_on_it(corpus):
+    study, _ = corpus
+    back = study.edit(lambda config: config["songs"]["latents"].update(dtype="float32"))
+    assert study.planned("songs") == {"encode_latents": 1, "write_shard": 1, "index_songs": 1}
+    back()
+    back = study.edit(lambda config: config["songs"]["structure"].update(backend="given"))
+    assert study.planned("songs") == {
+        "tag_structure": 1, "write_phonemes": 1, "write_shard": 1, "index_songs": 1,
+    }  # fmt: skip
+    back()
+
+
+def test_a_corpus_grows_without_doing_anything_twice(corpus):
+    """A song more in the batch: only it is worked on; the codebook stays."""
+    study, _ = corpus
+    sheet = study.folder / "config/songs.tsv"
+    before = sheet.read_text()
+    demo = "../resources/datasets/demo-songs/broken.flac"
+    codebook = (study.folder / "results/sketch/codebook.safetensors").read_bytes()
+    vocals = (study.folder / "results/songs/river/vocals.flac").stat().st_mtime_ns
+    sheet.write_text(before + f"yue\t{demo}\t../resources/songs/lyrics/yue.txt\tzh\t\n")
+    jobs = study.planned("songs")
+    assert "train_codebook" not in jobs
+    assert set(jobs) - {"gather_recordings"} == STAGES | {"index_songs"}
+    output = study.snakemake("songs")
+    assert "train_codebook" not in output
+    assert (study.folder / "results/sketch/codebook.safetensors").read_bytes() == codebook
+    assert (study.folder / "results/songs/river/vocals.flac").stat().st_mtime_ns == vocals
+    log = (study.folder / "logs/measure_recordings/00000.log").read_text()
+    assert [line.split(":")[0] for line in log.splitlines()] == ["yue"]
+    out = tables.read(study.folder / "results/tables/quarantine.parquet").set_index("song")
+    assert out.loc["yue", "reason"] == "unreadable"
+
+
+def test_songs_can_be_exported_for_object_stores(corpus):
+    study, _ = corpus
+    study.snakemake("results/export/songs/00000")
+    names = []
+    for path in (study.folder / "results/export/songs/00000").glob("*.tar"):
+        with tarfile.open(path) as tar:
+            names += tar.getnames()
+            sketch = next(name for name in tar.getnames() if name.endswith(".sketch.npy"))
+            assert np.load(io.BytesIO(tar.extractfile(sketch).read())).dtype == np.uint16
+    assert {"river.json", "tsuki.mean.npy"} <= set(names)
+
+
+def test_a_thousand_songs_are_planned(tmp_path):
+    """1000 songs, 63 batches: all stages of all batches in one dry run."""
+    study = new_study(tmp_path / "large")
+    lyrics = "../resources/songs/lyrics/river.txt"
+    write_sheet(study, [(f"s{i:04d}", f"../audio/{i}.mp3", lyrics, "en", "") for i in range(1000)])
+    jobs = study.planned("songs")
+    assert {stage: jobs[stage] for stage in STAGES} == dict.fromkeys(STAGES, 63)
+    assert jobs["index_songs"] == jobs["train_codebook"] == 1
+
+
+def test_mistakes_are_told_before_any_job(tmp_path):
+    study = new_study(tmp_path / "wrong")
+    study.edit(lambda config: config["songs"]["separate"].update(model="/nowhere/at/all/x"))
+    output = study.snakemake("songs", ok=False)
+    assert "songs.separate.model: /nowhere/at/all/x does not exist" in output
+    write_sheet(study, [("../out", "x.wav", "", "en", "")])
+    output = study.snakemake("songs", ok=False)
+    assert "song '../out': a name may hold letters, digits and _ . - only" in output
+    assert "Traceback" not in output
+    (study.folder / "config/songs.tsv").unlink()
+    output = study.snakemake("songs", ok=False)
+    assert "songs.sheet: config/songs.tsv does not exist; correct the path" in output
