@@ -1,4 +1,5 @@
 """Lyrics: every form in which people write them."""
+# ruff: noqa: RUF001 (curly quotes and full-width marks are the point)
 
 import pytest
 
@@ -29,7 +30,8 @@ def test_mark_of_byte_order_and_windows_line_ends(tmp_path):
 
 def test_lrc_times_and_metadata():
     lines = parse(
-        "[ar:Rasen]\n[ti: River]\n[length:03:00]\n[00:08.50]over\n[00:12.5]down\n[1:02]by\n[01:04:25]x"
+        "[ar:Rasen]\n[ti: River]\n[length:03:00]\n"
+        "[00:08.50]over\n[00:12.5]down\n[1:02]by\n[01:04:25]x"
     )
     assert [(line.text, line.start, line.end) for line in lines] == [
         ("over", 8.5, 12.5),

@@ -16,6 +16,7 @@ WORD_STAMP = re.compile(r"<\d+:\d{1,2}(?:[.:]\d{1,3})?>\s*")  # of enhanced LRC
 METADATA = re.compile(r"\[(ar|ti|al|au|by|la|re|ve|length|offset|tool|id|#)\s*:(.*)\]", re.I)
 SECTION = re.compile(r"\[([^\[\]]+)\]")
 UNSPACED = ("ja", "zh")  # written without spaces: a character is a unit
+APOSTROPHES = "\u2018\u2019\u02bc`\u00b4"
 KATAKANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}  # to hiragana
 
 
@@ -52,10 +53,9 @@ def parse(text):
         if found := METADATA.fullmatch(row):
             offset = _offset(found) or offset
             continue
-        if found := SECTION.fullmatch(row):
-            if not STAMP.fullmatch(row):
-                section, fresh = found[1].strip(), True
-                continue
+        if (found := SECTION.fullmatch(row)) and not STAMP.fullmatch(row):
+            section, fresh = found[1].strip(), True
+            continue
         stamps, row = _stamps(row)
         row = WORD_STAMP.sub("", row).strip()
         if found := SECTION.fullmatch(row):  # a section's name may have a time too
@@ -108,7 +108,7 @@ def words(text, language):
     A hyphen parts words, an apostrophe inside a word stays.
     """
     text = unicodedata.normalize("NFKC", text)
-    text = re.sub("[’‘ʼ`´]", "'", text)
+    text = re.sub(f"[{APOSTROPHES}]", "'", text)
     unspaced, parts = language in UNSPACED, []
     for character in text:
         kind = unicodedata.category(character)[0]
