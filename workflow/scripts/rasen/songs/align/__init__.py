@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rasen.songs.align.find import find_lines, mean_score
+from rasen.songs.align.windows import clip
 from rasen.songs.lyrics import words
 from rasen.songs.reasons import SongError
 
@@ -29,7 +30,7 @@ DEFAULTS = {
     "pad": 0.2,  # seconds of a window before and after the heard words
     "line_match": 0.5,  # share of a line's words that must be heard
     "line_score": 0.3,  # mean score of a line's words
-    "unheard_score": 0.6,  # the same for a line that only its time stamp vouches for
+    "unheard_score": 0.85,  # share of the other lines' score, for a line that was not heard
     "song_match": 0.3,  # share of all words that must be found, in lines that are kept
 }
 
@@ -66,7 +67,8 @@ def align_song(tools, vocals, lines, language=None, settings=None, song=""):
     if not any(words(line.text, language or "zh") for line in lines):
         raise SongError("no_lyrics", "the lyrics hold no words")
     chunks = tools.transcriber.voiced(vocals)
-    voiced = sum(end - start for chunk in chunks for start, end in chunk["segments"])
+    turns = sorted(turn for chunk in chunks for turn in chunk["segments"])
+    voiced = sum(end - start for start, end in turns)
     if voiced < settings["voiced"]:
         raise SongError("no_vocals", f"{voiced:.1f} s of voice; at least {settings['voiced']}")
     spoken = tools.transcriber.languages(vocals, chunks)
@@ -74,14 +76,14 @@ def align_song(tools, vocals, lines, language=None, settings=None, song=""):
     language = language or likely
     if language not in tools.aligner.folders:
         raise SongError("wrong_language", f"sung in {language}, for which no aligner is given")
-    heard = _hear(tools, vocals, chunks, language, settings["batch"])
+    heard = clip(_hear(tools, vocals, chunks, language, settings["batch"]), turns)
     if not heard:
         raise SongError("no_vocals", "there is a voice, but no words")
 
     def align(text, span):
         return tools.aligner.align(vocals, text, language, *span)
 
-    found = find_lines(lines, heard, language, align, len(vocals) / RATE, settings)
+    found = find_lines(lines, heard, turns, language, align, len(vocals) / RATE, settings)
     alignment = _sum_up(found, lines, language, vocals, song)
     ratio = alignment["match_ratio"]
     if ratio < settings["song_match"]:

@@ -41,12 +41,19 @@ class Aligner:
     def open(self, language):
         """(network, what whisperx knows of it) for a language."""
         if language not in self.opened:
-            self.opened[language] = _whisperx().load_align_model(
+            network, known = _whisperx().load_align_model(
                 language,
                 self.device,
                 model_name=str(Path(self.folders[language]).resolve()),
                 model_cache_only=True,
             )
+            # Tokenizers add tokens that the network has no class for (a second <pad>, at worst).
+            known["dictionary"] = {
+                letter: index
+                for letter, index in known["dictionary"].items()
+                if index < network.config.vocab_size
+            }
+            self.opened[language] = network.eval(), known
         return self.opened[language]
 
     def align(self, vocals, words, language, start, end):

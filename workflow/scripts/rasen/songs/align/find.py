@@ -8,11 +8,11 @@ from rasen.songs.align.recover import missing
 from rasen.songs.lyrics import normalise, words
 
 
-def find_lines(lines, heard, language, align, seconds, settings):
+def find_lines(lines, heard, turns, language, align, seconds, settings):
     """For each line a dict: kept, reason, match, words (word, start, end, score, source).
 
-    heard: `Word`s in order of time; align(words, (start, end)) gives the times of words in a
-    window; seconds: length of the song.
+    heard: `Word`s in order of time; turns: (start, end) of each stretch with a voice;
+    align(words, (start, end)) gives the times of words in a window; seconds: length of the song.
     """
     texts = [words(line.text, language) for line in lines]
     places, ratios = _places(lines, heard, language, settings["line_match"])
@@ -20,27 +20,31 @@ def find_lines(lines, heard, language, align, seconds, settings):
     taken = np.zeros(len(heard), dtype=bool)
     for place, more in zip(places, extra, strict=True):
         taken[[*place[place >= 0], *_flat(more)]] = True
-    shift = _stamp_shift(lines, places, heard)
 
     def timed(i, span, more):
         return _align_line(align, texts[i], more, heard, span)
 
     found = []
-    for i, (line, place, more) in enumerate(zip(lines, places, extra, strict=True)):
+    for i, (place, more) in enumerate(zip(places, extra, strict=True)):
         if not texts[i]:
             row = _dropped("no_words")
         elif (place >= 0).any():
-            span = windows.window(place, _flat(more), taken, heard, seconds, settings["pad"])
+            mine = _flat(more)
+            span = windows.window(place, mine, taken, heard, turns, seconds, settings["pad"])
             row = _judged(timed(i, span, more), settings["line_score"], "low_score")
         else:
-            reason, span = _why_not(i, places, heard, len(place)), None
-            if reason == "not_sung" and shift is not None and line.start is not None:
-                span = windows.stamped_window(line, len(place), shift, heard, seconds)
-            # Whisper may have missed it: then only its time stamp and its score speak for it.
-            row = _dropped(reason)
-            if span is not None:
-                row = _judged(timed(i, span, {}), settings["unheard_score"], reason)
+            row = _dropped(_why_not(i, places, heard))
         found.append(row | {"match": ratios[i]})
+    shift = _stamp_shift(lines, places, heard)
+    # Lines that Whisper may have missed: only a time stamp and the score speak for these, so
+    # they must be aligned about as well as the lines that were heard.
+    usual = np.mean([mean_score(row["words"]) for row in found if row["kept"]] or [1.0])
+    for i, (line, row) in enumerate(zip(lines, found, strict=True)):
+        if row["reason"] == "not_sung" and shift is not None and line.start is not None:
+            span = windows.stamped_window(line, len(texts[i]), shift, heard, seconds)
+            if span is not None:
+                lowest = settings["unheard_score"] * usual
+                row.update(_judged(timed(i, span, {}), lowest, "not_sung"))
     return found
 
 
@@ -117,9 +121,9 @@ def _dropped(reason):
     return {"kept": False, "reason": reason, "words": []}
 
 
-def _why_not(i, places, heard, length):
+def _why_not(i, places, heard):
     """`mismatch` where other words were heard in the place of line `i`, else `not_sung`."""
     before = [place.max() for place in places[:i] if (place >= 0).any()]
     after = [place[place >= 0].min() for place in places[i + 1 :] if (place >= 0).any()]
     between = min(after, default=len(heard)) - max(before, default=-1) - 1
-    return "mismatch" if between >= max(1, length / 2) else "not_sung"
+    return "mismatch" if between >= max(1, len(places[i]) / 2) else "not_sung"

@@ -46,17 +46,19 @@ def _put(line, word, indices):
 
 def _split(left, right, heard):
     """The heard words between two owned ones (None: an end of the song) that touch the left and
-    that touch the right one; parted at the longest silence."""
+    that touch the right one; parted where the next word is longest in coming."""
     first = 0 if left is None else left + 1
     between = list(range(first, len(heard) if right is None else right))
     chain = [left, *between, right]
-    gaps = [_gap(a, b, heard) for a, b in pairwise(chain)]
-    cut = int(np.argmax(gaps))
-    far = np.flatnonzero(np.array(gaps) > TOUCH)
+    # A character ends where the next one begins, so silence shows between beginnings only.
+    waits = [_after(a, b, heard, "start") for a, b in pairwise(chain)]
+    cut = int(np.argmax(waits))
+    far = np.flatnonzero([_after(a, b, heard, "end") > TOUCH for a, b in pairwise(chain)])
     to_left = min([cut, *far[:1]])
     to_right = max([cut, *far[-1:]])
     return between[:to_left], between[to_right:]
 
 
-def _gap(a, b, heard):
-    return np.inf if a is None or b is None else heard[b].start - heard[a].end
+def _after(a, b, heard, edge):
+    """Seconds from the start or end of word `a` to the start of `b`; endless at a song's ends."""
+    return np.inf if a is None or b is None else heard[b].start - getattr(heard[a], edge)

@@ -8,9 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 
-PAUSE = 4.0  # a longer silence inside a line means that one side of it is not the line's
+PAUSE = 6.0  # a longer silence inside a line means that one side of it is not the line's
 UNHEARD = 0.5  # seconds that we allow for each word that was not heard
 EDGE = 0.05  # seconds that every window has before and after its heard words
+STRAY = 0.8  # a pause after the first words of a line that makes them doubtful,
+ROOM = 0.08  # when so much voice for each of them stands after the pause, before the next word
 AGREE = 1.0  # seconds by which a good time stamp may be off
 BELIEVED = 0.7  # share of the stamps that must agree with what was heard
 
@@ -28,7 +30,18 @@ def settle(places, heard):
     return places
 
 
-def window(places, extra, taken, heard, seconds, pad=0.2):
+def clip(heard, turns):
+    """`heard` words that end with the voice. Characters end where the next one begins, be it
+    after a silence; turns: (start, end) of the stretches with a voice."""
+    starts = [start for start, _ in turns]
+    for word in heard:
+        turn = np.searchsorted(starts, word.start, side="right") - 1
+        if turn >= 0 and word.start < turns[turn][1] < word.end:
+            word.end = turns[turn][1]
+    return heard
+
+
+def window(places, extra, taken, heard, turns, seconds, pad=0.2):
     """(start, end) in seconds of a line that was heard.
 
     extra: indices of other heard words that belong to the line; taken: bool [heard], words that
@@ -38,16 +51,32 @@ def window(places, extra, taken, heard, seconds, pad=0.2):
     known = np.flatnonzero(places >= 0)
     own = sorted([*places[known], *extra])
     before, after = int(known[0]), len(places) - 1 - int(known[-1])
-    first, last = heard[own[0]], heard[own[-1]]
+    strays, turn = _strays([heard[index] for index in own], turns)
+    first, last = heard[own[strays]], heard[own[-1]]
     left = _neighbour(range(own[0] - 1, -1, -1), before, taken)
     right = _neighbour(range(own[-1] + 1, len(heard)), after, taken)
-    start = first.start - pad - UNHEARD * before
+    start = max(first.start - UNHEARD * (before + strays), turn) - pad
     end = last.end + pad + UNHEARD * after
     if left is not None:
         start = max(start, min(heard[left].end, first.start - EDGE))
     if right is not None:
         end = min(end, max(heard[right].start, last.end + EDGE))
     return max(0.0, start), min(seconds, end)
+
+
+def _strays(spoken, turns):
+    """How many first words of a line are set too early, and when the voice really begins.
+
+    On imperfect vocals a line's first word is often put before the pause that it follows.
+    """
+    for count in (1, 2):
+        if 2 * count < len(spoken):
+            before, first = spoken[count - 1], spoken[count]
+            turn = max((start for start, _ in turns if start <= first.start), default=0.0)
+            late = first.start - turn >= ROOM * count
+            if first.start - before.end > STRAY and before.end <= turn and late:
+                return count, turn
+    return 0, -np.inf
 
 
 def _neighbour(indices, unheard, taken):
@@ -73,14 +102,13 @@ def stamped_window(line, words, shift, heard, seconds, pad=0.2):
     """(start, end) of a line in which nothing was heard, by its LRC stamp; None where something
     else was."""
     start = line.start + shift
-    end = start + 2 * UNHEARD * words + 1
-    if line.end is not None:
-        end = min(end, line.end + shift)
-    if any(start < (word.start + word.end) / 2 < end for word in heard):
+    latest = np.inf if line.end is None else line.end + shift
+    core = min(start + UNHEARD * words, latest)  # here it is surely sung, if it is
+    middles = np.array([(word.start + word.end) / 2 for word in heard])
+    if ((start < middles) & (middles < core)).any():
         return None
-    limits = [word.end for word in heard if word.end <= start + AGREE]
-    start = max([start - pad, *limits]) if limits else start - pad
-    limits = [word.start for word in heard if word.start >= end - AGREE]
-    end = min([end + pad, *limits]) if limits else end + pad
-    start, end = max(0.0, start), min(seconds, end)
+    end = min(start + 2 * UNHEARD * words + 1, latest) + pad
+    before = [word.end for word in heard if (word.start + word.end) / 2 <= start]
+    after = [word.start for word in heard if (word.start + word.end) / 2 >= core]
+    start, end = max(0.0, start - pad, *before), min(seconds, end, *after)
     return (start, end) if end > start else None
