@@ -16,6 +16,7 @@ REASONS = {  # name: (what it means, what to do)
     "wrong_language": ("sung in another language than the sheet says", "correct the sheet"),
     "lyrics_mismatch": ("what is sung is not what the lyrics say", "find the song's own lyrics"),
     "no_phonemes": ("nothing of the lyrics can be spoken in the language", "correct the lyrics"),
+    "annotation": ("the sections given for the song cannot be used", "correct the file"),
     "duplicate": ("the same recording as another song's", "keep one of the two"),
     "low_match": ("too few lyric words were found (`songs.filters.match`)", "lower the filter"),
     "low_score": ("the words' scores are too low (`songs.filters.score`)", "lower the filter"),
