@@ -102,7 +102,7 @@ def save(model, ids, folder):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps(ids, ensure_ascii=False), encoding="utf-8")
     tokenizer = Wav2Vec2CTCTokenizer(
-        folder / "vocab.json", bos_token=None, eos_token=None, do_lower_case=True
+        folder / "vocab.json", pad_token="[PAD]", unk_token="[UNK]", bos_token=None, eos_token=None
     )
     listener = Wav2Vec2FeatureExtractor(do_normalize=False)
     Wav2Vec2Processor(listener, tokenizer).save_pretrained(folder)

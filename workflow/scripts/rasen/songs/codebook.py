@@ -37,12 +37,12 @@ def sample_frames(lengths, count, seed):
     lengths: frames per song. Returns one sorted array of frame numbers per song; all frames of all
     songs when there are no more than `count`.
     """
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
+    ends = np.cumsum([0, *lengths])
     rng = generator(seed, "codebook frames")
-    chosen = np.sort(rng.choice(total, min(count, total), replace=False, shuffle=False))
-    parts = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
-    return [part - start for part, start in zip(parts, [0, *ends[:-1]], strict=False)]
+    count = min(count, int(ends[-1]))
+    chosen = np.sort(rng.choice(int(ends[-1]), count, replace=False, shuffle=False))
+    places = np.searchsorted(chosen, ends)
+    return [chosen[a:b] - start for a, b, start in zip(places, places[1:], ends, strict=False)]
 
 
 def train(sample, held_out, size, iterations, seed, method="kmeans", device="cpu", metadata=None):

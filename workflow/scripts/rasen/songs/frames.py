@@ -5,6 +5,8 @@ frames, so that the sketch (960 samples a frame at 24 kHz) and the latents (1920
 at 48 kHz) are in step.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 RATE = 25  # frames a second
@@ -38,5 +40,6 @@ def windows(total, size, margin):
     if total <= size:
         return [(0, 0, total)]
     starts = [*range(0, total - size, size - 2 * margin), total - size]
-    edges = [0, *(start + margin for start in starts[1:]), total]
+    middles = [(one + size + other) // 2 for one, other in pairwise(starts)]
+    edges = [0, *middles, total]  # neighbours part in the middle of what both see
     return list(zip(starts, edges[:-1], edges[1:], strict=True))

@@ -26,6 +26,7 @@ from rasen.songs.torchaudio_guard import bare_package, import_torchaudio
 
 RATE = 24000
 HOP = RATE // FRAMES  # samples a frame
+STATISTICS = {"melspec_2048_mean", "melspec_2048_std"}
 CURE = "give the folder of a MuQ checkpoint (config.json and model.safetensors)"
 
 
@@ -107,14 +108,15 @@ def open_muq(folder, device="cpu", dtype=torch.float32):
 
 
 def build(config):
-    """The package's MuQ for a dict of MuQConfig's fields; its weights are random."""
+    """The package's MuQ for a dict of MuQConfig's fields; its weights mean nothing yet."""
     import_torchaudio()
     bare_package("muq")  # its __init__ asks for MuLan, which asks for much more
     from muq.muq import MuQ, MuQConfig
 
     known = {field.name for field in fields(MuQConfig)}
     config = {key: value for key, value in config.items() if key in known}
-    model = MuQ(MuQConfig(**config))
+    with torch.random.fork_rng(devices=[]):  # it seeds torch for everybody, with 142
+        model = MuQ(MuQConfig(**config))
     encoder = model.model.conformer
     # a plain dict with attributes stands where transformers has its config class
     encoder.config.setdefault("_attn_implementation", "eager")
@@ -132,8 +134,12 @@ def _config(folder):
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RasenError(f"{path}: not JSON ({error}); {CURE}") from None
-    if not isinstance(config, dict) or not config.get("stat") or not config.get("w2v2_config"):
-        raise RasenError(f"{path}: not a MuQ (no `stat` or no `w2v2_config`); {CURE}")
+    parts = config if isinstance(config, dict) else {}
+    if not parts.get("w2v2_config") or not (parts.get("stat") or {}).keys() >= STATISTICS:
+        wanted = " and ".join(sorted(STATISTICS))
+        raise RasenError(
+            f"{path}: not a MuQ (no `w2v2_config`, or no `stat` with {wanted}); {CURE}"
+        )
     rate = config.get("label_rate", FRAMES)
     if rate != FRAMES:
         raise RasenError(f"{path}: label_rate is {rate}, a sketch has {FRAMES} frames a second")

@@ -49,9 +49,12 @@ def make_muq(folder, seed):
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with torch.random.fork_rng(devices=[]):
+    model = muq.build(MUQ)  # always with the same weights: each matrix is drawn anew, as wide
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        model = muq.build(MUQ)
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(std=float(parameter.std()))
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     text = json.dumps(asdict(model.config), indent=2, sort_keys=True)

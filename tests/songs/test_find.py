@@ -1,0 +1,209 @@
+"""Aligning a song with perfect ears: which lines stay, which words come back, what falls out."""
+
+import json
+
+import numpy as np
+import pytest
+from oracle import Ears, sound, sung, tools
+
+from rasen.songs.align import DEFAULTS, Tools, align_song, table
+from rasen.songs.lyrics import parse
+from rasen.songs.reasons import SongError
+
+RIVER = "over the river|down by the water|sing with me now|under the moon"
+
+
+def align(truth, text, language="en", **more):
+    lyrics = text if "[" in text else text.replace("|", "\n")
+    return align_song(tools(truth, **more), sound(truth), parse(lyrics), language)
+
+
+def fallen(*args, **more):
+    with pytest.raises(SongError) as caught:
+        align(*args, **more)
+    return caught.value.reason
+
+
+def reasons(alignment):
+    return [line["reason"] for line in alignment["lines"]]
+
+
+def onsets(line):
+    return [word["start"] for word in line["words"]]
+
+
+def all_onsets(found):
+    return [start for line in found["lines"] for start in onsets(line)]
+
+
+def test_a_song_as_its_lyrics_say():
+    truth = sung(RIVER)
+    found = align(truth, RIVER)
+    assert found["match_ratio"] == 1
+    assert found["score"] == 0.75
+    assert found["seconds"] == pytest.approx(truth[-1].end + 2)
+    assert all_onsets(found) == pytest.approx([w.start for w in truth])
+    assert json.loads(json.dumps(found)) == found
+    lines, words = table(found)
+    assert list(lines.kept) == [True] * 4
+    assert list(words.word) == [w.text for w in truth]
+    assert list(words[words.line == 1]["index"]) == [0, 1, 2, 3]
+
+
+def test_windows_hold_one_line_and_nothing_else():
+    truth = sung(RIVER, line_pause=0.05)
+    opened = tools(truth)
+    align_song(opened, sound(truth), parse(RIVER.replace("|", "\n")), "en")
+    for words, start, end in opened.aligner.asked[1:]:
+        mine = [w for w in truth if w.text in words and start < (w.start + w.end) / 2 < end]
+        others = [w for w in truth if start + 0.06 < (w.start + w.end) / 2 < end - 0.06]
+        assert [w.text for w in mine] == [w.text for w in others] == words
+
+
+def test_a_wrong_line_and_a_line_that_is_not_sung():
+    truth = sung(RIVER)
+    wrong = align(truth, RIVER.replace("down by the water", "quite another thing here"))
+    assert reasons(wrong) == [None, "mismatch", None, None]
+    assert wrong["lines"][1]["words"] == []
+    assert wrong["match_ratio"] == pytest.approx(10 / 14, abs=1e-3)
+    more = align(truth, RIVER.replace("|sing", "|nobody sings this line|sing"))
+    assert reasons(more) == [None, None, "not_sung", None, None]
+
+
+@pytest.mark.parametrize("gone", ["the river", "by", "down", "water", "over", "moon", "now"])
+def test_a_missing_word_is_recovered_wherever_it_stands(gone):
+    word = gone.split()[-1]
+    truth = sung(RIVER)
+    lyrics = RIVER.replace(gone, " ".join(gone.split()[:-1]), 1)
+    found = align(truth, lyrics)
+    back = [w for line in found["lines"] for w in line["words"] if w["source"] == "recovered"]
+    assert [w["word"] for w in back] == [word]
+    assert back[0]["start"] == next(w.start for w in truth if w.text == word)
+    assert reasons(found) == [None] * 4
+
+
+def test_a_whole_missing_line_is_not_put_into_its_neighbours():
+    found = align(sung(RIVER, line_pause=0.1), RIVER.replace("|sing with me now", ""))
+    assert all(w["source"] == "lyrics" for line in found["lines"] for w in line["words"])
+
+
+def test_a_recovered_word_that_makes_a_line_worse_is_left_out():
+    truth = sung(RIVER)
+    found = align(truth, RIVER, hears=" ".join(w.text for w in truth).replace("by", "by yes"))
+    assert [w["word"] for w in found["lines"][1]["words"]] == ["down", "by", "the", "water"]
+
+
+def test_misspelt_words_and_punctuation_do_no_harm():
+    found = align(sung(RIVER), "Over, the rivver!|Down by — the water ...|♪|Sing with me now")
+    assert reasons(found) == [None, None, "no_words", None]
+    assert found["lines"][0]["match"] == 1
+    assert [w["word"] for w in found["lines"][0]["words"]] == ["Over", "the", "rivver"]
+
+
+def test_a_chorus_sung_twice_and_printed_twice():
+    text = "sing with me river|alone alone|over the hill we go|sing with me river|alone alone"
+    truth = sung(text)
+    found = align(truth, text)
+    assert all_onsets(found) == pytest.approx([w.start for w in truth])
+
+
+def test_a_chorus_printed_twice_and_sung_once():
+    truth = sung("over the hill we go|sing with me river|down the hill we ran")
+    text = "over the hill we go|sing with me river|down the hill we ran|sing with me river"
+    assert reasons(align(truth, text)) == [None, None, None, "not_sung"]
+
+
+LRC = (
+    "[00:02.00]over the river\n[00:04.50]down by the water\n[00:07.50]sing with me now\n"
+    "[00:10.50]under the moon"
+)
+
+
+def test_a_line_that_was_not_heard_is_found_by_its_time_stamp():
+    truth = sung(RIVER)
+    deaf = " ".join(w.text for w in truth).replace("sing with me now ", "")
+    assert reasons(align(truth, RIVER, hears=deaf)) == [None, None, "not_sung", None]
+    found = align(truth, LRC, hears=deaf)
+    assert reasons(found) == [None] * 4
+    assert onsets(found["lines"][2]) == pytest.approx([7.5, 8.0, 8.5, 9.0])
+    assert found["lines"][2]["match"] == 0
+
+
+def test_time_stamps_that_are_all_late_are_shifted():
+    truth = sung(RIVER)
+    deaf = " ".join(w.text for w in truth).replace("sing with me now ", "")
+    late = LRC.replace("00:", "01:")
+    found = align(truth, late, hears=deaf)
+    assert reasons(found) == [None] * 4
+    assert onsets(found["lines"][2]) == pytest.approx([7.5, 8.0, 8.5, 9.0])
+
+
+def test_wrong_time_stamps_change_nothing():
+    truth = sung(RIVER)
+    wrong = LRC.replace("04.50", "14.00").replace("07.50", "23.00").replace("10.50", "59.00")
+    plain = align(truth, RIVER)
+    assert [line["words"] for line in align(truth, wrong)["lines"]] == [
+        line["words"] for line in plain["lines"]
+    ]
+    deaf = " ".join(w.text for w in truth).replace("sing with me now ", "")
+    assert reasons(align(truth, wrong, hears=deaf)) == [None, None, "not_sung", None]
+
+
+def test_a_line_with_a_low_score_is_dropped():
+    truth = sung(RIVER)
+    ears = Ears(truth)
+    honest = ears.align
+
+    def doubtful(vocals, words, *where):
+        found = honest(vocals, words, *where)
+        for word in found if words == ["under", "the", "moon"] else []:
+            word.score = 0.2
+        return found
+
+    ears.align = doubtful
+    opened = Tools(ears, ears, DEFAULTS)
+    found = align_song(opened, sound(truth), parse(RIVER.replace("|", "\n")), "en")
+    assert reasons(found) == [None, None, None, "low_score"]
+
+
+def test_songs_that_fall_out():
+    truth = sung(RIVER)
+    other = "quite different words stand here|and nobody ever sings them|no not a single one"
+    assert fallen(truth, other) == "lyrics_mismatch"
+    assert fallen(truth, other, languages={"ja": 0.99}) == "wrong_language"
+    assert fallen(truth, other, languages={"ja": 0.6, "en": 0.4}) == "lyrics_mismatch"
+    assert fallen([], RIVER) == "no_vocals"
+    assert fallen(truth, RIVER, hears="") == "no_vocals"
+    assert fallen(truth, "") == fallen(truth, "♪ ...") == "no_lyrics"
+    assert fallen(truth, RIVER, "de") == "wrong_language"  # no aligner
+    # Lyrics that are found are in the right language, whatever the ear thinks.
+    assert align(truth, RIVER, languages={"ja": 0.99})["language"] == "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("月光照在小河上|夜风轻轻吹过来", "zh"), ("よるのそらに月が|うたえ", "ja")],
+)
+def test_characters_are_words(text, language):
+    truth = sung(text, language)
+    found = align(truth, text, None, languages={language: 0.9})
+    assert found["language"] == language
+    assert [w["word"] for line in found["lines"] for w in line["words"]] == [w.text for w in truth]
+    short = align(truth, text.replace("光", "").replace("そ", ""), language)
+    back = [w for line in short["lines"] for w in line["words"] if w["source"] == "recovered"]
+    assert [w["word"] for w in back] == ["光" if language == "zh" else "そ"]
+
+
+def test_random_lyrics_never_break_it(rng):
+    """Any text against any hearing: an alignment or a SongError, and times in order."""
+    vocabulary = [*"abcdefg", "月", "...", "don't", "na-na", "é", "1", ""]
+    for _ in range(60):
+        truth = sung(" ".join(rng.choice(list("abcdefg"), 30)), line_pause=rng.random())
+        rows = [" ".join(rng.choice(vocabulary, rng.integers(0, 7))) for _ in range(8)]
+        try:
+            found = align(truth, "|".join(rows))
+        except SongError:
+            continue
+        for line in found["lines"]:
+            assert line["kept"] == bool(line["words"])
+            assert (np.diff(onsets(line)) >= 0).all()

@@ -1,0 +1,129 @@
+"""Each line of the lyrics: found among the heard words, aligned in its window, judged."""
+
+import numpy as np
+
+from rasen.songs.align import windows
+from rasen.songs.align.match import match
+from rasen.songs.align.recover import missing
+from rasen.songs.lyrics import normalise, words
+
+
+def find_lines(lines, heard, turns, language, align, seconds, settings):
+    """For each line a dict: kept, reason, match, words (word, start, end, score, source).
+
+    heard: `Word`s in order of time; turns: (start, end) of each stretch with a voice;
+    align(words, (start, end)) gives the times of words in a window; seconds: length of the song.
+    """
+    texts = [words(line.text, language) for line in lines]
+    places, ratios = _places(lines, heard, language, settings["line_match"])
+    extra = missing(places, heard)
+    taken = np.zeros(len(heard), dtype=bool)
+    for place, more in zip(places, extra, strict=True):
+        taken[[*place[place >= 0], *_flat(more)]] = True
+
+    def timed(i, span, more):
+        return _align_line(align, texts[i], more, heard, span)
+
+    found = []
+    for i, (place, more) in enumerate(zip(places, extra, strict=True)):
+        if not texts[i]:
+            row = _dropped("no_words")
+        elif (place >= 0).any():
+            mine = _flat(more)
+            span = windows.window(place, mine, taken, heard, turns, seconds, settings["pad"])
+            row = _judged(timed(i, span, more), settings["line_score"], "low_score")
+        else:
+            row = _dropped(_why_not(i, places, heard))
+        found.append(row | {"match": ratios[i]})
+    shift = _stamp_shift(lines, places, heard)
+    # Lines that Whisper may have missed: only a time stamp and the score speak for these, so
+    # they must be aligned about as well as the lines that were heard.
+    usual = np.mean([mean_score(row["words"]) for row in found if row["kept"]] or [1.0])
+    for i, (line, row) in enumerate(zip(lines, found, strict=True)):
+        if row["reason"] == "not_sung" and shift is not None and line.start is not None:
+            span = windows.stamped_window(line, len(texts[i]), shift, heard, seconds)
+            if span is not None:
+                lowest = settings["unheard_score"] * usual
+                row.update(_judged(timed(i, span, {}), lowest, "not_sung"))
+    return found
+
+
+def _places(lines, heard, language, line_match):
+    """For each line, the heard words in the places of its words (all -1 where the line is not
+    found), and the share of its words that were heard."""
+    units = [normalise(line.text, language) for line in lines]
+    matched = match(units, [normalise(word.text, language)[0] for word in heard])
+    places, ratios = [], []
+    for place, same in zip(matched.places, matched.same, strict=True):
+        place = windows.settle(place, heard)
+        ratio = float((same & (place >= 0)).mean()) if len(place) else 0.0
+        places.append(place if ratio >= line_match else np.full(len(place), -1))
+        ratios.append(ratio)
+    return places, ratios
+
+
+def _flat(more):
+    return [index for indices in more.values() for index in indices]
+
+
+def _stamp_shift(lines, places, heard):
+    """See `windows.stamp_shift`: of the lines whose first word was heard."""
+    both = [
+        (heard[place[0]].start, line.start)
+        for line, place in zip(lines, places, strict=True)
+        if line.start is not None and len(place) and place[0] >= 0
+    ]
+    return windows.stamp_shift([start for start, _ in both], [stamp for _, stamp in both])
+
+
+def _align_line(align, text, extra, heard, span):
+    """The words of a line, aligned in its window. Recovered words stay when the line is aligned
+    no worse with them."""
+    given = [(word, "lyrics") for word in text]
+    best = _timed(given, align, span)
+    if extra:
+        more = []
+        for place in range(len(text) + 1):
+            more += [(heard[index].text, "recovered") for index in extra.get(place, [])]
+            more += given[place : place + 1]
+        best = max(_timed(more, align, span), best, key=mean_score)
+    return best
+
+
+def _timed(given, align, span):
+    timed = align([word for word, _ in given], span)
+    return [
+        {
+            "word": word,
+            "start": round(time.start, 3),
+            "end": round(time.end, 3),
+            "score": round(time.score, 3),
+            "source": source,
+        }
+        for (word, source), time in zip(given, timed or [], strict=bool(timed))
+    ]
+
+
+def mean_score(timed):
+    return float(np.mean([word["score"] for word in timed])) if timed else 0.0
+
+
+def _judged(timed, lowest, reason):
+    """A line that is kept when it could be aligned, with a mean score from `lowest`."""
+    if not timed:
+        return _dropped("no_window")
+    if mean_score(timed) < lowest:
+        return _dropped(reason)
+    return {"kept": True, "reason": None, "words": timed}
+
+
+def _dropped(reason):
+    return {"kept": False, "reason": reason, "words": []}
+
+
+def _why_not(i, places, heard):
+    """`mismatch` where other words were heard in the place of line `i`, else `not_sung`."""
+    before = [place.max() for place in places[:i] if (place >= 0).any()]
+    after = [place[place >= 0].min() for place in places[i + 1 :] if (place >= 0).any()]
+    between = min(after, default=len(heard)) - max(before, default=-1) - 1
+    return "mismatch" if between >= max(1, len(places[i]) / 2) else "not_sung"
