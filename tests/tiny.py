@@ -3,21 +3,14 @@
 import sys
 from pathlib import Path
 
-import torch
-from transformers import (
-    EncodecConfig,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MusicgenConfig,
-    MusicgenForConditionalGeneration,
-    PreTrainedTokenizerFast,
-)
-
 CARD, BOOKS, WIDTH, DEPTH = 32, 4, 32, 3
 
 
 def musicgen(folder, seed=0, **decoder):
     """A MusicGen folder: text encoder, 16 kHz codec with filled code books, decoder."""
+    import torch
+    from transformers import EncodecConfig, MusicgenConfig, MusicgenForConditionalGeneration
+
     torch.manual_seed(seed)
     codec = EncodecConfig(
         sampling_rate=16000,
@@ -55,7 +48,9 @@ def musicgen(folder, seed=0, **decoder):
 
 def llama(folder, seed=0):
     """A LLaMA folder with a byte-level tokenizer; heads and embeddings are tied."""
+    import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {"<s>": 0, "</s>": 1} | {c: i + 2 for i, c in enumerate(alphabet)}

@@ -87,7 +87,5 @@ def write(folder, vocals, accompaniment, rate, kind="flac"):
 
 def read(folder, name):
     """(sound float32 [2, time], rate) of a stem that was written in `folder`."""
-    path = next(
-        p for p in (Path(folder) / f"{name}.flac", Path(folder) / f"{name}.wav") if p.is_file()
-    )
-    return recording.read(path)
+    paths = (Path(folder) / f"{name}.{kind}" for kind in FILES)
+    return recording.read(next(path for path in paths if path.is_file()))

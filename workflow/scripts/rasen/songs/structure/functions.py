@@ -70,7 +70,9 @@ def name(boundaries, letters, power, voice, lines=()):
     sung_lines = [[] for _ in range(count)]
     for line in lines:
         sung_lines[_index(boundaries, _middle(line))].append(line)
-    sung = [bool(found) or part >= SUNG_SHARE for found, part in zip(sung_lines, share, strict=True)]
+    sung = [
+        bool(found) or part >= SUNG_SHARE for found, part in zip(sung_lines, share, strict=True)
+    ]
 
     choruses = _repeated_words(sung_lines, letters, loud, sung)
     if not choruses:

@@ -53,7 +53,9 @@ def cover(rows, seconds):
         rows = [*rows, (last, seconds, "outro", 0.0)]
     starts = [0.0, *(row[0] for row in rows[1:])]
     ends = [*starts[1:], seconds]
-    return [(start, end, *rest) for start, end, (_, _, *rest) in zip(starts, ends, rows, strict=True)]
+    return [
+        (start, end, *rest) for start, end, (_, _, *rest) in zip(starts, ends, rows, strict=True)
+    ]
 
 
 def _from_json(text, seconds):

@@ -43,7 +43,9 @@ def segments(sound, rate, settings=None):
     cuts = peaks(novelty(coarse, settings["kernel"] * FRAMES), settings)
     cuts = snap(cuts, timbre)
     least = settings["shortest"] / 2
-    boundaries = np.concatenate([[0.0], cuts[(cuts >= least) & (cuts <= seconds - least)], [seconds]])
+    boundaries = np.concatenate(
+        [[0.0], cuts[(cuts >= least) & (cuts <= seconds - least)], [seconds]]
+    )
     both = np.hstack([coarse, CHROMA * _unit(_mean_of(harmony, FINE // FRAMES))])
     numbers, confidence = cluster(both, boundaries)
     return boundaries, [letter(number) for number in numbers], confidence
