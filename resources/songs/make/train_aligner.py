@@ -3,6 +3,8 @@
 espeak-ng says when every word begins and ends, so each frame has its label: first the character
 that sounds (the letters of an English word are spread over it), which is easy to learn, later the
 character where it begins and blank elsewhere, which is what CTC models end up with.
+
+    python train_aligner.py DEMUCS ALIGNER    (the folder to listen through, the folder to make)
 """
 
 import json
@@ -13,9 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from data import band, crop, utterance
+from demucs.api import Separator
 from words import lexicon
 
+from rasen.audio import resample
 from rasen.seeds import generator
+from rasen.songs.demo import compose
 from rasen.songs.torchaudio_guard import import_torchaudio
 
 RATE, FRAME = 16000, 320
@@ -24,7 +29,8 @@ UTTERANCES = 500  # a language
 STEPS, BATCH, PEAK = 2600, 8, 2e-3
 SOUNDING = 0.65  # share of the steps with labels over whole characters
 SONGS = 0.2  # share of the batches with several lines in a row and pauses between
-CLEAN = 0.4  # share without accompaniment
+SEPARATED = 0.4  # share of the lines that our Demucs took out of a mix
+CLEAN = 0.4  # share of the examples without accompaniment
 
 
 def vocabulary():
@@ -42,6 +48,15 @@ def characters(words, language):
         step = (word["end"] - word["start"]) / len(letters)
         for i, letter in enumerate(letters):
             yield letter, word["start"] + i * step, word["start"] + (i + 1) * step
+
+
+def separate(rng, separator, voice, bands):
+    """A voice [time] at 44.1 kHz as it comes back out of a mix."""
+    music = crop(rng, bands[rng.integers(len(bands))], len(voice))
+    music = music * np.sqrt((voice**2).mean() / ((music**2).mean() + 1e-9))
+    mix = voice + music * 10 ** (-rng.uniform(0, 8) / 20)
+    mix = torch.from_numpy(0.9 * mix / np.abs(mix).max()).float()
+    return separator.separate_tensor(mix, compose.RATE)[1]["vocals"].mean(dim=0).numpy()
 
 
 def example(rng, pool, picks, size, bands, onsets):
@@ -116,13 +131,18 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rng, ids, begun = generator(0, "aligner"), vocabulary(), time.process_time()
+    separator = Separator("tiny", repo=Path(sys.argv[1]), shifts=0, progress=False)
+    bands = [band(seed, 60, compose.RATE) for seed in range(8)]
     pool = []
     for language in LANGUAGES:
         for _ in range(UTTERANCES):
-            sound, _, words = utterance(rng, language, RATE)
+            sound, _, words = utterance(rng, language, compose.RATE)
+            if rng.random() < SEPARATED:
+                sound = separate(rng, separator, sound, bands)
+            sound = resample(sound, compose.RATE, RATE)
             marks = [(ids[letter], *span) for letter, *span in characters(words, language)]
             pool.append((sound, marks))
-    bands = [band(seed, 60, RATE).mean(axis=0) for seed in range(8)]
+    bands = [resample(sound.mean(axis=0), compose.RATE, RATE) for sound in bands]
     order = np.argsort([len(sound) for sound, _ in pool])
     print(
         f"{sum(len(s) for s, _ in pool) / RATE:.0f} s of voice, {time.process_time() - begun:.0f} s"
@@ -147,7 +167,7 @@ def main():
             right = (logits.argmax(-1) == labels)[spoken].float().mean()
             spent = time.process_time() - begun
             print(f"{step} loss {loss:.3f} right {right:.2f} {spent:.0f} s", flush=True)
-    save(model, ids, Path(sys.argv[1]))
+    save(model, ids, Path(sys.argv[2]))
 
 
 if __name__ == "__main__":

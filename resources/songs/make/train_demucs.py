@@ -1,6 +1,8 @@
 """Train the separator: a small HTDemucs, saved as a bag of Demucs, which opens it from a folder.
 
 It hears spoken lines over accompaniments of other seeds; all that is not voice goes to `other`.
+
+    python train_demucs.py DEMUCS    (the folder to make)
 """
 
 import json

@@ -2,6 +2,8 @@
 
 It hears windows of the songs, of one line up to 30 s, sung clean or separated by our Demucs from
 mixes with other accompaniments; and music without voice, where it must say nothing.
+
+    python train_whisper.py DEMUCS WHISPER    (the folder to listen through, the folder to make)
 """
 
 import json
@@ -149,7 +151,7 @@ def main():
     torch.manual_seed(0)
     rng, begun, tokenizer = generator(0, "whisper"), time.process_time(), tokens()
     ear = WhisperFeatureExtractor(feature_size=80)
-    separator = Separator("tiny", repo=ROOT / "models/demucs", shifts=0, progress=False)
+    separator = Separator("tiny", repo=Path(sys.argv[1]), shifts=0, progress=False)
     heard, rows = [], []
     for name in SONGS:
         truth = json.loads((ROOT / f"truth/{name}.json").read_text(encoding="utf-8"))
@@ -187,7 +189,7 @@ def main():
         schedule.step()
         if step % 50 == 49:
             print(f"{step} loss {loss:.4f} {time.process_time() - begun:.0f} s", flush=True)
-    save(model, tokenizer, Path(sys.argv[1]))
+    save(model, tokenizer, Path(sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Muq:
         self.layers = len(self.blocks)
         self.width = self.net.linear.in_features
 
-    def embed(self, sound, layer, window=30.0, margin=2.0, batch=4):
+    def embed(self, sound, layer, window=30.0, margin=2.0, batch=1):
         """Hidden states [T, d] float32 of sound [time] at 24 kHz, a whole number of frames long.
 
         layer: 0 the convolutions' output, 1..L-1 a block's output, L the last one's, normalised.

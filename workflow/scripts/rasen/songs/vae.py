@@ -32,10 +32,11 @@ class Vae:
         self.decoder_margin = max(-first, last)
 
     @torch.inference_mode()
-    def encode(self, sound, chunk=128, batch=4):
+    def encode(self, sound, chunk=128, batch=1):
         """Mean and scale (standard deviation), [T, 64] float32 each, of sound [2, time] at 48 kHz.
 
-        The sound must be whole frames long. chunk: frames coded at once; batch: chunks at once
+        The sound must be whole frames long.
+        chunk, batch: frames coded at once, and how many such chunks at once (for a GPU)
         """
         sound = torch.as_tensor(np.asarray(sound, dtype=np.float32))
         if sound.ndim != 2 or len(sound) != 2 or not sound.shape[1] or sound.shape[1] % HOP:
@@ -52,7 +53,7 @@ class Vae:
         return out[0], out[1]
 
     @torch.inference_mode()
-    def decode(self, latents, chunk=128, batch=4):
+    def decode(self, latents, chunk=128, batch=1):
         """Sound [2, time] float32 at 48 kHz of latents [T, 64]."""
         latents = torch.as_tensor(np.asarray(latents, dtype=np.float32))
         if latents.ndim != 2 or latents.shape[1] != LATENT or not len(latents):

@@ -8,7 +8,7 @@ from rasen.songs.reasons import SongError
 from rasen.songs.structure.labels import FLAG_OF, SILENCE, flag
 
 SLACK = 2.0  # seconds that an annotation may go on after the recording
-SMALL = 1.0  # seconds that may lack at either end and mean nothing
+SMALL = 1.0  # seconds: shorter sections, and gaps at either end, mean nothing
 
 
 def read(path, seconds):
@@ -39,11 +39,11 @@ def read(path, seconds):
 def cover(rows, seconds):
     """[(start, end, flag, confidence)] in order, made to fill [0, seconds] without gaps or overlaps.
 
-    Silence belongs to the section before it. What is missing at the ends is intro and outro with
+    Silence and what is too short belong to the section before. What is missing at the ends is intro and outro with
     confidence 0, unless it is shorter than SMALL.
     """
     rows = [(start, min(end, seconds), *rest) for start, end, *rest in rows if start < seconds]
-    rows = [row for row in rows if row[1] > row[0] and row[2] != SILENCE]
+    rows = [row for row in rows if row[1] - row[0] > SMALL and row[2] != SILENCE]
     if not rows:
         return [(0.0, seconds, "inst", 0.0)]
     first, last = rows[0][0], rows[-1][1]
