@@ -18,7 +18,8 @@ demo: install
 	@echo "Done. Open results/report/report.html; results/README.md says what lies where."
 
 test: install-test lint
-	$(BIN)/pytest -q tests
+	$(BIN)/pytest -q tests --ignore tests/songs
+	$$(workflow/install songs songs-test) -m pytest -q tests/songs
 
 lint:
 	$(BIN)/ruff check .
@@ -30,6 +31,7 @@ bench: install-test
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/helix.py
 	$$(workflow/install saelens) benchmarks/sae.py
+	$(BIN)/python benchmarks/songs.py
 
 install:
 	@workflow/install core > /dev/null

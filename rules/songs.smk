@@ -140,8 +140,8 @@ rule write_phonemes:
         settings=song_settings("phonemes"),
         code=code("write_phonemes.py", "songs"),
     shell:
-        "rasen songs write_phonemes.py --recordings {input.recordings} --lyrics {input.lyrics}"
-        " --structure {input.structure} --songs results/songs --settings {params.settings:q}"
+        "rasen songs write_phonemes.py --recordings {input.recordings} --lyrics-ledger {input.lyrics}"
+        " --structure-ledger {input.structure} --songs results/songs --settings {params.settings:q}"
         " --code {params.code} --ledger {output.ledger} > {log} 2>&1"
 
 

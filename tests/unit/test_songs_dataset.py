@@ -29,7 +29,8 @@ def phonemes_of(song, frames):
     ]
     line = {"line": 0, "start": 0, "end": seconds, "text": "la", "words": words}
     section = {"flag": "verse", "start": 0, "end": seconds, "lines": [line]}
-    return {"song": song, "language": "en", "inventory": "-", "sections": [section]}
+    marks = {"[verse]": 9000, ".": 9001}
+    return {"song": song, "language": "en", "marks": marks, "sections": [section]}
 
 
 @pytest.fixture(scope="module")

@@ -41,8 +41,8 @@ class Stage:
             key = fingerprint.short(self.version + song.key)
             row = self._receipt(song.song, key)
             if row is None:
+                tools = tools or [self._open(open_tools)]
                 start = time.perf_counter()
-                tools = tools or [open_tools()]
                 row = dict.fromkeys(COLUMNS, "") | {"song": song.song, "key": key, "outcome": "ok"}
                 worked += 1
                 try:
@@ -63,6 +63,12 @@ class Stage:
         if worked > 1 and len(unforeseen) == worked:
             raise RasenError(f"{self.name}: every song failed, the first with {unforeseen[0]}")
         return pd.DataFrame(rows, columns=None if rows else COLUMNS)
+
+    def _open(self, open_tools):
+        start = time.perf_counter()
+        tools = open_tools()
+        print(f"opened in {time.perf_counter() - start:.1f} s", flush=True)
+        return tools
 
     def _make(self, tools, song, work):
         """Let `work` fill a folder, then move its files to the song's; its measures."""

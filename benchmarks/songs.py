@@ -1,0 +1,157 @@
+"""Songs: what a stage costs a song, what a batch costs at its beginning, how fast training reads.
+
+    python benchmarks/songs.py --songs 50 100 200
+
+Runs the real workflow on that many short songs (cut from the fixture songs, each at a tempo of its
+own) with the small models, two cores, one thread a job, and reads each stage's own times.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+import yaml
+
+HOUSE = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(HOUSE / "workflow/scripts"))
+
+from rasen.audio import resample
+from rasen.songs import shards
+from rasen.songs.corpus import STAGES
+from rasen.songs.dataset import Windows
+from rasen.songs.demo import compose
+
+WORK = HOUSE / "benchmarks/work/songs"
+FIXTURES = HOUSE / "resources/songs"
+NAMES = ("river", "tsuki", "yue")
+RATE = 44100
+SECONDS = re.compile(r", ([\d.]+) s$", re.M)  # of a song, in a job's log
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--songs", type=int, nargs="+", default=[50, 100, 200])
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--whole", action="store_true", help="whole fixture songs, not cuts")
+    arguments = parser.parse_args()
+    reader()
+    rows = [row for count in arguments.songs for row in corpus(count, arguments)]
+    table = pd.DataFrame(rows)
+    print(table.to_string(index=False, float_format="%.2f"))
+    growth(table)
+
+
+def corpus(count, arguments):
+    """One run: a row a stage with its seconds in all, a song, and at the beginning of a batch."""
+    folder = WORK / f"{count}"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "audio").mkdir(parents=True)
+    (folder / "config").mkdir()
+    (folder / "resources").mkdir()
+    (folder / "resources/songs").symlink_to(FIXTURES)
+    config = yaml.safe_load((HOUSE / "config/config.yaml").read_text())
+    config["songs"] |= {"batch": arguments.batch, "shortest": 1}
+    config["songs"]["filters"] = {"duplicates": False}
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    lines = ["song\taudio\tlyrics\tlanguage\tartist"]
+    cuts = {name: cut(name, arguments.whole) for name in NAMES}
+    for number in range(count):
+        name = NAMES[number % len(NAMES)]
+        sound, words = cuts[name]
+        stretch = 22050 + 10 * number  # no two are alike
+        soundfile.write(folder / f"audio/{number}.flac", resample(sound, stretch, 22050).T, RATE)
+        (folder / f"config/{name}.txt").write_text(words)
+        language = {"river": "en", "tsuki": "ja", "yue": "zh"}[name]
+        lines.append(f"s{number:05d}\t../audio/{number}.flac\t{name}.txt\t{language}\tA{number}")
+    (folder / "config/songs.tsv").write_text("\n".join(lines) + "\n")
+    start = time.perf_counter()
+    command = [
+        HOUSE / ".venv/bin/snakemake", "--snakefile", HOUSE / "Snakefile", "--directory", folder,
+        "--cores", "2", "--quiet", "all", "songs",
+    ]  # fmt: skip
+    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    wall = time.perf_counter() - start
+    kept = len(pd.read_parquet(folder / "results/tables/songs.parquet"))
+    print(f"{count} songs: {wall:.0f} s of wall time, {kept} in the training set", flush=True)
+    for stage in STAGES:
+        logs = (folder / "logs" / stage).glob("*.log")
+        worked = [
+            float(x) for log in logs for x in re.findall(r", ([\d.]+) s$", log.read_text(), re.M)
+        ]
+        files = list((folder / "results/benchmarks" / stage).glob("*.tsv"))
+        whole = sum(pd.read_csv(file, sep="\t")["s"].sum() for file in files)
+        first = whole - sum(worked)
+        yield {
+            "songs": count, "stage": stage, "seconds": whole, "a song": whole / count,
+            "work on a song": np.median(worked), "beginning of a batch": first / len(files),
+        }  # fmt: skip
+
+
+def cut(name, whole):
+    """(mix [2, time], its lyrics) of a fixture song: all of it, or its first sung section."""
+    truth, vocals, band = compose.song(FIXTURES, name, 0)
+    mix = vocals + band
+    if whole:
+        return mix, "\n".join(line["text"] for line in truth["lines"]) + "\n"
+    section = next(s for s in truth["sections"] if s["label"] == "verse")
+    inside = slice(round(section["start"] * RATE), round(section["end"] * RATE))
+    words = [
+        line["text"] for line in truth["lines"]
+        if section["start"] <= line["start"] < section["end"]
+    ]  # fmt: skip
+    return mix[:, inside], "\n".join(words) + "\n"
+
+
+def growth(table):
+    """How a stage's seconds grow with the songs: of a straight line, its slope and what is left."""
+    for stage, rows in table.groupby("stage", sort=False):
+        if len(rows) > 2:
+            slope, base = np.polyfit(rows["songs"], rows["seconds"], 1)
+            off = np.abs(rows["seconds"] - base - slope * rows["songs"]).max()
+            print(f"{stage}: {slope:.3f} s a song + {base:.1f} s, at most {off:.1f} s off")
+
+
+def reader(songs=200, frames=6000):
+    """Windows of 150 s a second, from shards of songs of four minutes, warm."""
+    folder = WORK / "reader"
+    shutil.rmtree(folder, ignore_errors=True)
+    line = {"flag": "verse", "start": 0, "end": 240, "lines": []}
+    text = json.dumps({"language": "en", "marks": {"[verse]": 1, ".": 2}, "sections": [line]})
+    rng = np.random.default_rng(0)
+    parts = []
+    for number in range(songs):
+        home = folder / f"songs/s{number}"
+        home.mkdir(parents=True)
+        np.save(home / "sketch.npy", rng.integers(0, 16384, frames).astype(np.uint16))
+        np.save(home / "latents.npy", rng.standard_normal((frames, 128)).astype(np.float16))
+        (home / "phonemes.json").write_text(text)
+    names = pd.DataFrame({"song": [f"s{n}" for n in range(songs)]})
+    names = names.assign(artist="", language="en", seconds=240.0)
+    for shard, start in enumerate(range(0, songs, 16)):
+        path = folder / f"shards/{shard:05d}.h5"
+        shards.write(path, names[start : start + 16], folder / "songs")
+        parts.append(shards.contents(path).assign(shard=path.stem, split="train"))
+    (folder / "tables").mkdir()
+    pd.concat(parts).to_parquet(folder / "tables/songs.parquet")
+    windows = Windows(folder / "tables/songs.parquet", seconds=150)
+    rates = []
+    for _ in range(4):
+        start = time.perf_counter()
+        for place in range(len(windows)):
+            windows[place]
+        rates.append(len(windows) / (time.perf_counter() - start))
+    print(f"reader: {np.median(rates[1:]):.0f} windows of 150 s a second, warm (target 100)")
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
