@@ -1,11 +1,12 @@
 """Lyrics as phonemes under structure flags: what a lyrics-to-song model is conditioned on.
 
-inventory   the symbols and their ids, or a vocabulary of the user's
-line        one line, by script: chinese, english, japanese
+    inventory   the symbols and their ids, or a vocabulary of the user's
+    line        one line, by script: chinese, english, japanese
 """
 
 from collections import Counter
 
+from rasen.errors import RasenError
 from rasen.songs.phonemes import english, inventory, line
 from rasen.songs.phonemes.inventory import COMMA, PAD, STOP, token_of
 from rasen.songs.reasons import SongError
@@ -26,8 +27,7 @@ def speak(alignment, structure, symbols=None, settings=None):
     symbols = symbols or inventory.built_in()
     language = alignment["language"]
     if language not in LANGUAGES:
-        known = ", ".join(LANGUAGES)
-        raise SongError("no_phonemes", f"language '{language}' has no phonemes; known: {known}")
+        raise RasenError(f"language '{language}' has no phonemes; known: {', '.join(LANGUAGES)}")
     dictionary = english.read_dictionary((settings or {}).get("dictionary"))
     unknown, origins = Counter(), Counter()
     sections = [{"flag": row.label, "start": row.start, "end": row.end, "lines": []}

@@ -19,143 +19,23 @@ PAD = ""  # id 0; as lyrics it means none
 STOP, COMMA = ".", ","
 PUNCTUATION = [STOP, COMMA, "!", "?", "…", "-"]
 # Chinese: an onset and a final. AA, EE and OO begin syllables that have no consonant.
-ONSETS = [
-    "AA",
-    "EE",
-    "OO",
-    "b",
-    "p",
-    "m",
-    "f",
-    "d",
-    "t",
-    "n",
-    "l",
-    "g",
-    "k",
-    "h",
-    "j",
-    "q",
-    "x",
-    "zh",
-    "ch",
-    "sh",
-    "r",
-    "z",
-    "c",
-    "s",
-    "y",
-    "w",
-]
+ONSETS = "AA EE OO b p m f d t n l g k h j q x zh ch sh r z c s y w".split()
 # i0 after z c s, ir after zh ch sh r, v is ü; E and En are e and an after y.
-FINALS = [
-    "a",
-    "o",
-    "e",
-    "i",
-    "u",
-    "v",
-    "i0",
-    "ir",
-    "er",
-    "ai",
-    "ei",
-    "ao",
-    "ou",
-    "an",
-    "en",
-    "ang",
-    "eng",
-    "ong",
-    "ia",
-    "ie",
-    "iao",
-    "iu",
-    "ian",
-    "in",
-    "iang",
-    "ing",
-    "iong",
-    "ua",
-    "uo",
-    "uai",
-    "ui",
-    "uan",
-    "un",
-    "uang",
-    "ve",
-    "van",
-    "vn",
-    "E",
-    "En",
-]
+FINALS = (
+    "a o e i u v i0 ir er ai ei ao ou an en ang eng ong"
+    " ia ie iao iu ian in iang ing iong ua uo uai ui uan un uang ve van vn E En"
+).split()
 TONES = "12345"  # 5 is the neutral one
 # Japanese: N is the moraic nasal, cl a doubled consonant, I and U vowels without voice.
-CONSONANTS = [
-    "k",
-    "ky",
-    "kw",
-    "g",
-    "gy",
-    "gw",
-    "s",
-    "sh",
-    "z",
-    "j",
-    "t",
-    "ty",
-    "ts",
-    "ch",
-    "d",
-    "dy",
-    "n",
-    "ny",
-    "h",
-    "hy",
-    "f",
-    "fy",
-    "b",
-    "by",
-    "p",
-    "py",
-    "m",
-    "my",
-    "r",
-    "ry",
-    "w",
-    "y",
-    "v",
-    "vy",
-]
+CONSONANTS = (
+    "k ky kw g gy gw s sh z j t ty ts ch d dy n ny h hy f fy b by p py m my r ry w y v vy"
+).split()
 JAPANESE = [*"aiueoIUN", "cl", *CONSONANTS]
-VOWELS = ["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"]
+VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
 STRESS = "012"
-ENGLISH = [v + s for v in VOWELS for s in STRESS] + [
-    "B",
-    "CH",
-    "D",
-    "DH",
-    "F",
-    "G",
-    "HH",
-    "JH",
-    "K",
-    "L",
-    "M",
-    "N",
-    "NG",
-    "P",
-    "R",
-    "S",
-    "SH",
-    "T",
-    "TH",
-    "V",
-    "W",
-    "Y",
-    "Z",
-    "ZH",
-]
+ENGLISH = [v + s for v in VOWELS for s in STRESS] + (
+    "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
+).split()
 
 
 class Inventory(NamedTuple):
