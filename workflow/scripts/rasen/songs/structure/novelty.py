@@ -43,7 +43,9 @@ def segments(sound, rate, settings=None):
     cuts = peaks(novelty(coarse, settings["kernel"] * FRAMES), settings)
     cuts = snap(cuts, timbre)
     least = settings["shortest"] / 2
-    boundaries = np.concatenate([[0.0], cuts[(cuts >= least) & (cuts <= seconds - least)], [seconds]])
+    boundaries = np.concatenate(
+        [[0.0], cuts[(cuts >= least) & (cuts <= seconds - least)], [seconds]]
+    )
     both = np.hstack([coarse, CHROMA * _unit(_mean_of(harmony, FINE // FRAMES))])
     numbers, confidence = cluster(both, boundaries)
     return boundaries, [letter(number) for number in numbers], confidence
@@ -121,7 +123,7 @@ def _mean_of(x, count):
 
 
 def novelty(x, width):
-    """Square root of Foote's novelty [frames + 1] before, between and after rows of x [frames, dim].
+    """Square root of Foote's novelty [frames + 1] around the rows of x [frames, dim].
 
     His is the correlation of the matrix of all scalar products with a checkerboard of `width`
     frames under a Gaussian. That kernel is the product of a vector with itself, so the matrix is
