@@ -1,7 +1,7 @@
 """Lyrics as phonemes under structure flags: what a lyrics-to-song model is conditioned on.
 
-    inventory   the symbols and their ids, or a vocabulary of the user's
-    line        one line, by script: chinese, english, japanese
+inventory   the symbols and their ids, or a vocabulary of the user's
+line        one line, by script: chinese, english, japanese
 """
 
 from collections import Counter

@@ -7,12 +7,14 @@ from functools import cache
 from rasen.songs.phonemes.inventory import FINALS, ONSETS
 from rasen.songs.phonemes.numbers import spelled
 
-STRETCH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々〇0-9]+")
+STRETCH = re.compile(
+    r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々\u30070-9]+"
+)  # \u3007 is zero
 YEAR = re.compile(r"\d{4}(?=年)")
 HUMMED = {"n": "en", "ng": "en", "m": "en", "hm": "en", "hng": "en"}  # 嗯, 呣
-NUMERALS = set("零〇一二三四五六七八九十百千万亿")
+NUMERALS = set("零\u3007一二三四五六七八九十百千万亿")
 ORDINAL = NUMERALS | set("第初")  # before 一, it counts and keeps its tone;
-DATE = set("零〇一二三四五六七八九月号")  # so does it before these
+DATE = set("零\u3007一二三四五六七八九月号")  # so does it before these
 
 
 def read(text):
@@ -117,7 +119,7 @@ def split(pinyin, tone):
         final = "i0"
     elif onset in ("zh", "ch", "sh", "r") and final == "i":
         final = "ir"
-    elif onset in ("j", "q", "x", "y") and final[0] == "u":  # ü without its dots
+    elif onset in ("j", "q", "x", "y") and final[:1] == "u":  # ü without its dots
         final = "v" + final[1:]
     elif onset == "y" and final in ("e", "an"):
         final = {"e": "E", "an": "En"}[final]

@@ -19,23 +19,23 @@ PAD = ""  # id 0; as lyrics it means none
 STOP, COMMA = ".", ","
 PUNCTUATION = [STOP, COMMA, "!", "?", "…", "-"]
 # Chinese: an onset and a final. AA, EE and OO begin syllables that have no consonant.
-ONSETS = "AA EE OO b p m f d t n l g k h j q x zh ch sh r z c s y w".split()
+ONSETS = ["AA", "EE", "OO", *"bpmfdtnlgkhjqxrzcsyw", "zh", "ch", "sh"]
 # i0 after z c s, ir after zh ch sh r, v is ü; E and En are e and an after y.
-FINALS = (
-    "a o e i u v i0 ir er ai ei ao ou an en ang eng ong"
-    " ia ie iao iu ian in iang ing iong ua uo uai ui uan un uang ve van vn E En"
-).split()
+FINALS = """
+    a o e i u v i0 ir er ai ei ao ou an en ang eng ong ia ie iao iu ian in iang ing iong
+    ua uo uai ui uan un uang ve van vn E En
+"""
 TONES = "12345"  # 5 is the neutral one
 # Japanese: N is the moraic nasal, cl a doubled consonant, I and U vowels without voice.
-CONSONANTS = (
-    "k ky kw g gy gw s sh z j t ty ts ch d dy n ny h hy f fy b by p py m my r ry w y v vy"
-).split()
-JAPANESE = [*"aiueoIUN", "cl", *CONSONANTS]
-VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
+JAPANESE = """
+    a i u e o I U N cl k ky kw g gy gw s sh z j t ty ts ch d dy n ny h hy f fy b by p py m my
+    r ry w y v
+"""
+VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
 STRESS = "012"
-ENGLISH = [v + s for v in VOWELS for s in STRESS] + (
-    "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
-).split()
+ENGLISH_CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
+FINALS, JAPANESE = FINALS.split(), JAPANESE.split()
+ENGLISH = [v + s for v in VOWELS.split() for s in STRESS] + ENGLISH_CONSONANTS.split()
 
 
 class Inventory(NamedTuple):
@@ -73,9 +73,11 @@ def read(path):
         found = {str(token): i for i, token in enumerate(found)}
     if not isinstance(found, dict) or not found:
         raise RasenError(f"{path}: holds neither a list of tokens nor tokens with their ids")
-    problems = [f"{path}: the id of '{token}' is {number!r}; write a whole number"
-                for token, number in found.items()
-                if not isinstance(number, int) or isinstance(number, bool) or number < 0]  # fmt: skip
+    problems = [
+        f"{path}: the id of '{token}' is {number!r}; write a whole number"
+        for token, number in found.items()
+        if type(number) is not int or number < 0
+    ]
     if lacking := [mark for mark in MARKS if mark not in found]:
         problems.append(f"{path}: lacks {' '.join(lacking)}; add them")
     if error := one_error(problems):

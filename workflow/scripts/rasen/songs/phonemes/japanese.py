@@ -8,13 +8,13 @@ from rasen.songs.phonemes.spread import evenly
 KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\u30fc]")
 SMALL_Y, SMALL_VOWELS = "ャュョ", "ァィゥェォ"
 MORA = re.compile(rf"[ァ-ヴー][{SMALL_Y}{SMALL_VOWELS}ヮ]?")
-UNVOICED = "’"  # after a mora whose vowel has no voice
+UNVOICED = "\u2019"  # after a mora whose vowel has no voice
 ROWS = {  # the five vowels after each consonant
     "": "アイウエオ", "k": "カキクケコ", "g": "ガギグゲゴ", "s": "サ・スセソ", "z": "ザ・ズゼゾ",
     "t": "タ・・テト", "d": "ダ・・デド", "n": "ナニヌネノ", "h": "ハヒ・ヘホ", "b": "バビブベボ",
     "p": "パピプペポ", "m": "マミムメモ", "y": "ヤ・ユ・ヨ", "r": "ラリルレロ", "w": "ワ・・・・",
-    "sh": "・シ・・・", "j": "・ジ・・・", "ch": "・チ・・・", "ts": "・・ツ・・", "f": "・・フ・・",
-    "v": "・・ヴ・・",
+    "sh": "・シ・・・", "j": "・ジ・・・", "ch": "・チ・・・", "ts": "・・ツ・・",
+    "f": "・・フ・・", "v": "・・ヴ・・",
 }  # fmt: skip
 SOUNDS = {kana: (consonant, vowel) for consonant, row in ROWS.items()
           for kana, vowel in zip(row, "aiueo", strict=True) if kana != "・"}  # fmt: skip
@@ -99,6 +99,7 @@ def _sounds(mora, vowel):
     _, after = SOUNDS[small]
     if small in SMALL_Y or (own == "i" and consonant and small == "ェ"):
         # ASSUME: テュ and デュ are ty and dy, as キュ is ky; ウュ and the like are not spelled.
+        consonant = {"v": "b"}.get(consonant, consonant)  # ヴュ is said as ビュ
         consonant = consonant if consonant in PALATAL else consonant + "y"
     elif small != "ヮ" or first in ROUNDED:
         consonant = ROUNDED.get(first, consonant)

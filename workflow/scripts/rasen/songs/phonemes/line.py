@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import pairwise
 
 from rasen.songs.phonemes import chinese, english, japanese
 from rasen.songs.phonemes.inventory import COMMA
@@ -26,7 +27,7 @@ def tokens(units, text, language, dictionary):
         places = find(units, text)
     spans, origins = read(text, language, dictionary)
     spoken = to_units(spans, places)
-    for i, ((_, end), (start, _)) in enumerate(zip(places, places[1:], strict=False)):
+    for i, ((_, end), (start, _)) in enumerate(pairwise(places)):
         if spoken[i] and any(mark in text[end:start] for mark in COMMAS):
             spoken[i].append(COMMA)
     return spoken, origins

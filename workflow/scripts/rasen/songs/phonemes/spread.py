@@ -1,10 +1,12 @@
 """Handing the phonemes of a stretch of text to the words, or characters, that it is made of."""
 
+from itertools import pairwise
+
 
 def evenly(items, count):
     """items [n] in order, in `count` neighbouring parts as equal as can be: [[...], ...]."""
     edges = [round(i * len(items) / count) for i in range(count + 1)]
-    return [list(items[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [list(items[a:b]) for a, b in pairwise(edges)]
 
 
 def to_units(spans, places):

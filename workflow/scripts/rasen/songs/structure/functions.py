@@ -6,6 +6,7 @@ chorus; without lyrics it is the loudest of the letters that come back.
 
 import re
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def loudness(sound, rate):
 
 
 def voiced(vocals, mix):
-    """Which frames hold a voice [frames] bool, from the powers [frames] of the vocals and the mix."""
+    """Which frames hold a voice [frames], from the powers [frames] of the vocals and the mix."""
     return vocals > np.quantile(mix, 0.95) * 10 ** (VOICE / 10)
 
 
@@ -36,7 +37,7 @@ def between_lines(boundaries, lines):
     """
     first, *cuts, last = boundaries
     moved = {_off(cut, lines) for cut in cuts}
-    for before, after in zip(lines, lines[1:], strict=False):
+    for before, after in pairwise(lines):
         # Two named sections that nothing parts: halfway between their lines.
         if before["paragraph"] != after["paragraph"] and before["section"] and after["section"]:
             gap = _middle(before), _middle(after)
@@ -111,7 +112,7 @@ def _given(lines):
 
 
 def _repeated_words(sung_lines, letters, loud, sung):
-    """Sections whose lines come back in the most others; sections of no lines go by their letter."""
+    """Sections whose lines come back in the most others; those of no lines go by their letter."""
     holders = defaultdict(set)  # of a line, the sections with it
     for i, lines in enumerate(sung_lines):
         for line in lines:

@@ -37,10 +37,10 @@ def read(path, seconds):
 
 
 def cover(rows, seconds):
-    """[(start, end, flag, confidence)] in order, made to fill [0, seconds] without gaps or overlaps.
+    """[(start, end, flag, confidence)] in order, made to fill [0, seconds] without gaps.
 
-    Silence and what is too short belong to the section before. What is missing at the ends is intro and outro with
-    confidence 0, unless it is shorter than SMALL.
+    Silence and what is too short belong to the section before. What is missing at the ends is
+    intro and outro with confidence 0, unless it is shorter than SMALL.
     """
     rows = [(start, min(end, seconds), *rest) for start, end, *rest in rows if start < seconds]
     rows = [row for row in rows if row[1] - row[0] > SMALL and row[2] != SILENCE]
@@ -73,7 +73,7 @@ def _from_table(text, seconds):
         cells = [cell.strip() for cell in cells]
         if not any(cells):
             continue
-        start, end = map(_number, (cells + ["", ""])[:2])
+        start, end = map(_number, [*cells, "", ""][:2])
         if start is None:
             if rows or problems:
                 problems.append(f"row {number}: '{line}' does not begin with a time in seconds")

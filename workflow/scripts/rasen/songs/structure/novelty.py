@@ -123,7 +123,7 @@ def _mean_of(x, count):
 
 
 def novelty(x, width):
-    """Square root of Foote's novelty [frames + 1] before, between and after rows of x [frames, dim].
+    """Square root of Foote's novelty [frames + 1] around the rows of x [frames, dim].
 
     His is the correlation of the matrix of all scalar products with a checkerboard of `width`
     frames under a Gaussian. That kernel is the product of a vector with itself, so the matrix is
