@@ -22,24 +22,38 @@ def sung(text, language="en", line_pause=1.0, start=2.0):
 
 
 class Ears:
-    """Transcriber and aligner at once: the truth, or what `hears` makes of it."""
+    """Transcriber and aligner at once: the truth, or what `hears` makes of it.
 
-    def __init__(self, truth, hears=None, languages=None):
+    lost: (start, end) that voice detection does not find.
+    """
+
+    def __init__(self, truth, hears=None, languages=None, lost=None):
         self.truth = truth
         self.text = [word.text for word in truth] if hears is None else hears.split()
         self.spoken = languages or {"en": 0.97}
         self.folders = {"en": "", "zh": "", "ja": ""}
-        self.asked = []
+        self.asked, self.lost, self.deaf = [], lost, hears is not None
 
     def voiced(self, vocals):
-        end = self.truth[-1].end if self.truth else 0
-        return [{"start": 0, "end": end, "segments": [(0, end)]}] if self.truth else []
+        if not self.truth:
+            return []
+        turns = [(0, self.truth[-1].end + 0.1)]
+        if self.lost:
+            turns = [(0, self.lost[0]), (self.lost[1], turns[0][1])]
+        return [{"start": start, "end": end, "segments": [(start, end)]} for start, end in turns]
 
     def languages(self, vocals, chunks):
         return self.spoken
 
     def transcribe(self, vocals, chunks, language, batch):
-        return [{"start": 0, "end": len(vocals) / RATE, "text": " ".join(self.text)}]
+        if self.deaf:  # hears the same in any case, and nothing more when it listens again
+            said, self.text = self.text, []
+            return [{"start": 0, "end": len(vocals) / RATE, "text": " ".join(said)}]
+        texts = [
+            [w.text for w in self.truth if chunk["start"] <= w.start and w.end <= chunk["end"]]
+            for chunk in chunks
+        ]
+        return [chunk | {"text": " ".join(t)} for chunk, t in zip(chunks, texts, strict=True)]
 
     def align(self, vocals, words, language, start, end):
         """Equal words get their true times; others lie between them with a low score."""

@@ -129,6 +129,14 @@ def test_a_line_that_was_not_heard_is_found_by_its_time_stamp():
     assert found["lines"][2]["match"] == 0
 
 
+def test_a_line_that_voice_detection_lost_is_heard_in_the_gap():
+    truth = sung(RIVER)
+    found = align(truth, RIVER, lost=(7.2, 9.6))
+    assert reasons(found) == [None] * 4
+    assert found["match_ratio"] == 1
+    assert onsets(found["lines"][2]) == pytest.approx([7.5, 8.0, 8.5, 9.0])
+
+
 def test_time_stamps_that_are_all_late_are_shifted():
     truth = sung(RIVER)
     deaf = " ".join(w.text for w in truth).replace("sing with me now ", "")

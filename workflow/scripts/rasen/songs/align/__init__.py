@@ -1,6 +1,7 @@
 """The known lyrics, found in the vocals: transcribe, match, align line by line.
 
 1. Whisper writes down what is sung, chunk by chunk; forced alignment gives each word its time.
+   Where lines of the lyrics are missing in a gap, it listens to the gap again.
 2. The lyrics are matched to these words (`match`). A line that is not found is dropped; heard
    words inside a line that the lyrics lack are recovered (`recover`).
 3. Each line is aligned again, alone in its own window (`windows`): its times are refined.
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rasen.songs.align.find import find_lines, mean_score
-from rasen.songs.align.windows import clip
+from rasen.songs.align.find import find_lines, mean_score, unheard
+from rasen.songs.align.windows import in_order
 from rasen.songs.lyrics import words
 from rasen.songs.reasons import SongError
 
@@ -76,14 +77,21 @@ def align_song(tools, vocals, lines, language=None, settings=None, song=""):
     language = language or likely
     if language not in tools.aligner.folders:
         raise SongError("wrong_language", f"sung in {language}, for which no aligner is given")
-    heard = clip(_hear(tools, vocals, chunks, language, settings["batch"]), turns)
-    if not heard:
-        raise SongError("no_vocals", "there is a voice, but no words")
+    seconds = len(vocals) / RATE
+
+    def hear(chunks):
+        parts = tools.transcriber.transcribe(vocals, chunks, language, settings["batch"])
+        return [word for part in parts for word in align(words(part["text"], language), part)]
 
     def align(text, span):
-        return tools.aligner.align(vocals, text, language, *span)
+        return tools.aligner.align(vocals, text, language, span["start"], span["end"])
 
-    found = find_lines(lines, heard, turns, language, align, len(vocals) / RATE, settings)
+    heard = in_order(hear(chunks), turns)
+    if not heard:
+        raise SongError("no_vocals", "there is a voice, but no words")
+    again = unheard(lines, heard, language, seconds, settings)
+    heard = in_order(heard + hear(again), turns)
+    found = find_lines(lines, heard, turns, language, align, seconds, settings)
     alignment = _sum_up(found, lines, language, vocals, song)
     ratio = alignment["match_ratio"]
     if ratio < settings["song_match"]:
@@ -93,15 +101,6 @@ def align_song(tools, vocals, lines, language=None, settings=None, song=""):
             raise SongError("wrong_language", detail)
         raise SongError("lyrics_mismatch", f"{ratio:.0%} of the words of the lyrics were found")
     return alignment
-
-
-def _hear(tools, vocals, chunks, language, batch):
-    """All words that are heard, with times, in order."""
-    heard = []
-    for part in tools.transcriber.transcribe(vocals, chunks, language, batch):
-        text = words(part["text"], language)
-        heard += tools.aligner.align(vocals, text, language, part["start"], part["end"])
-    return sorted(heard, key=lambda word: word.start)
 
 
 def _sum_up(found, lines, language, vocals, song):

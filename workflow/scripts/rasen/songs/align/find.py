@@ -9,12 +9,14 @@ from rasen.songs.lyrics import normalise, words
 
 WIDER = (0.0, 0.027, 0.053)  # seconds: windows a third of a frame (20 ms) apart, and some more
 
+SHORTEST = 1.0  # seconds in which a line can be sung
+
 
 def find_lines(lines, heard, turns, language, align, seconds, settings):
     """For each line a dict: kept, reason, match, words (word, start, end, score, source).
 
     heard: `Word`s in order of time; turns: (start, end) of each stretch with a voice;
-    align(words, (start, end)) gives the times of words in a window; seconds: length of the song.
+    align(words, {start, end}) gives the times of words in a window; seconds: length of the song.
     """
     texts = [words(line.text, language) for line in lines]
     places, ratios = _places(lines, heard, language, settings["line_match"])
@@ -48,6 +50,25 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
                 lowest = settings["unheard_score"] * usual
                 row.update(_judged(timed(i, span, {}), lowest, "not_sung"))
     return found
+
+
+def unheard(lines, heard, language, seconds, settings):
+    """Chunks (dicts with start, end) to listen to again: there a line may be sung that was not
+    heard, since voice detection loses some."""
+    places, _ = _places(lines, heard, language, settings["line_match"])
+    spans = set()
+    for i, place in enumerate(places):
+        if len(place) and (place < 0).all() and _why_not(i, places, heard) == "not_sung":
+            left, right = _between(i, places, heard)
+            start = heard[left].end if left >= 0 else 0.0
+            end = heard[right].start if right < len(heard) else seconds
+            spans.add((start, end))
+    chunk = settings["chunk"]
+    return [
+        {"start": at, "end": min(at + chunk, end)}
+        for start, end in sorted(spans)
+        for at in np.arange(start, end - SHORTEST, chunk)
+    ]
 
 
 def _places(lines, heard, language, line_match):
@@ -97,7 +118,9 @@ def _timed(given, align, span):
     by up to half a frame of the aligner, and now and then by much more."""
     text = [word for word, _ in given]
     start, end = span
-    runs = [run for wider in WIDER if (run := align(text, (start - wider, end + wider)))]
+    runs = [
+        run for wider in WIDER if (run := align(text, {"start": start - wider, "end": end + wider}))
+    ]
     if not runs:
         return []
     numbers = [[(word.start, word.end, word.score) for word in run] for run in runs]
@@ -127,7 +150,12 @@ def _dropped(reason):
 
 def _why_not(i, places, heard):
     """`mismatch` where other words were heard in the place of line `i`, else `not_sung`."""
+    left, right = _between(i, places, heard)
+    return "mismatch" if right - left - 1 >= max(1, len(places[i]) / 2) else "not_sung"
+
+
+def _between(i, places, heard):
+    """The heard words that belong to the nearest lines before and after line `i`."""
     before = [place.max() for place in places[:i] if (place >= 0).any()]
     after = [place[place >= 0].min() for place in places[i + 1 :] if (place >= 0).any()]
-    between = min(after, default=len(heard)) - max(before, default=-1) - 1
-    return "mismatch" if between >= max(1, len(places[i]) / 2) else "not_sung"
+    return max(before, default=-1), min(after, default=len(heard))

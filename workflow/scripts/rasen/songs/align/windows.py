@@ -30,10 +30,11 @@ def settle(places, heard):
     return places
 
 
-def clip(heard, turns):
-    """`heard` words that end with the voice. Characters end where the next one begins, be it
-    after a silence; turns: (start, end) of the stretches with a voice."""
+def in_order(heard, turns):
+    """`heard` words in order of time, none longer than the voice: characters end where the next
+    one begins, be it after a silence. turns: (start, end) of the stretches with a voice."""
     starts = [start for start, _ in turns]
+    heard = sorted(heard, key=lambda word: word.start)
     for word in heard:
         turn = np.searchsorted(starts, word.start, side="right") - 1
         if turn >= 0 and word.start < turns[turn][1] < word.end:
