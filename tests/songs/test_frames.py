@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 import pytest
 
+from rasen.audio import resample
 from rasen.songs.frames import frames, pad, windows
 
 LENGTHS = [1, 2, 959, 960, 961, 15359, 15360, 15361, 24001, 480_007, 7_199_999, 86_399_983]
@@ -20,6 +21,18 @@ def test_frames_are_whole_patches(samples, rate):
 def test_both_rates_give_the_same_frames():
     for native in range(1, 40_000, 37):  # samples of a recording at 24 kHz, and twice as many
         assert frames(native, 24000) == frames(2 * native, 48000)
+
+
+@pytest.mark.parametrize("native", [8000, 11025, 22050, 32000, 44100, 96000])
+def test_resampling_keeps_the_frames(native):
+    """Of a recording at any rate, sketch and latents get as many frames as its seconds say."""
+    patch = native * 16 // 25
+    for samples in [*range(1, 50), *(k * patch + d for k in (1, 7, 90) for d in range(-40, 41))]:
+        counts = {frames(-(-samples * rate // native), rate) for rate in (24000, 48000)}
+        assert counts == {frames(samples, native)}
+    sound = np.zeros(7 * patch + 1, dtype=np.float32)
+    for rate in (24000, 48000):  # the resampler does round up, as assumed above
+        assert resample(sound, native, rate).shape == (-(-len(sound) * rate // native),)
 
 
 def test_padding_adds_zeros_at_the_end_alone():
