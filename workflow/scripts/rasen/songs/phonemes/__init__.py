@@ -6,7 +6,6 @@ line        one line, by script: chinese, english, japanese
 
 from collections import Counter
 
-from rasen.errors import RasenError
 from rasen.songs.phonemes import english, inventory, line
 from rasen.songs.phonemes.inventory import COMMA, PAD, STOP, token_of
 from rasen.songs.reasons import SongError
@@ -27,7 +26,8 @@ def speak(alignment, structure, symbols=None, settings=None):
     symbols = symbols or inventory.built_in()
     language = alignment["language"]
     if language not in LANGUAGES:
-        raise RasenError(f"language '{language}' has no phonemes; known: {', '.join(LANGUAGES)}")
+        known = ", ".join(LANGUAGES)
+        raise SongError("no_phonemes", f"language '{language}' has no phonemes; known: {known}")
     dictionary = english.read_dictionary((settings or {}).get("dictionary"))
     unknown, origins = Counter(), Counter()
     sections = [{"flag": row.label, "start": row.start, "end": row.end, "lines": []}
