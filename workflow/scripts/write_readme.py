@@ -20,6 +20,10 @@ Every row and file belongs to a **model**, a **point** (one set of weights: `unt
 | `tables/sae.parquet` | per point, layer and sparse autoencoder: its settings, how well it reconstructs, dead features, what the model loses with it; columns below |
 | `tables/features.parquet` | per point, layer and feature of the main SAE: how often it fires and what it means |
 | `tables/feature_flow.parquet` | per layer and pair of neighbouring points: features `before`, `after`, `matched`, `births`, `deaths`, medians of `overlap` and `drift` |
+| `tables/songs.parquet` | the training set, one row a song: where it lies (`shard, offset, frames`), `split`, how it was found (`match_ratio, score`) and how it sounds |
+| `tables/quarantine.parquet` | every song that fell out: `stage, reason, detail`, what the reason means, and the cure |
+| `tables/lines.parquet`, `words.parquet` | the lyrics of the training set with times (s) and scores; `kept` lines, and why others were dropped; `source` says whether a word stood in the lyrics or was `recovered` |
+| `tables/recordings.parquet` | every recording: length, rate, peak, shares of silence and of clipped samples |
 | `figures/` | pictures (SVG) |
 | `report/report.html`, `share.zip`, `config.yaml` | made by `snakemake share`: one page, one archive, the config as used |
 | `stimuli/{stimuli}.parquet` | one row a clip: how it was rendered or read, and its labels |
@@ -32,6 +36,10 @@ Every row and file belongs to a **model**, a **point** (one set of weights: `unt
 | `helix/{model}/{point}.parquet`, `baselines.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features |
 | `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in the helix's own axes (`z` upward), four rows a key |
 | `perplexity/`, `gradient/` | per point, before they are gathered into tables |
+| `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales], 25 frames a second |
+| `shards/{batch}.h5` | the same of a batch of songs as training reads it (`rasen.songs.dataset`): `sketch`, `latents`, `songs/` |
+| `batches/{stage}/{batch}.parquet` | what each song of a batch came to at a stage |
+| `sketch/codebook.safetensors`, `.json` | the codes of the sketch; held-out error, dead codes, entropy |
 | `weights/{model}/{checkpoint}.json` | hashes of the checkpoints that everything rests on |
 | `export/{model}/{point}/` | points saved as checkpoint folders (only when asked for) |
 | `benchmarks/` | time and memory of the jobs |

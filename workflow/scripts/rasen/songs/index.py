@@ -42,7 +42,8 @@ def build(stages, shards, prints, filters, splits, seed):
     order = {song: place for place, song in enumerate(next(iter(stages.values()))["song"])}
     quarantine = quarantine.sort_values("song", key=lambda s: s.map(order), kind="stable")
     songs = songs[~songs["song"].isin(quarantine["song"])]
-    songs = songs.assign(split=[split_of(artist, splits, seed) for artist in songs["artist"]])
+    split = [split_of(artist, splits, seed) for artist in songs["artist"]]
+    songs = songs.assign(split=split) if len(songs) else songs.assign(split=pd.Series(dtype=str))
     songs = songs.sort_values("song", key=lambda s: s.map(order))
     return songs.reset_index(drop=True), quarantine[QUARANTINE].reset_index(drop=True)
 

@@ -46,7 +46,8 @@ def write(path, songs, folder, **attributes):
 
 def contents(path):
     """The table of a shard's songs, without phonemes; no rows where every song fell out."""
+    columns = [*KEPT, "offset", "frames"]
     with store.open_file(path) as file:
         if "songs" not in file:
-            return pd.DataFrame(columns=[*KEPT, "offset", "frames"])
-        return store.read_table(file, "songs").drop(columns="phonemes")
+            return pd.DataFrame(columns=columns)
+        return store.read_table(file, "songs")[columns]
