@@ -43,7 +43,7 @@ def build(stages, shards, prints, filters, splits, seed):
     quarantine = quarantine.sort_values("song", key=lambda s: s.map(order), kind="stable")
     songs = songs[~songs["song"].isin(quarantine["song"])]
     split = [split_of(artist, splits, seed) for artist in songs["artist"]]
-    songs = songs.assign(split=split) if len(songs) else songs.assign(split=pd.Series(dtype=str))
+    songs = songs.assign(split=pd.Series(split, index=songs.index, dtype=str))
     songs = songs.sort_values("song", key=lambda s: s.map(order))
     return songs.reset_index(drop=True), quarantine[QUARANTINE].reset_index(drop=True)
 
