@@ -17,6 +17,7 @@ import torch
 
 from rasen.errors import RasenError
 from rasen.seeds import generator
+from rasen.weights import checkpoint
 
 LARGEST = 65536  # codes that uint16 can tell apart
 CELLS = 2**26  # distances held at once (256 MiB)
@@ -259,8 +260,6 @@ def load(path):
 
 def _arrays(path):
     """{name: array} and the metadata of a file; nothing in it is run."""
-    from pickle import UnpicklingError
-
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -271,15 +270,11 @@ def _arrays(path):
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 metadata = file.metadata() or {}
         else:
-            tensors, metadata = torch.load(path, map_location="cpu", weights_only=True), {}
+            tensors, metadata = checkpoint.unpickled(path), {}
         floats = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         return {name: tensor.numpy() for name, tensor in floats.items()}, metadata
-    except (
-        *(SafetensorError, UnpicklingError, EOFError, ValueError),
-        *(RuntimeError, AttributeError, TypeError),
-    ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RasenError(f"{path}: not a codebook, or damaged ({reason}); get it again") from None
+    except (SafetensorError, EOFError, ValueError, AttributeError) as error:
+        raise RasenError(f"{path}: not a codebook, or damaged ({error}); get it again") from None
 
 
 def _vectors(values, name, device="cpu", empty=False):

@@ -23,6 +23,7 @@ from rasen.errors import RasenError
 from rasen.songs.frames import RATE as FRAMES
 from rasen.songs.frames import windows
 from rasen.songs.torchaudio_guard import bare_package, import_torchaudio
+from rasen.weights import checkpoint
 
 RATE = 24000
 HOP = RATE // FRAMES  # samples a frame
@@ -150,15 +151,11 @@ def _config(folder):
 
 def _load(model, path):
     """Fill every tensor of the model, or say which are missing or too many."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     if not path.is_file():
         raise RasenError(f"{path.parent}: holds no {path.name}; {CURE}")
+    tensors = {name: lazy.read() for name, lazy in checkpoint.read_file(path).items()}
     try:
-        model.load_state_dict(load_file(path), strict=True)
-    except SafetensorError as error:
-        raise RasenError(f"{path}: damaged or cut short ({error}); get it again") from None
+        model.load_state_dict(tensors, strict=True)
     except RuntimeError as error:  # torch names every missing, unknown and misshapen tensor
         lines = [line.strip() for line in str(error).splitlines()[1:]]
         shown = " ".join(lines)[:300]

@@ -16,6 +16,7 @@ import torch
 from rasen.errors import RasenError, one_error
 from rasen.songs.frames import RATE as FRAMES
 from rasen.songs.torchaudio_guard import import_torchaudio
+from rasen.weights import checkpoint
 
 RATE = 48000
 HOP = RATE // FRAMES  # samples a frame
@@ -222,18 +223,12 @@ def _json(file):
 
 def _tensors(path):
     """{name: tensor} of a .safetensors or .ckpt file; nothing in it is run."""
-    from pickle import UnpicklingError
-
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     if not path.is_file():
         raise RasenError(f"{path}: no such file; {CURE}")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        return checkpoint["state_dict"]
-    except (SafetensorError, UnpicklingError, EOFError, RuntimeError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RasenError(f"{path}: not a checkpoint, or damaged ({reason}); {CURE}") from None
+    if path.suffix == ".safetensors":
+        return {name: lazy.read() for name, lazy in checkpoint.read_file(path).items()}
+    content = checkpoint.unpickled(path)
+    tensors = content.get("state_dict") if isinstance(content, dict) else None
+    if not isinstance(tensors, dict):
+        raise RasenError(f"{path}: holds no state_dict; {CURE}")
+    return tensors

@@ -139,14 +139,14 @@ def save(network, path):
 
 def pickled(path):
     """Tensors of a PyTorch file as {name: Lazy}."""
-    return _in_memory(_unpickled(path))
+    return _in_memory(unpickled(path))
 
 
 def exported(path):
     """Tensors {name: Lazy} and settings (YAML) of a model that audiocraft exported."""
     if not Path(path).is_file():
         raise RasenError(f"{path}: no such file; `weights` of an audiocraft model is its folder")
-    content = _unpickled(path)
+    content = unpickled(path)
     state, settings = content.get("best_state"), content.get("xp.cfg")
     if not isinstance(settings, str) or not isinstance(state, dict) or "model" in state:
         raise RasenError(
@@ -160,7 +160,7 @@ def _in_memory(state):
     return {name: Lazy(tuple(t.shape), lambda t=t: t) for name, t in state.items()}
 
 
-def _unpickled(path):
+def unpickled(path):
     """What a PyTorch file holds, without running any code that it may carry."""
     try:
         return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
