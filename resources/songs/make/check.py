@@ -11,6 +11,7 @@ import nltk
 import numpy as np
 import torch
 from demucs.api import Separator
+from faster_whisper.tokenizer import Tokenizer
 from words import SONGS
 
 from rasen.audio import resample
@@ -63,7 +64,7 @@ def main():
         )  # fmt: skip
     for name in SONGS:
         truth, vocals, music = compose.song(ROOT, name, SEED)
-        sounds = {"clean": vocals, "mix": vocals + music}
+        sounds = {"clean": vocals, "mix": vocals + music, "music": music}
         if "demucs" in stages:
             mix = torch.from_numpy(vocals + music)
             found = separator.separate_tensor(mix, compose.RATE)[1]["vocals"].numpy()
@@ -75,7 +76,7 @@ def main():
             print(f"{name}: separated vocals {gain[0]:.1f} dB, accompaniment {gain[1]:.1f} dB")
         for kind, sound in sounds.items():
             sound = resample(sound.mean(axis=0), compose.RATE, RATE)
-            if "aligner" in stages:
+            if "aligner" in stages and kind != "music":
                 model, metadata = whisperx.load_align_model(
                     truth["language"], "cpu", model_name=str(MODELS / "aligner")
                 )
@@ -85,13 +86,17 @@ def main():
                 for part in whisper.transcribe(sound, batch_size=4, chunk_size=30)["segments"]:
                     print(f"  {part['start']:.1f}-{part['end']:.1f}{part['text']}")
                 right = 0
+                whisper.tokenizer = Tokenizer(
+                    whisper.model.hf_tokenizer, True, task="transcribe", language=truth["language"]
+                )
                 for line in truth["lines"]:
-                    start, end = (int(line[key] * RATE) for key in ("start", "end"))
-                    pad = int(PAD * RATE)
-                    # one window through the model as a chunk of the VAD goes through it
-                    row = {"inputs": sound[start - pad : end + pad]}
-                    text = next(iter(whisper([row], batch_size=1)))["text"]
-                    right += line["text"] == (text if isinstance(text, str) else text[0]).strip()
+                    start, end = (
+                        int((line[key] + pad) * RATE)
+                        for key, pad in (("start", -PAD), ("end", PAD))
+                    )
+                    text = next(iter(whisper([{"inputs": sound[start:end]}], batch_size=1)))["text"]
+                    right += line["text"] == text[0].strip()
+                whisper.tokenizer = None
                 print(f"  {right} of {len(truth['lines'])} single lines right")
 
 
