@@ -63,7 +63,7 @@ class Ears:
         self.asked.append((words, start, end))
         inside = [w for w in self.truth if w.start > start - 0.1 and w.end < end + 0.1]
         blocks = SequenceMatcher(
-            None, words, [w.text for w in inside], autojunk=False
+            None, [w.lower() for w in words], [w.text for w in inside], autojunk=False
         ).get_matching_blocks()
         times = {b.a + k: inside[b.b + k] for b in blocks for k in range(b.size)}
         out, clock = [], start
