@@ -48,19 +48,22 @@ class Ears:
     def transcribe(self, vocals, chunks, language, batch):
         if self.deaf:  # hears the same in any case, and nothing more when it listens again
             said, self.text = self.text, []
-            return [{"start": 0, "end": len(vocals) / RATE, "text": " ".join(said)}]
+            return [
+                {"start": 0, "end": len(vocals) / RATE, "text": " ".join(said), "avg_logprob": -0.2}
+            ]
         texts = [
             [w.text for w in self.truth if chunk["start"] <= w.start and w.end <= chunk["end"]]
             for chunk in chunks
         ]
-        return [chunk | {"text": " ".join(t)} for chunk, t in zip(chunks, texts, strict=True)]
+        sure = {"avg_logprob": -0.2}
+        return [c | sure | {"text": " ".join(t)} for c, t in zip(chunks, texts, strict=True)]
 
     def align(self, vocals, words, language, start, end):
         """Equal words get their true times; others lie between them with a low score."""
         self.asked.append((words, start, end))
         inside = [w for w in self.truth if w.start > start - 0.1 and w.end < end + 0.1]
         blocks = SequenceMatcher(
-            None, words, [w.text for w in inside], autojunk=False
+            None, [w.lower() for w in words], [w.text for w in inside], autojunk=False
         ).get_matching_blocks()
         times = {b.a + k: inside[b.b + k] for b in blocks for k in range(b.size)}
         out, clock = [], start

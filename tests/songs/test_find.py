@@ -157,7 +157,8 @@ def test_wrong_time_stamps_change_nothing():
     assert reasons(align(truth, wrong, hears=deaf)) == [None, None, "not_sung", None]
 
 
-def test_a_line_with_a_low_score_is_dropped():
+@pytest.mark.parametrize(("score", "reason"), [(0.2, "low_score"), (0.5, "low_score"), (0.6, None)])
+def test_a_line_with_a_low_score_is_dropped(score, reason):
     truth = sung(RIVER)
     ears = Ears(truth)
     honest = ears.align
@@ -165,13 +166,13 @@ def test_a_line_with_a_low_score_is_dropped():
     def doubtful(vocals, words, *where):
         found = honest(vocals, words, *where)
         for word in found if words == ["under", "the", "moon"] else []:
-            word.score = 0.2
+            word.score = score
         return found
 
     ears.align = doubtful
     opened = Tools(ears, ears, DEFAULTS)
     found = align_song(opened, sound(truth), parse(RIVER.replace("|", "\n")), "en")
-    assert reasons(found) == [None, None, None, "low_score"]
+    assert reasons(found) == [None, None, None, reason]
 
 
 def test_songs_that_fall_out():
@@ -179,13 +180,15 @@ def test_songs_that_fall_out():
     other = "quite different words stand here|and nobody ever sings them|no not a single one"
     assert fallen(truth, other) == "lyrics_mismatch"
     assert fallen(truth, other, languages={"ja": 0.99}) == "wrong_language"
-    assert fallen(truth, other, languages={"ja": 0.6, "en": 0.4}) == "lyrics_mismatch"
+    assert fallen(truth, RIVER, languages={"ja": 0.99}) == "wrong_language"
+    assert fallen(truth, other, languages={"ja": 0.6, "en": 0.4}) == "wrong_language"
+    assert fallen(truth, other, languages={"ja": 0.4, "en": 0.3}) == "lyrics_mismatch"
     assert fallen([], RIVER) == "no_vocals"
     assert fallen(truth, RIVER, hears="") == "no_vocals"
     assert fallen(truth, "") == fallen(truth, "♪ ...") == "no_lyrics"
     assert fallen(truth, RIVER, "de") == "wrong_language"  # no aligner
-    # Lyrics that are found are in the right language, whatever the ear thinks.
-    assert align(truth, RIVER, languages={"ja": 0.99})["language"] == "en"
+    # Where the ear is not sure, lyrics that are found are in the right language.
+    assert align(truth, RIVER, languages={"ja": 0.8})["language"] == "en"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +200,8 @@ def test_characters_are_words(text, language):
     found = align(truth, text, None, languages={language: 0.9})
     assert found["language"] == language
     assert [w["word"] for line in found["lines"] for w in line["words"]] == [w.text for w in truth]
-    short = align(truth, text.replace("光", "").replace("そ", ""), language)
+    less = text.replace("光", "").replace("そ", "")
+    short = align(truth, less, language, languages={language: 0.9})
     back = [w for line in short["lines"] for w in line["words"] if w["source"] == "recovered"]
     assert [w["word"] for w in back] == ["光" if language == "zh" else "そ"]
 

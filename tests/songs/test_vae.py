@@ -260,6 +260,9 @@ def changed(path, value):
         ("model.encoder.config.latent_dim", 64, "latent_dim is not twice"),
         ("model.decoder.config.latent_dim", 128, "the decoder's latent_dim"),
         ("model", {}, "describes no autoencoder"),
+        ("model", [1], "not a model config"),
+        ("model.encoder.config.strides", 1920, "not a model config"),
+        ("model.encoder.config.strides", [30, 64], "c_mults and strides differ in length"),
         ("sample_rate", 44100, "1920 samples a latent at 44100 Hz are 22.97 frames a second"),
     ],
 )

@@ -35,7 +35,10 @@ def read(path, weights=None):
         settings, problems = _from_diffusers(config)
         weights = weights or file.parent / "diffusion_pytorch_model.safetensors"
     else:
-        settings, problems = from_stable_audio(config)
+        try:
+            settings, problems = from_stable_audio(config)
+        except (AttributeError, TypeError) as error:  # a list where a table is meant, ...
+            raise RasenError(f"{file}: not a model config ({error}); {CURE}") from None
         weights = weights or _beside(file)
     problems = problems or _misfits(settings)
     error = one_error(f"{file}: {problem}" for problem in problems)
@@ -156,6 +159,7 @@ def from_stable_audio(config):
         "the encoder's latent_dim is not twice the model's": width != 2 * model["latent_dim"],
         "the decoder's latent_dim is not the model's": decoder.get("latent_dim", 32)
         != model["latent_dim"],
+        "c_mults and strides differ in length": len(multiples) != len(strides),
         "an odd stride": any(stride % 2 for stride in strides),
     }
     settings = {

@@ -24,14 +24,16 @@ DEFAULTS = {
     "offset": 0.2,  # and ends
     "chunk": 30,  # seconds, longest chunk that Whisper hears at once
     "beam": 5,  # Whisper's beams
+    "logprob": -1.0,  # mean log probability below which a chunk's words are made up
     "batch": 8,  # chunks at a time
     "threads": 1,  # of Whisper on a CPU
     "voiced": 1.0,  # seconds of voice below which nothing is sung
-    "certain": 0.9,  # probability from which another language explains that nothing was found
+    "certain": 0.9,  # probability from which a song in another language falls out
     "pad": 0.2,  # seconds of a window before and after the heard words
     "line_match": 0.5,  # share of a line's words that must be heard
     "line_score": 0.3,  # mean score of a line's words
-    "unheard_score": 0.85,  # share of the other lines' score, for a line that was not heard
+    "line_share": 0.7,  # the same, as a share of the song's median line's
+    "unheard_share": 0.85,  # the same, for a line that only its time stamp vouches for
     "song_match": 0.3,  # share of all words that must be found, in lines that are kept
 }
 
@@ -75,13 +77,16 @@ def align_song(tools, vocals, lines, language=None, settings=None, song=""):
     spoken = tools.transcriber.languages(vocals, chunks)
     likely = max(spoken, key=spoken.get, default="en")
     language = language or likely
+    if likely != language and spoken[likely] >= settings["certain"]:
+        raise SongError("wrong_language", f"{spoken[likely]:.0%} sure that it is {likely}")
     if language not in tools.aligner.folders:
         raise SongError("wrong_language", f"sung in {language}, for which no aligner is given")
     seconds = len(vocals) / RATE
 
     def hear(chunks):
         parts = tools.transcriber.transcribe(vocals, chunks, language, settings["batch"])
-        return [word for part in parts for word in align(words(part["text"], language), part)]
+        sure = [part for part in parts if part["avg_logprob"] >= settings["logprob"]]
+        return [word for part in sure for word in align(words(part["text"], language), part)]
 
     def align(text, span):
         return tools.aligner.align(vocals, text, language, span["start"], span["end"])
@@ -95,11 +100,10 @@ def align_song(tools, vocals, lines, language=None, settings=None, song=""):
     alignment = _sum_up(found, lines, language, vocals, song)
     ratio = alignment["match_ratio"]
     if ratio < settings["song_match"]:
-        share = spoken.get(likely, 0)
-        if likely != language and share >= settings["certain"]:
-            detail = f"sung in {likely} ({share:.0%} sure), not in {language}"
-            raise SongError("wrong_language", detail)
-        raise SongError("lyrics_mismatch", f"{ratio:.0%} of the words of the lyrics were found")
+        told = f"{ratio:.0%} of the words of the lyrics were found"
+        if spoken.get(likely, 0) > 0.5 and likely != language:
+            raise SongError("wrong_language", f"{told}; it may be {likely}")
+        raise SongError("lyrics_mismatch", told)
     return alignment
 
 

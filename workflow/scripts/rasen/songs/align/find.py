@@ -35,19 +35,24 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
         elif (place >= 0).any():
             mine = _flat(more)
             span = windows.window(place, mine, taken, heard, turns, seconds, settings["pad"])
-            row = _judged(timed(i, span, more), settings["line_score"], "low_score")
+            row = _judged(timed(i, span, more), settings["line_score"])
         else:
             row = _dropped(_why_not(i, places, heard))
         found.append(row | {"match": ratios[i]})
     shift = _stamp_shift(lines, places, heard)
+    # How high scores are depends on the model and on the voice, so lines are compared with the
+    # song's usual one. Words that Whisper made up from a neighbouring line fail here.
+    usual = np.median([mean_score(row["words"]) for row in found if row["kept"]] or [1.0])
+    for row in found:
+        if row["kept"]:
+            row.update(_judged(row["words"], settings["line_share"] * usual))
     # Lines that Whisper may have missed: only a time stamp and the score speak for these, so
-    # they must be aligned about as well as the lines that were heard.
-    usual = np.mean([mean_score(row["words"]) for row in found if row["kept"]] or [1.0])
+    # they must be aligned about as well as the others.
     for i, (line, row) in enumerate(zip(lines, found, strict=True)):
         if row["reason"] == "not_sung" and shift is not None and line.start is not None:
             span = windows.stamped_window(line, len(texts[i]), shift, heard, seconds)
             if span is not None:
-                lowest = settings["unheard_score"] * usual
+                lowest = settings["unheard_share"] * usual
                 row.update(_judged(timed(i, span, {}), lowest, "not_sung"))
     return found
 
@@ -135,7 +140,7 @@ def mean_score(timed):
     return float(np.mean([word["score"] for word in timed])) if timed else 0.0
 
 
-def _judged(timed, lowest, reason):
+def _judged(timed, lowest, reason="low_score"):
     """A line that is kept when it could be aligned, with a mean score from `lowest`."""
     if not timed:
         return _dropped("no_window")

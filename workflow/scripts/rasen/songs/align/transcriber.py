@@ -13,6 +13,7 @@ from rasen.songs.torchaudio_guard import import_torchaudio
 
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # it reports its use otherwise; read at import
 RATE = 16000  # samples a second of everything here
+SILENCE = 2.0  # seconds that part two chunks
 LISTENED = 3  # chunks that are asked for their language
 
 
@@ -49,8 +50,8 @@ class Transcriber:
         """Chunks with a voice in `vocals` [time]: dicts with start, end and their segments."""
         vocals = np.pad(vocals, (0, max(0, RATE - len(vocals))))  # the model wants some sound
         sound = {"waveform": self.voice.preprocess_audio(vocals), "sample_rate": RATE}
-        # Regions are cut from frames, so the last may end past the sound: whoever slices is safe.
-        return self.voice.merge_chunks(self.voice(sound), self.chunk, self.onset, self.offset)
+        found = self.voice.merge_chunks(self.voice(sound), self.chunk, self.onset, self.offset)
+        return grouped([turn for chunk in found for turn in chunk["segments"]], self.chunk)
 
     def languages(self, vocals, chunks):
         """Probabilities of languages, by code; empty for a Whisper that only knows English."""
@@ -76,6 +77,23 @@ class Transcriber:
             return []
         found = self.whisper.transcribe(vocals, batch_size=batch, language=language)
         return found["segments"]
+
+
+def grouped(turns, longest):
+    """Stretches with a voice (start, end), as chunks for Whisper: dicts with start, end, segments.
+
+    whisperx joins all that fits. In songs that puts whole interludes into a chunk, where Whisper
+    makes words up and aligned words drift: so a long silence parts chunks too.
+    """
+    chunks = []
+    for start, end in sorted(turns):
+        last = chunks[-1] if chunks else None
+        if last and end - last["start"] <= longest and start - last["end"] <= SILENCE:
+            last["end"] = end
+            last["segments"].append((start, end))
+        else:
+            chunks.append({"start": start, "end": end, "segments": [(start, end)]})
+    return chunks
 
 
 def _cut(vocals, start, end):
