@@ -277,6 +277,9 @@ def test_the_later_of_two_like_recordings_is_left_out():
     ]
     assert "b" in songs["song"].tolist()
     assert built(ledgers(), prints, duplicates=False)[1].empty
+    songs, out = built(ledgers(b=("second", "lyrics_mismatch")), prints)
+    assert "e" in songs["song"].tolist()  # the copy stays where the original fell out
+    assert out["song"].tolist() == ["b"]
 
 
 def test_artists_stay_in_their_split():

@@ -27,7 +27,9 @@ def new_study(folder):
     shutil.copytree(HOUSE / "config", folder / "config")
     (folder / "resources").mkdir()
     (folder / "resources/songs").symlink_to(FIXTURES)
-    return Study(folder)
+    study = Study(folder)
+    study.edit(lambda config: config["songs"].update(batch=32))
+    return study
 
 
 def write_sheet(study, rows):
@@ -219,12 +221,12 @@ def test_songs_can_be_exported_for_object_stores(corpus):
 
 
 def test_a_thousand_songs_are_planned(tmp_path):
-    """1000 songs, 63 batches: all stages of all batches in one dry run."""
+    """1000 songs, 32 batches: all stages of all batches in one dry run."""
     study = new_study(tmp_path / "large")
     lyrics = "../resources/songs/lyrics/river.txt"
     write_sheet(study, [(f"s{i:04d}", f"../audio/{i}.mp3", lyrics, "en", "") for i in range(1000)])
     jobs = study.planned("songs")
-    assert {stage: jobs[stage] for stage in STAGES} == dict.fromkeys(STAGES, 63)
+    assert {stage: jobs[stage] for stage in STAGES} == dict.fromkeys(STAGES, 32)
     assert jobs["index_songs"] == jobs["train_codebook"] == 1
 
 

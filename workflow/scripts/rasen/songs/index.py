@@ -28,7 +28,9 @@ def build(stages, shards, prints, filters, splits, seed):
         new = [name for name in MEASURES if name in rows and name not in songs]
         songs = songs.merge(rows[["song", *new]], on="song", how="left")
     failed = _filtered(songs, filters)
-    same = duplicates.find(prints) if filters["duplicates"] else {}
+    good = [song for song in prints if song in {*songs["song"]} - {song for song, *_ in failed}]
+    # A copy of a song that fell out is no duplicate: one of the two stays.
+    same = duplicates.find({song: prints[song] for song in good}) if filters["duplicates"] else {}
     failed += [
         (song, "duplicate", f"the same recording as {other}") for song, other in same.items()
     ]

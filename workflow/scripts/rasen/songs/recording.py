@@ -1,5 +1,6 @@
 """Any recording as samples: libsndfile where it can, ffmpeg where it must."""
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -30,9 +31,12 @@ def read(path):
     if not path.is_file():
         raise SongError("missing", f"{path}: no such file")
     try:
-        sound, rate = _decode(path)
+        with soundfile.SoundFile(path):
+            pass
     except soundfile.SoundFileError as error:
         sound, rate = _decode_by_ffmpeg(path, error)
+    else:
+        sound, rate = _decode(path)
     if not sound.size:
         raise SongError("unreadable", f"{path}: holds no samples")
     if not np.isfinite(sound).all():
@@ -45,9 +49,11 @@ def read(path):
 def _decode(path):
     _refuse_cut_wav(path)
     with soundfile.SoundFile(path) as file:
-        told = file.frames
-        sound = file.read(dtype="float32", always_2d=True)
-        rate = file.samplerate
+        told, rate = file.frames, file.samplerate
+        try:
+            sound = file.read(dtype="float32", always_2d=True)
+        except soundfile.SoundFileError as error:
+            raise SongError("unreadable", f"{path}: breaks off or is damaged ({error})") from None
     if len(sound) < told - rate:  # an mp3's header may be off by some frames
         raise SongError(
             "unreadable",
@@ -80,6 +86,7 @@ def _decode_by_ffmpeg(path, why):
         )
         if done.returncode or not wav.is_file():
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            reason = re.sub(r" @ 0x[0-9a-f]+", "", reason)  # an address, another one each time
             raise SongError("unreadable", f"{path}: cannot be decoded ({reason})")
         return _decode(wav)
 
