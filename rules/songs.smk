@@ -308,6 +308,32 @@ rule index_songs:
         " > {log} 2>&1"
 
 
+rule plot_songs:
+    """What became of the songs, and how well their lyrics were found."""
+    input:
+        songs="results/tables/songs.parquet",
+        quarantine="results/tables/quarantine.parquet",
+    output:
+        figure=report(
+            "results/figures/songs.svg",
+            caption="../workflow/report/songs.rst",
+            category="Songs",
+        ),
+    log:
+        "logs/plot_songs.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        filters=json.dumps(SONGS["filters"]),
+        code=code("plot_songs.py"),
+    shell:
+        "rasen core plot_songs.py --songs {input.songs} --quarantine {input.quarantine}"
+        " --filters {params.filters:q} --figure {output.figure} > {log} 2>&1"
+
+
 rule export_songs:
     """A shard as tar files in the WebDataset layout, for object stores: `snakemake export_all`."""
     input:
@@ -330,6 +356,7 @@ rule export_songs:
 
 
 rule songs:
-    """The training set."""
+    """The training set, its quarantine and a picture of both."""
     input:
         "results/tables/songs.parquet",
+        "results/figures/songs.svg",

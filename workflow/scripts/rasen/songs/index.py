@@ -7,8 +7,8 @@ from rasen.seeds import generator
 from rasen.songs import duplicates
 from rasen.songs.reasons import REASONS
 
-QUARANTINE = ["song", "stage", "reason", "detail", "meaning", "cure"]
-MEASURES = ["peak", "clipping", "silence", "match_ratio", "score"]  # of stages, kept in the index
+MEASURES = ["peak", "clipping", "silence", "match_ratio", "score"]  # of stages, kept in the tables
+QUARANTINE = ["song", "stage", "reason", "detail", "meaning", "cure", "seconds", *MEASURES]
 
 
 def build(stages, shards, prints, filters, splits, seed):
@@ -23,10 +23,7 @@ def build(stages, shards, prints, filters, splits, seed):
         for stage, rows in stages.items()
         for row in rows[rows["outcome"] == "out"].itertuples(index=False)
     ]
-    songs = shards
-    for rows in stages.values():
-        new = [name for name in MEASURES if name in rows and name not in songs]
-        songs = songs.merge(rows[["song", *new]], on="song", how="left")
+    songs = _with_measures(shards, stages, MEASURES)
     failed = _filtered(songs, filters)
     good = [song for song in prints if song in {*songs["song"]} - {song for song, *_ in failed}]
     # A copy of a song that fell out is no duplicate: one of the two stays.
@@ -39,6 +36,7 @@ def build(stages, shards, prints, filters, splits, seed):
         for song, reason, detail in failed
     ]
     quarantine = pd.DataFrame(out, columns=["song", "stage", "reason", "detail"])
+    quarantine = _with_measures(quarantine, stages, ["seconds", *MEASURES])
     quarantine["meaning"] = [REASONS[reason][0] for reason in quarantine["reason"]]
     quarantine["cure"] = [REASONS[reason][1] for reason in quarantine["reason"]]
     order = {song: place for place, song in enumerate(next(iter(stages.values()))["song"])}
@@ -48,6 +46,15 @@ def build(stages, shards, prints, filters, splits, seed):
     songs = songs.assign(split=pd.Series(split, index=songs.index, dtype=str))
     songs = songs.sort_values("song", key=lambda s: s.map(order))
     return songs.reset_index(drop=True), quarantine[QUARANTINE].reset_index(drop=True)
+
+
+def _with_measures(songs, stages, names):
+    """Columns `names` of the stages that have them, beside `songs`; NaN where none has."""
+    for name in names:
+        rows = next((rows for rows in stages.values() if name in rows), None)
+        measured = rows.set_index("song")[name] if rows is not None else pd.Series(dtype=float)
+        songs = songs.assign(**{name: songs["song"].map(measured).astype(float)})
+    return songs
 
 
 def _filtered(songs, filters):
