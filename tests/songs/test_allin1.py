@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_sections_cover_the_song(found):
         rows = each["segments"]
         assert rows[0]["start"] == 0
         assert rows[-1]["end"] == 20
-        assert all(a["end"] == b["start"] for a, b in zip(rows, rows[1:], strict=False))
+        assert all(a["end"] == b["start"] for a, b in pairwise(rows))
         assert all(row["label"] in labels.FLAGS for row in rows)
         assert all(0.1 <= sure < 1 for sure in each["confidence"])  # the largest of ten shares
 
@@ -45,10 +46,9 @@ def test_two_stems_are_four_with_silence(found):
 
 def test_an_ensemble_is_neither_of_its_networks(found):
     sure = [found[f"{name}two"]["confidence"] for name in ("", "harmonix-fold0", "harmonix-fold1")]
-    assert sure[0] != sure[1] != sure[2]
+    assert len(set(map(tuple, sure))) == 3
 
 
-def test_a_folder_without_checkpoints(tmp_path, monkeypatch):
-    monkeypatch.setattr(allin1, "_import", lambda: (None, None))
+def test_a_folder_without_checkpoints(tmp_path):
     with pytest.raises(RasenError, match=r"no harmonix-fold\*\.pth"):
         allin1.open_model(tmp_path)
