@@ -204,7 +204,7 @@ def test_a_verse_sung_twice_is_no_chorus_beside_one_sung_thrice():
 
 def test_a_single_late_section_between_choruses_is_the_bridge():
     assert named("ABABCB", [1] * 6, [1, 2, 1, 2, 1, 2])[4] == "bridge"
-    assert named("CBABAB", [1] * 6, [1, 2, 1, 2, 1, 2])[0] == "verse"  # early
+    assert named("BCBABA", [1] * 6, [2, 1, 2, 1, 2, 1])[1] == "verse"  # early
     assert named("ABABAC", [1] * 6, [1, 2, 1, 2, 1, 1])[5] == "verse"  # no chorus after it
 
 
@@ -239,11 +239,11 @@ def test_neighbours_that_nobody_sings_are_joined():
 
 
 def test_labels_of_others():
-    found = [labels.flag(name) for name in
-             ("Chorus 2", "pre-chorus", "Verse 1a", "solo", "END", "break", "Silence", "xyz")]  # fmt: skip
-    assert found == ["chorus", "verse", "verse", "inst", "outro", "inst", "silence", None]
-    ours = ("start end intro outro break bridge inst solo verse chorus").split()  # All-In-One's
-    assert all(labels.flag(name) in labels.FLAGS for name in ours)
+    theirs = ["Chorus 2", "pre-chorus", "Verse 1a", "solo", "END", "break", "Silence", "xyz", "A"]
+    found = [labels.flag(name) for name in theirs]
+    assert found == ["chorus", "verse", "verse", "inst", "outro", "inst", "silence", None, None]
+    for name in ("start", "end", "intro", "break", "bridge", "inst", "solo"):  # of All-In-One
+        assert labels.flag(name) in labels.FLAGS
 
 
 TABLES = {

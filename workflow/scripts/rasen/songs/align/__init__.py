@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rasen.songs.align.find import find_lines, mean_score, unheard
+from rasen.songs.align.find import believed, find_lines, mean_score, unheard
 from rasen.songs.align.windows import in_order
 from rasen.songs.lyrics import words
 from rasen.songs.reasons import SongError
@@ -84,18 +84,21 @@ def align_song(tools, vocals, lines, language=None, settings=None, song=""):
     seconds = len(vocals) / RATE
 
     def hear(chunks):
+        """The words of each chunk, with times."""
         parts = tools.transcriber.transcribe(vocals, chunks, language, settings["batch"])
         sure = [part for part in parts if part["avg_logprob"] >= settings["logprob"]]
-        return [word for part in sure for word in align(words(part["text"], language), part)]
+        return [align(words(part["text"], language), part) for part in sure]
 
     def align(text, span):
         return tools.aligner.align(vocals, text, language, span["start"], span["end"])
 
-    heard = in_order(hear(chunks), turns)
+    parts = hear(chunks)
+    heard = in_order(believed(parts, settings["line_share"]), turns)
     if not heard:
         raise SongError("no_vocals", "there is a voice, but no words")
     again = unheard(lines, heard, language, seconds, settings)
-    heard = in_order(heard + hear(again), turns)
+    if again:
+        heard = in_order(believed(parts + hear(again), settings["line_share"]), turns)
     found = find_lines(lines, heard, turns, language, align, seconds, settings)
     alignment = _sum_up(found, lines, language, vocals, song)
     ratio = alignment["match_ratio"]

@@ -57,6 +57,18 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
     return found
 
 
+def believed(parts, share):
+    """The words of the chunks (`parts`: lists of `Word`) whose scores are not far below the usual:
+    in noise Whisper makes words up."""
+    scores = [word.score for part in parts for word in part]
+    lowest = share * np.median(scores or [0.0])
+    return [w for part in parts if part and _mean(part) >= lowest for w in part]
+
+
+def _mean(part):
+    return np.mean([word.score for word in part])
+
+
 def unheard(lines, heard, language, seconds, settings):
     """Chunks (dicts with start, end) to listen to again: there a line may be sung that was not
     heard, since voice detection loses some."""

@@ -61,13 +61,16 @@ class Transcriber:
         if not model.model.is_multilingual:
             return {}
         longest = sorted(chunks, key=lambda chunk: chunk["start"] - chunk["end"])[:LISTENED]
+        seconds = sum(chunk["end"] - chunk["start"] for chunk in longest)
         total = {}
         for chunk in longest:
             sound = _cut(vocals, chunk["start"], chunk["end"])[:N_SAMPLES]
             bands = model.feat_kwargs.get("feature_size") or 80
             mel = log_mel_spectrogram(sound, n_mels=bands, padding=N_SAMPLES - len(sound))
+            weight = (chunk["end"] - chunk["start"]) / seconds
             for token, share in model.model.detect_language(model.encode(mel))[0]:
-                total[token.strip("<|>")] = total.get(token.strip("<|>"), 0) + share / len(longest)
+                code = token.strip("<|>")
+                total[code] = total.get(code, 0.0) + weight * share
         return total
 
     def transcribe(self, vocals, chunks, language, batch=8):

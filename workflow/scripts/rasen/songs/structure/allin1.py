@@ -19,13 +19,13 @@ STEMS = ("bass", "drums", "other", "vocals")
 
 def open_model(folder, device="cpu"):
     """The ensemble of all checkpoints `harmonix-fold*.pth` in `folder`; one is enough."""
+    paths = sorted(Path(folder).glob("harmonix-fold*.pth"))
+    if not paths:
+        raise RasenError(f"{folder}: no harmonix-fold*.pth; copy All-In-One's checkpoints there")
     import torch
     from omegaconf import OmegaConf
 
     allinone, ensemble = _import()
-    paths = sorted(Path(folder).glob("harmonix-fold*.pth"))
-    if not paths:
-        raise RasenError(f"{folder}: no harmonix-fold*.pth; copy All-In-One's checkpoints there")
     models = []
     for path in paths:
         found = torch.load(path, map_location=device, weights_only=True)
@@ -54,9 +54,8 @@ def segments(model, stems, rate):
     from allin1_infer import postprocessing
     from allin1_infer.config import HARMONIX_LABELS
 
-    device = next(model_parameters(model)).device
     with torch.no_grad():
-        logits = model(torch.from_numpy(spectrogram(stems, rate))[None].to(device))
+        logits = model(torch.from_numpy(spectrogram(stems, rate))[None].to(_device(model)))
     shares = torch.softmax(logits.logits_function[0], dim=0).cpu().numpy()  # [label, frame]
     rows = []
     for found in postprocessing.postprocess_functional_structure(logits, model.cfg):
@@ -68,9 +67,9 @@ def segments(model, stems, rate):
     return rows, {"bpm": bpm, "beats": beats["beats"], "downbeats": beats["downbeats"]}
 
 
-def model_parameters(model):
-    """Parameters of a network, or of an ensemble (which keeps its networks in a plain list)."""
-    return model.models[0].parameters() if hasattr(model, "models") else model.parameters()
+def _device(model):
+    """Where a network is; an ensemble keeps its networks in a plain list."""
+    return next(getattr(model, "models", [model])[0].parameters()).device
 
 
 def spectrogram(stems, rate):

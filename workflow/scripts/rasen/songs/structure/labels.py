@@ -5,9 +5,9 @@ import re
 FLAGS = ("verse", "chorus", "bridge", "intro", "inst", "outro")
 SUNG = ("verse", "chorus", "bridge")
 NAMES = {
-    "verse": "verse vers strophe prechorus build couplet rap a",
-    "chorus": "chorus refrain hook drop postchorus b",
-    "bridge": "bridge middle8 middleeight c",
+    "verse": "verse vers strophe prechorus build couplet rap",
+    "chorus": "chorus refrain hook drop postchorus",
+    "bridge": "bridge middle8 middleeight",
     "intro": "intro introduction start opening prelude fadein",
     "inst": "inst instrumental instrument interlude solo break breakdown guitarsolo pianosolo",
     "outro": "outro end ending coda fadeout",
@@ -19,7 +19,7 @@ SILENCE = "silence"  # a gap, filled like any other
 def flag(label):
     """The flag of a label such as "Pre-Chorus 2", SILENCE, or None of one that is not known."""
     name = re.sub(r"[\W_]+", "", label.lower())
-    for known in (name, re.sub(r"\d+$|(?<=\w\w\d)[a-z]$", "", name)):
+    for known in (name, re.sub(r"\d+[a-z]?$", "", name)):  # "verse1a" is a verse
         if known in FLAG_OF or known == SILENCE:
             return FLAG_OF.get(known, SILENCE)
     return None

@@ -1,0 +1,54 @@
+"""The backend `allin1`, in its own environment, on checkpoints of the genuine format."""
+
+import json
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from rasen.errors import RasenError
+from rasen.songs.structure import allin1, labels
+
+HOUSE = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("allin1")
+    python = subprocess.check_output([HOUSE / "workflow/install", "allin1"], text=True).strip()
+    worker = Path(__file__).with_name("random_allin1.py")
+    subprocess.run([python, worker, folder], check=True)
+    return json.loads((folder / "found.json").read_text())
+
+
+def test_sections_cover_the_song(found):
+    for each in found.values():
+        rows = each["segments"]
+        assert rows[0]["start"] == 0
+        assert rows[-1]["end"] == 20
+        assert all(a["end"] == b["start"] for a, b in pairwise(rows))
+        assert all(row["label"] in labels.FLAGS for row in rows)
+        assert all(0.1 <= sure < 1 for sure in each["confidence"])  # the largest of ten shares
+
+
+def test_beats_come_along(found):
+    beats = found["two"]["beats"]
+    assert len(beats) > 10
+    assert beats == sorted(beats)
+    assert set(found["two"]["downbeats"]) <= set(beats)
+    assert 40 < found["two"]["bpm"] < 260
+
+
+def test_two_stems_are_four_with_silence(found):
+    assert found["two"] == found["four"]
+
+
+def test_an_ensemble_is_neither_of_its_networks(found):
+    sure = [found[f"{name}two"]["confidence"] for name in ("", "harmonix-fold0", "harmonix-fold1")]
+    assert len(set(map(tuple, sure))) == 3
+
+
+def test_a_folder_without_checkpoints(tmp_path):
+    with pytest.raises(RasenError, match=r"no harmonix-fold\*\.pth"):
+        allin1.open_model(tmp_path)

@@ -1,0 +1,249 @@
+"""Phonemes: inventory, rules of the three languages, windows. Nothing here needs a library."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from rasen.errors import RasenError
+from rasen.songs.phonemes import (
+    chinese,
+    english,
+    inventory,
+    japanese,
+    line,
+    numbers,
+    sequence,
+    speak,
+    spread,
+)
+from rasen.songs.reasons import SongError
+
+# --- inventory
+
+
+def test_built_in_inventory():
+    ids = inventory.built_in().ids
+    assert list(ids.values()) == list(range(len(ids)))
+    assert ids[inventory.PAD] == 0
+    assert (len(inventory.ONSETS), len(inventory.FINALS)) == (26, 39)
+    tones = [f"{final}{tone}" for final in inventory.FINALS for tone in range(1, 6)]
+    for token in (*inventory.MARKS, *inventory.ONSETS, *tones, "N", "cl", "AH0", "ZH"):
+        assert token in ids
+    assert len([token for token in ids if token[-1:] in "012" and token[:1].isupper()]) > 45
+
+
+def test_a_vocabulary_of_the_users(tmp_path):
+    marks = inventory.MARKS
+    listed, mapped = tmp_path / "list.yaml", tmp_path / "map.json"
+    listed.write_text("".join(f"- '{token}'\n" for token in ["", *marks, "AY1"]))
+    mapped.write_text(json.dumps({"vocab": {**{m: 10 + i for i, m in enumerate(marks)}, "AY1": 7}}))
+    assert inventory.read(listed).ids["AY1"] == len(marks) + 1
+    assert inventory.read(mapped).ids["AY1"] == 7
+    assert inventory.read(mapped).name.startswith("map-")
+    mapped.write_text(json.dumps({"AY1": -1, "[verse]": "x"}))
+    with pytest.raises(RasenError) as caught:
+        inventory.read(mapped)
+    for words in ("the id of 'AY1' is -1", "'[verse]' is 'x'", "lacks [chorus] [bridge]"):
+        assert words in str(caught.value)
+    for text in ("7", "{", "!!python/object/apply:os.system [ls]"):
+        listed.write_text(text)
+        with pytest.raises(RasenError):
+            inventory.read(listed)
+
+
+# --- rules
+
+
+def test_numbers_in_chinese_characters():
+    zh = {"0": "零", "7": "七", "10": "十", "12": "十二", "110": "一百一十", "101": "一百零一",
+          "1001": "一千零一", "20000": "二万", "10500": "一万零五百", "05": "零五"}  # fmt: skip
+    assert {digits: numbers.spelled(digits, "zh") for digits in zh} == zh
+    assert numbers.spelled("1999", "zh", year=True) == "一九九九"
+    ja = {"10": "十", "100": "百", "1999": "千九百九十九", "303": "三百三", "10001": "一万一"}
+    assert {digits: numbers.spelled(digits, "ja") for digits in ja} == ja
+
+
+def test_evenly_and_to_units():
+    assert spread.evenly([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4, 5]]
+    assert spread.evenly([1], 3) in ([[1], [], []], [[], [1], []], [[], [], [1]])
+    spans = [(0, 2, ["k", "y", "o", "o"]), (3, 4, ["a"]), (4, 5, ["x"])]
+    assert spread.to_units(spans, [(0, 1), (1, 2), (3, 4)]) == [["k", "y"], ["o", "o"], ["a"]]
+
+
+@pytest.mark.parametrize(
+    ("pinyin", "expected"),
+    [
+        ("ma", "m a1"), ("zhi", "zh ir1"), ("zi", "z i01"), ("ri", "r ir1"), ("ju", "j v1"),
+        ("xuan", "x van1"), ("yue", "y ve1"), ("yu", "y v1"), ("yun", "y vn1"), ("ye", "y E1"),
+        ("yan", "y En1"), ("yong", "y ong1"), ("lv", "l v1"), ("lve", "l ve1"), ("nue", "n ve1"),
+        ("wu", "w u1"), ("an", "AA an1"), ("er", "EE er1"), ("ou", "OO ou1"), ("ei", "EE ei1"),
+        ("n", "EE en1"), ("xiong", "x iong1"), ("shuang", "sh uang1"), ("", ""), ("qqq", ""),
+    ],
+)  # fmt: skip
+def test_pinyin_is_split(pinyin, expected):
+    assert " ".join(chinese.split(pinyin, 1)) == expected
+
+
+def test_tones_change():
+    def spoken(words, tones):
+        return chinese._spoken("".join(words), words, tones)
+
+    assert spoken(["你", "好"], [3, 3]) == [2, 3]
+    assert spoken(["美好", "理想"], [3, 3, 3, 3]) == [2, 3, 2, 3]  # a pause between the words
+    assert spoken(["不", "对"], [4, 4]) == [2, 4]
+    assert spoken(["不", "好"], [4, 3]) == [4, 3]
+    assert spoken(["好", "不", "好"], [3, 4, 3]) == [3, 5, 3]
+    assert spoken(["一", "个"], [1, 4]) == [2, 4]
+    assert spoken(["一", "首"], [1, 3]) == [4, 3]
+    assert spoken(["第", "一", "个"], [4, 1, 4]) == [4, 1, 4]
+    assert spoken(["统一", "看"], [3, 1, 4]) == [3, 1, 4]
+    assert spoken(["看", "一", "看"], [4, 1, 4]) == [4, 5, 4]
+    assert spoken(["一"], [1]) == [1]
+
+
+@pytest.mark.parametrize(
+    ("reading", "expected"),
+    [
+        ("キャベツ", "ky a|b e|ts u"), ("シャ", "sh a"), ("チェロ", "ch e|r o"), ("ティ", "t i"),
+        ("デュ", "dy u"), ("ファイト", "f a|i|t o"), ("ウィ", "w i"), ("ヴァ", "v a"),
+        ("クォ", "kw o"), ("ガッコー", "g a|cl|k o|o"), ("ツ\u2019キ", "ts U|k i"), ("ン", "N"),
+        ("ヂヅヲ", "j i|z u|o"), ("イェ", "y e"), ("ヴュ", "by u"), ("、", ""),
+    ],
+)  # fmt: skip
+def test_moras(reading, expected):
+    assert "|".join(" ".join(mora) for mora in japanese.phonemes(reading)[0]) == expected
+
+
+def test_a_long_vowel_goes_on_with_the_vowel_before():
+    moras, vowel = japanese.phonemes("ラ")
+    assert (moras, vowel) == ([["r", "a"]], "a")
+    assert japanese.phonemes("ー", vowel)[0] == [["a"]]
+
+
+def test_kana_get_their_own_moras_and_kanji_the_rest():
+    def shared(string, reading, spoken=None):
+        moras = japanese.phonemes(spoken or reading)[0]
+        return {string[a:b]: "".join(map("".join, part))
+                for a, b, part in japanese._share(string, reading, moras)}  # fmt: skip
+
+    assert shared("お母さん", "オカアサン") == {"お": "o", "母": "kaa", "さ": "sa", "ん": "N"}
+    assert shared("東京", "トウキョウ", "トーキョー") == {"東": "too", "京": "kyoo"}
+    assert shared("行っ", "イッ") == {"行": "i", "っ": "cl"}
+    assert shared("きゃべつ", "キャベツ") == {"きゃ": "kya", "べ": "be", "つ": "tsu"}
+    assert shared("は", "ハ", "ワ") == {"は": "wa"}
+    assert shared("心", "ココロ") == {"心": "kokoro"}
+
+
+def test_english_words_of_the_dictionary(tmp_path):
+    words = english.read_dictionary()
+    texts = ("I", "Don't", "water\u2019s", "love's", "girl's", "he'll", "TV", "LÀ")
+    say = {text: " ".join(english.speak(text, words)[0]) for text in texts}
+    assert say == {
+        "I": "AY1",
+        "Don't": "D OW1 N T",
+        "water\u2019s": "W AO1 T ER0 Z",
+        "love's": "L AH1 V Z",
+        "girl's": "G ER1 L Z",
+        "he'll": "HH IY1 AH0 L",
+        "TV": "T IY1 V IY1",
+        "LÀ": "L AA1",
+    }
+    assert english.speak("I love you", words)[1] == "dictionary"
+    mine = tmp_path / "mine.dict"
+    mine.write_text(";;; ours\nLOVE  L UH1 V\nLOVE(1)  L AO1 V\nXYZZY  Z IH1 Z IY0 # magic\n")
+    words = english.read_dictionary(mine)
+    assert english.speak("love xyzzy", words)[0] == ["L", "UH1", "V", "Z", "IH1", "Z", "IY0"]
+    mine.write_text("LOVE  L UH V\nEMPTY\n")
+    with pytest.raises(RasenError, match=r"(?s)row 1: LOVE: 'UH' is no ARPAbet.*row 2: EMPTY: no"):
+        english.read_dictionary(mine)
+
+
+def test_units_are_found_in_their_line():
+    assert line.find(["don't", "you"], "Don\u2019t, YOU!") == [(0, 5), (7, 10)]
+    assert line.find(["a", "a"], "a b") is None
+
+
+def test_commas_inside_a_line_end_a_word():
+    words = english.read_dictionary()
+    spoken, origins = line.tokens(["oh", "no", "I"], "Oh, no I,", "en", words)
+    assert spoken == [["OW1", ","], ["N", "OW1"], ["AY1"]]
+    assert origins == ["dictionary"] * 3
+    # Words that the line does not have are spoken all the same.
+    assert line.tokens(["oh", "you"], "Oh no", "en", words)[0] == [["OW1"], ["Y", "UW1"]]
+
+
+# --- songs and windows
+
+
+def words(*timed):
+    return [{"word": word, "start": start, "end": start + 1.0} for word, start in timed]
+
+
+def sung(number, text, first, kept=True, **more):
+    timed = words(*((word, first + i) for i, word in enumerate(text.replace(",", "").split())))
+    return {"line": number, "text": text, "kept": kept, "start": first,
+            "end": first + len(timed), "words": timed, **more}  # fmt: skip
+
+
+STRUCTURE = pd.DataFrame(
+    [(0.0, 4.0, "intro"), (4.0, 10.0, "verse"), (10.0, 14.0, "chorus"), (14.0, 20.0, "outro")],
+    columns=["start", "end", "label"],
+)
+
+
+def spoken(*lines, **more):
+    return speak({"song": "x", "language": "en", "lines": list(lines)}, STRUCTURE, **more)
+
+
+SONG = (sung(0, "oh no", 4.0), sung(1, "I, you", 7.0), sung(2, "he will", 11.0, kept=False))
+
+
+def test_a_song_in_sections():
+    found = spoken(*SONG)
+    flags = [section["flag"] for section in found["sections"]]
+    assert flags == ["intro", "verse", "chorus", "outro"]
+    assert [len(section["lines"]) for section in found["sections"]] == [0, 2, 0, 0]
+    ids = inventory.built_in().ids
+    for section in found["sections"]:
+        for each in section["lines"]:
+            for word in each["words"]:
+                assert word["ids"] == [ids[token] for token in word["tokens"]]
+    assert found["english"] == {"dictionary": 4}
+    assert (found["unknown"], found["inventory"]) == ({}, "rasen-1")
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_sequences():
+    found = spoken(*SONG)
+    tokens, ids = sequence(found, 0, 20)
+    assert tokens == (
+        ["[intro]"] * 4 + ["[verse]", "OW1", "N", "OW1", ".", "AY1", ",", "Y", "UW1", "."]
+        + ["[chorus]"] + ["[outro]"] * 6
+    )  # fmt: skip
+    table = inventory.built_in().ids
+    assert ids == [table[token] for token in tokens]
+    # A window in the middle of things: 1.6 s of intro; of the verse, words by their middles.
+    assert sequence(found, 2.4, 8.4)[0] == [
+        "[intro]", "[intro]", "[verse]", "OW1", "N", "OW1", ".", "AY1", ","
+    ]  # fmt: skip
+    assert sequence(found, 8.5, 10)[0] == ["[verse]", "Y", "UW1", "."]
+    assert sequence(found, 14, 20, seconds_per_flag=5)[0] == ["[outro]"]
+    assert sequence(found, 13.9, 14.1)[0] == ["[chorus]", "[outro]"]
+    assert sequence(found, 30, 40) == ([], [])
+
+
+def test_tokens_that_the_vocabulary_lacks_are_reported():
+    ids = {mark: i for i, mark in enumerate(inventory.MARKS)} | {"AY1": 50}
+    found = spoken(*SONG, symbols=inventory.Inventory("mine", ids))
+    assert found["unknown"] == {"OW1": 2, "N": 1, "Y": 1, "UW1": 1}
+    assert sequence(found, 4, 10) == (["[verse]", "AY1", ",", "."], [0, 50, ids[","], ids["."]])
+
+
+def test_songs_without_phonemes_fall_out():
+    for lines in ([], [sung(0, "oh no", 4.0, kept=False)], [sung(0, "?!", 4.0)]):
+        with pytest.raises(SongError) as caught:
+            spoken(*lines)
+        assert caught.value.reason == "no_phonemes"
+    with pytest.raises(RasenError, match="'fr'"):
+        speak({"song": "x", "language": "fr", "lines": []}, STRUCTURE)
