@@ -11,7 +11,14 @@ import tiny
 import yaml
 
 HOUSE = Path(__file__).parents[1]
-TARGETS = ("all", "perplexity", "helix", "sae", "share")  # rules without a job of their own
+TARGETS = (
+    "all",
+    "perplexity",
+    "helix",
+    "sae",
+    "songs",
+    "share",
+)  # rules without a job of their own
 
 
 class Study:

@@ -170,19 +170,18 @@ def test_nothing_is_left_to_do_and_nothing_half_written(corpus):
 def test_a_filter_reruns_the_index_alone(corpus):
     study, _ = corpus
     back = study.edit(lambda config: config["songs"].update(filters={"match": 0.99}))
-    assert study.planned("songs") == {"index_songs": 1}
+    assert study.planned("songs") == {"index_songs": 1, "plot_songs": 1}
     back()
 
 
 def test_settings_of_a_stage_rerun_what_rests_on_it(corpus):
     study, _ = corpus
     back = study.edit(lambda config: config["songs"]["latents"].update(dtype="float32"))
-    assert study.planned("songs") == {"encode_latents": 1, "write_shard": 1, "index_songs": 1}
+    last = {"write_shard": 1, "index_songs": 1, "plot_songs": 1}
+    assert study.planned("songs") == {"encode_latents": 1} | last
     back()
     back = study.edit(lambda config: config["songs"]["structure"].update(backend="given"))
-    assert study.planned("songs") == {
-        "tag_structure": 1, "write_phonemes": 1, "write_shard": 1, "index_songs": 1,
-    }  # fmt: skip
+    assert study.planned("songs") == {"tag_structure": 1, "write_phonemes": 1} | last
     back()
 
 
@@ -197,7 +196,7 @@ def test_a_corpus_grows_without_doing_anything_twice(corpus):
     sheet.write_text(before + f"yue\t{demo}\t../resources/songs/lyrics/yue.txt\tzh\t\n")
     jobs = study.planned("songs")
     assert "train_codebook" not in jobs
-    assert set(jobs) - {"gather_recordings"} == STAGES | {"index_songs"}
+    assert set(jobs) - {"gather_recordings"} == STAGES | {"index_songs", "plot_songs"}
     output = study.snakemake("songs")
     assert "train_codebook" not in output
     assert (study.folder / "results/sketch/codebook.safetensors").read_bytes() == codebook
