@@ -39,10 +39,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RATE, LONGEST = 16000, 30.0
 SEEDS = (101, 102)  # of the accompaniments that the voices are separated from
 PAD = 0.4  # seconds, at most, before and after the lines of a window
-TAIL = 8.0  # seconds, at most, after the last line: what Demucs leaves of the music passes as voice
-KINDS = {"line": 0.3, "run": 0.2, "begin": 0.15, "end": 0.2, "head": 0.07, "none": 0.08}
-WINDOWS = 300  # a song
-STEPS, BATCH, PEAK = 2400, 4, 2e-3
+WINDOWS = 250  # a song
+STEPS, BATCH, PEAK = 1400, 8, 3e-3
 WIDTH, LAYERS = 64, (1, 2)
 SPECIALS = [
     "<|endoftext|>",
@@ -90,30 +88,26 @@ def sounds(truth, separator):
 def window(rng, truth, kinds):
     """A stretch of a song: its sound [time] at 16 kHz and its text."""
     *voices, music = kinds
-    voice = voices[rng.integers(len(voices))]
     sung = truth["lines"]
-    space = " " if truth["language"] == "en" else ""
-    kind = rng.choice(list(KINDS), p=list(KINDS.values()))
-    if kind == "none":  # before the first line, or without any
-        intro = voice[: int((sung[0]["start"] - 0.2) * RATE)]
-        return crop(rng, (intro, music)[rng.integers(2)], int(rng.uniform(1, 7) * RATE)), ""
-
+    draw = rng.random()
+    if draw < 0.08:
+        return crop(rng, music, int(rng.uniform(2, 20) * RATE)), ""
     first, last = np.sort(rng.integers(len(sung), size=2))
-    first, last = {
-        "line": (first, first),
-        "run": (first, last),
-        "begin": (0, last),
-        "end": (first, len(sung) - 1),
-        "head": (0, len(sung) - 1),
-    }[kind]
-    start, end = sung[first]["start"] - rng.uniform(0, PAD), sung[last]["end"] + rng.uniform(0, PAD)
-    if kind == "head":
-        start = 0.0
-    if last == len(sung) - 1 and rng.random() < 0.4:
-        end += rng.uniform(0, TAIL)
-    end = min(end, start + LONGEST)
-    text = space + space.join(li["text"] for li in sung[first : last + 1] if li["end"] <= end)
-    return voice[int(start * RATE) : int(end * RATE)], text
+    if draw < 0.4:
+        last = first  # one line
+    elif draw < 0.7:
+        last = len(sung) - 1 if first > len(sung) // 2 else last
+        first = first if first > len(sung) // 2 else 0
+    start = sung[first]["start"] - rng.uniform(0, PAD)
+    if draw > 0.9:  # where languages are detected: the first 30 s
+        start, first, last = 0.0, 0, len(sung) - 1
+    texts = [line for line in sung[first : last + 1] if line["end"] < start + LONGEST]
+    end = min(texts[-1]["end"] + rng.uniform(0, PAD), start + LONGEST)
+    if draw > 0.9:
+        end = LONGEST
+    sound = voices[rng.integers(len(voices))][int(start * RATE) : int(end * RATE)]
+    text = (" " if truth["language"] == "en" else "").join(line["text"] for line in texts)
+    return sound, " " + text if truth["language"] == "en" else text
 
 
 def network(tokenizer):
