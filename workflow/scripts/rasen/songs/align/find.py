@@ -3,12 +3,14 @@
 import numpy as np
 
 from rasen.songs.align import windows
+from rasen.songs.align.aligner import Word
 from rasen.songs.align.match import match
 from rasen.songs.align.recover import missing
 from rasen.songs.lyrics import normalise, words
 
 WIDER = (0.0, 0.027, 0.053)  # seconds: windows a third of a frame (20 ms) apart, and some more
 
+AS_WELL = 0.97  # share of a line's score that it has with a recovered word, if that is right
 SHORTEST = 1.0  # seconds in which a line can be sung
 
 
@@ -28,6 +30,7 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
     def timed(i, span, more):
         return _align_line(align, texts[i], more, heard, span)
 
+    shift = _stamp_shift(lines, places, heard)
     found = []
     for i, (place, more) in enumerate(zip(places, extra, strict=True)):
         if not texts[i]:
@@ -35,11 +38,12 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
         elif (place >= 0).any():
             mine = _flat(more)
             span = windows.window(place, mine, taken, heard, turns, seconds, settings["pad"])
-            row = _judged(timed(i, span, more), settings["line_score"])
+            spans = [span, *windows.by_stamp(lines[i], shift, span)]
+            best = max((timed(i, span, more) for span in spans), key=mean_score)
+            row = _judged(best, settings["line_score"])
         else:
             row = _dropped(_why_not(i, places, heard))
         found.append(row | {"match": ratios[i]})
-    shift = _stamp_shift(lines, places, heard)
     # How high scores are depends on the model and on the voice, so lines are compared with the
     # song's usual one. Words that Whisper made up from a neighbouring line fail here.
     usual = np.median([mean_score(row["words"]) for row in found if row["kept"]] or [1.0])
@@ -48,9 +52,11 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
             row.update(_judged(row["words"], settings["line_share"] * usual))
     # Lines that Whisper may have missed: only a time stamp and the score speak for these, so
     # they must be aligned about as well as the others.
+    others = [word for word, mine in zip(heard, taken, strict=True) if not mine]
+    others += [Word(w["word"], w["start"], w["end"], 1) for row in found for w in row["words"]]
     for i, (line, row) in enumerate(zip(lines, found, strict=True)):
         if row["reason"] == "not_sung" and shift is not None and line.start is not None:
-            span = windows.stamped_window(line, len(texts[i]), shift, heard, seconds)
+            span = windows.stamped_window(line, len(texts[i]), shift, others, seconds)
             if span is not None:
                 lowest = settings["unheard_share"] * usual
                 row.update(_judged(timed(i, span, {}), lowest, "not_sung"))
@@ -118,7 +124,7 @@ def _stamp_shift(lines, places, heard):
 
 def _align_line(align, text, extra, heard, span):
     """The words of a line, aligned in its window. Recovered words stay when the line is aligned
-    no worse with them."""
+    about as well with them."""
     given = [(word, "lyrics") for word in text]
     best = _timed(given, align, span)
     if extra:
@@ -126,7 +132,8 @@ def _align_line(align, text, extra, heard, span):
         for place in range(len(text) + 1):
             more += [(heard[index].text, "recovered") for index in extra.get(place, [])]
             more += given[place : place + 1]
-        best = max(_timed(more, align, span), best, key=mean_score)
+        longer = _timed(more, align, span)
+        best = longer if mean_score(longer) >= AS_WELL * mean_score(best) else best
     return best
 
 

@@ -99,6 +99,19 @@ def stamp_shift(starts, stamps):
     return shift if (abs(off - shift) <= AGREE).mean() >= BELIEVED else None
 
 
+def by_stamp(line, shift, span):
+    """[the part of a window that the line's stamp allows], [] where it allows all or nothing.
+
+    Words that were heard next to a line that was not are spread over it: stamps know better.
+    """
+    if shift is None or line.start is None:
+        return []
+    latest = np.inf if line.end is None else line.end + shift
+    start = max(span[0], line.start + shift - AGREE / 2)
+    end = min(span[1], latest + AGREE / 2)
+    return [(start, end)] if span != (start, end) and end - start > AGREE / 2 else []
+
+
 def stamped_window(line, words, shift, heard, seconds, pad=0.2):
     """(start, end) of a line in which nothing was heard, by its LRC stamp; None where something
     else was."""
