@@ -10,12 +10,12 @@ from pathlib import Path
 import nltk
 import numpy as np
 import torch
-from demucs.api import Separator
 from faster_whisper.tokenizer import Tokenizer
 from words import SONGS
 
 from rasen.audio import resample
 from rasen.songs.demo import compose
+from rasen.songs.stems import open_separator
 from rasen.songs.torchaudio_guard import import_torchaudio
 
 import_torchaudio()
@@ -56,7 +56,9 @@ def main():
     punkt()
     stages = sys.argv[1:] or ["aligner", "demucs", "whisper"]
     if "demucs" in stages:
-        separator = Separator("tiny", repo=MODELS / "demucs", shifts=0, progress=False)
+        separator = open_separator(
+            {"model": MODELS / "demucs", "shifts": 0, "overlap": 0.25}, "cpu"
+        )
     if "whisper" in stages:
         whisper = whisperx.load_model(
             str(MODELS / "whisper"), "cpu", compute_type="float32", threads=1,

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from data import band, crop, utterance
-from demucs.api import Separator
 from words import lexicon
 
 from rasen.audio import resample
 from rasen.seeds import generator
 from rasen.songs.demo import compose
+from rasen.songs.stems import open_separator
 from rasen.songs.torchaudio_guard import import_torchaudio
 
 RATE, FRAME = 16000, 320
@@ -131,7 +131,7 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rng, ids, begun = generator(0, "aligner"), vocabulary(), time.process_time()
-    separator = Separator("tiny", repo=Path(sys.argv[1]), shifts=0, progress=False)
+    separator = open_separator({"model": sys.argv[1], "shifts": 0, "overlap": 0.25}, "cpu")
     bands = [band(seed, 60, compose.RATE) for seed in range(8)]
     pool = []
     for language in LANGUAGES:

@@ -16,13 +16,13 @@ import ctranslate2
 import numpy as np
 import torch
 from data import crop
-from demucs.api import Separator
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from words import SONGS, lines
 
 from rasen.audio import read, resample
 from rasen.seeds import generator
+from rasen.songs import stems
 from rasen.songs.demo import compose
 from rasen.songs.torchaudio_guard import import_torchaudio
 
@@ -37,10 +37,12 @@ from transformers import (  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 RATE, LONGEST = 16000, 30.0
-SEEDS = (101, 102)  # of the accompaniments that the voices are separated from
+SEEDS = (101, 102, 103)  # of the accompaniments that the voices are separated from
 PAD = 0.4  # seconds, at most, before and after the lines of a window
-WINDOWS = 250  # a song
-STEPS, BATCH, PEAK = 1400, 8, 3e-3
+TAIL = 8.0  # seconds, at most, after the last line: what Demucs leaves of the music passes as voice
+KINDS = {"line": 0.2, "run": 0.35, "begin": 0.12, "end": 0.2, "head": 0.06, "none": 0.07}
+WINDOWS = 400  # a song
+STEPS, BATCH, PEAK = 1700, 8, 3e-3
 WIDTH, LAYERS = 64, (1, 2)
 SPECIALS = [
     "<|endoftext|>",
@@ -80,34 +82,38 @@ def sounds(truth, separator):
     found = [voice]
     for seed in SEEDS:
         vocals, music = compose.compose(voice, truth["sections"], seed)
-        mix = torch.from_numpy(vocals + music)
-        found.append(separator.separate_tensor(mix, compose.RATE)[1]["vocals"].mean(0).numpy())
+        heard = stems.separate(separator, vocals + music, compose.RATE, truth["song"])[0]
+        found.append(heard.mean(axis=0))
     return [resample(sound, compose.RATE, RATE) for sound in (*found, music.mean(axis=0))]
 
 
 def window(rng, truth, kinds):
     """A stretch of a song: its sound [time] at 16 kHz and its text."""
     *voices, music = kinds
+    voice = voices[rng.integers(len(voices))]
     sung = truth["lines"]
-    draw = rng.random()
-    if draw < 0.08:
-        return crop(rng, music, int(rng.uniform(2, 20) * RATE)), ""
+    space = " " if truth["language"] == "en" else ""
+    kind = rng.choice(list(KINDS), p=list(KINDS.values()))
+    if kind == "none":  # before the first line, or without any
+        intro = voice[: int((sung[0]["start"] - 0.2) * RATE)]
+        return crop(rng, (intro, music)[rng.integers(2)], int(rng.uniform(1, 7) * RATE)), ""
+
     first, last = np.sort(rng.integers(len(sung), size=2))
-    if draw < 0.4:
-        last = first  # one line
-    elif draw < 0.7:
-        last = len(sung) - 1 if first > len(sung) // 2 else last
-        first = first if first > len(sung) // 2 else 0
-    start = sung[first]["start"] - rng.uniform(0, PAD)
-    if draw > 0.9:  # where languages are detected: the first 30 s
-        start, first, last = 0.0, 0, len(sung) - 1
-    texts = [line for line in sung[first : last + 1] if line["end"] < start + LONGEST]
-    end = min(texts[-1]["end"] + rng.uniform(0, PAD), start + LONGEST)
-    if draw > 0.9:
-        end = LONGEST
-    sound = voices[rng.integers(len(voices))][int(start * RATE) : int(end * RATE)]
-    text = (" " if truth["language"] == "en" else "").join(line["text"] for line in texts)
-    return sound, " " + text if truth["language"] == "en" else text
+    first, last = {
+        "line": (first, first),
+        "run": (first, last),
+        "begin": (0, last),
+        "end": (first, len(sung) - 1),
+        "head": (0, len(sung) - 1),
+    }[kind]
+    start, end = sung[first]["start"] - rng.uniform(0, PAD), sung[last]["end"] + rng.uniform(0, PAD)
+    if kind == "head":
+        start = 0.0
+    if last == len(sung) - 1 and rng.random() < 0.4:
+        end += rng.uniform(0, TAIL)
+    end = min(end, start + LONGEST)
+    text = space + space.join(li["text"] for li in sung[first : last + 1] if li["end"] <= end)
+    return voice[int(start * RATE) : int(end * RATE)], text
 
 
 def network(tokenizer):
@@ -151,7 +157,7 @@ def main():
     torch.manual_seed(0)
     rng, begun, tokenizer = generator(0, "whisper"), time.process_time(), tokens()
     ear = WhisperFeatureExtractor(feature_size=80)
-    separator = Separator("tiny", repo=Path(sys.argv[1]), shifts=0, progress=False)
+    separator = stems.open_separator({"model": sys.argv[1], "shifts": 0, "overlap": 0.25}, "cpu")
     heard, rows = [], []
     for name in SONGS:
         truth = json.loads((ROOT / f"truth/{name}.json").read_text(encoding="utf-8"))
