@@ -100,7 +100,7 @@ def stamp_shift(starts, stamps):
 
 
 def by_stamp(line, shift, span):
-    """[the part of a window that the line's stamp allows], [] where it allows nearly all or nothing.
+    """[the part of a window that the line's stamp allows], [] where it allows nearly all or none.
 
     Words that were heard next to a line that was not are spread over it: stamps know better.
     """
