@@ -159,13 +159,11 @@ def test_a_misspelt_word_does_no_harm(tools):
 
 
 def test_time_stamps(tools):
-    """LRC gives the same; its lines that are not heard are found; wrong stamps do no harm."""
+    """Right stamps do no harm (windows may begin elsewhere); wrong ones change nothing at all."""
     lines = lyrics.read(SONGS / "lyrics/river.lrc")
     plain = align(tools, "river")
     stamped = align_song(tools, clean("river"), lines, "en")
-    assert [line["words"] for line in stamped["lines"]] == [
-        line["words"] for line in plain["lines"]
-    ]
+    assert abs(distances(stamped, "river")).mean() < 0.030
     for line in lines:
         line.start, line.end = (line.start * 7) % 48, None
     wrong = align_song(tools, clean("river"), lines, "en")

@@ -10,7 +10,7 @@ from rasen.songs.lyrics import normalise, words
 
 WIDER = (0.0, 0.027, 0.053)  # seconds: windows a third of a frame (20 ms) apart, and some more
 
-AS_WELL = 0.97  # share of a line's score that it has with a recovered word, if that is right
+AS_WELL = 0.97  # share of a line's score below which a change was for the worse
 SHORTEST = 1.0  # seconds in which a line can be sung
 
 
@@ -38,8 +38,9 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
         elif (place >= 0).any():
             mine = _flat(more)
             span = windows.window(place, mine, taken, heard, turns, seconds, settings["pad"])
-            spans = [span, *windows.by_stamp(lines[i], shift, span)]
-            best = max((timed(i, span, more) for span in spans), key=mean_score)
+            best = timed(i, span, more)
+            for stamped in windows.by_stamp(lines[i], shift, span):
+                best = _if_as_well(timed(i, stamped, more), best)
             row = _judged(best, settings["line_score"])
         else:
             row = _dropped(_why_not(i, places, heard))
@@ -132,9 +133,13 @@ def _align_line(align, text, extra, heard, span):
         for place in range(len(text) + 1):
             more += [(heard[index].text, "recovered") for index in extra.get(place, [])]
             more += given[place : place + 1]
-        longer = _timed(more, align, span)
-        best = longer if mean_score(longer) >= AS_WELL * mean_score(best) else best
+        best = _if_as_well(_timed(more, align, span), best)
     return best
+
+
+def _if_as_well(better, plain):
+    """What is better when it is right, unless its score tells that it is wrong."""
+    return better if mean_score(better) >= AS_WELL * mean_score(plain) else plain
 
 
 def _timed(given, align, span):

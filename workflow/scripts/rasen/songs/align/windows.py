@@ -100,7 +100,7 @@ def stamp_shift(starts, stamps):
 
 
 def by_stamp(line, shift, span):
-    """[the part of a window that the line's stamp allows], [] where it allows all or nothing.
+    """[the part of a window that the line's stamp allows], [] where it allows nearly all or none.
 
     Words that were heard next to a line that was not are spread over it: stamps know better.
     """
@@ -109,7 +109,8 @@ def by_stamp(line, shift, span):
     latest = np.inf if line.end is None else line.end + shift
     start = max(span[0], line.start + shift - AGREE / 2)
     end = min(span[1], latest + AGREE / 2)
-    return [(start, end)] if span != (start, end) and end - start > AGREE / 2 else []
+    outside = span[1] - span[0] - (end - start)
+    return [(start, end)] if outside > AGREE / 2 and end - start > AGREE / 2 else []
 
 
 def stamped_window(line, words, shift, heard, seconds, pad=0.2):
