@@ -52,3 +52,10 @@ def test_an_ensemble_is_neither_of_its_networks(found):
 def test_a_folder_without_checkpoints(tmp_path):
     with pytest.raises(RasenError, match=r"no harmonix-fold\*\.pth"):
         allin1.open_model(tmp_path)
+
+
+def test_the_stage_runs_in_its_environment():
+    """Every module that the stage's script reads is in the environment."""
+    command = [HOUSE / "workflow/py", "allin1", "tag_structure.py", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "--lyrics-ledger" in told
