@@ -85,7 +85,7 @@ rule align_lyrics:
     shell:
         "rasen songs align_lyrics.py --recordings {input.recordings} --stem-ledger {input.stems}"
         " --songs results/songs --settings {params.settings:q} --device {resources.device}"
-        " --code {params.code} --ledger {output.ledger} > {log} 2>&1"
+        " --threads {threads} --code {params.code} --ledger {output.ledger} > {log} 2>&1"
 
 
 rule tag_structure:

@@ -18,13 +18,14 @@ def align_lyrics(
     songs: Path,
     settings: dict,
     device: str,
+    threads: int,
     code: str,
     ledger: Path,
 ):
     """Write alignment.json of each song, and the ledger."""
 
     def open_tools():
-        return align.open_tools(settings, pick_device(device))
+        return align.open_tools(settings | {"threads": threads}, pick_device(device))
 
     def work(tools, song, folder):
         if not song.lyrics:
