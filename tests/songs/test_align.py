@@ -12,7 +12,7 @@ import torch
 
 from rasen.audio import read, resample
 from rasen.errors import RasenError
-from rasen.songs import lyrics
+from rasen.songs import lyrics, stems
 from rasen.songs.align import align_song, open_tools
 from rasen.songs.align.aligner import Aligner
 from rasen.songs.align.transcriber import Transcriber
@@ -35,15 +35,14 @@ def tools():
 @pytest.fixture(scope="module")
 def separated():
     """Vocals that Demucs takes out of the composed songs, [time] at 16 kHz."""
-    from demucs.api import Separator
-
-    separator = Separator("tiny", repo=MODELS / "demucs", shifts=0, progress=False)
+    settings = {"model": MODELS / "demucs", "shifts": 0, "overlap": 0.25}
+    separator = stems.open_separator(settings, "cpu")
 
     def separate(name, voice=True):
         _, vocals, band = compose.song(SONGS, name, 1)
         mix = vocals + band if voice else band
-        _, stems = separator.separate_tensor(torch.from_numpy(mix), compose.RATE)
-        return resample(stems["vocals"].mean(dim=0).numpy(), compose.RATE, RATE)
+        vocals, _ = stems.separate(separator, mix, compose.RATE, name)
+        return resample(vocals.mean(axis=0), compose.RATE, RATE)
 
     return separate
 
