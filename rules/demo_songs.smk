@@ -6,10 +6,7 @@
 rule make_demo_songs:
     """Two songs with known words and sections, and one that breaks off."""
     output:
-        expand(
-            "resources/datasets/demo-songs/{song}.flac",
-            song=["river", "tsuki", "broken"],
-        ),
+        places.DEMO_SONGS,
     log:
         "logs/make_demo_songs.log",
     conda:

@@ -4,6 +4,10 @@
 #            results/songs/{song}/...    results/batches/{stage}/{batch}.parquet (what each came to)
 
 STRUCTURE_ENV = "allin1" if SONGS["structure"]["backend"] == "allin1" else "core"
+STRUCTURE_KEYS = ["backend"] + ["model"] * (STRUCTURE_ENV == "allin1")
+ALIGN_KEYS = [
+    key for key in SONGS["align"] if key != "batch"
+]  # which changes no result
 
 
 rule measure_recordings:
@@ -23,11 +27,14 @@ rule measure_recordings:
         runtime=growing(30),
     params:
         rows=lambda wildcards: BATCHES[wildcards.batch].to_json(orient="records"),
+        sheet=SONGS["sheet"],
+        size=SONGS["batch"],
         settings=json.dumps({key: SONGS[key] for key in ("shortest", "longest")}),
         code=code("measure_recordings.py"),
     shell:
-        "rasen core measure_recordings.py --rows {params.rows:q} --settings {params.settings:q}"
-        " --songs results/songs --code {params.code} --ledger {output.ledger} > {log} 2>&1"
+        "rasen core measure_recordings.py --sheet {params.sheet:q} --batch {wildcards.batch}"
+        " --size {params.size} --settings {params.settings:q} --songs results/songs"
+        " --code {params.code} --ledger {output.ledger} > {log} 2>&1"
 
 
 rule separate_stems:
@@ -79,13 +86,14 @@ rule align_lyrics:
         runtime=growing(SONGS["runtime"]),
         gpu=gpus,
         device=SONGS["device"],
+        batch=SONGS["align"]["batch"],
     params:
-        settings=song_settings("align"),
+        settings=song_settings("align", *ALIGN_KEYS),
         code=code("align_lyrics.py", "songs"),
     shell:
         "rasen songs align_lyrics.py --recordings {input.recordings} --stem-ledger {input.stems}"
         " --songs results/songs --settings {params.settings:q} --device {resources.device}"
-        " --threads {threads} --code {params.code} --ledger {output.ledger} > {log} 2>&1"
+        " --threads {threads} --at-once {resources.batch} --code {params.code} --ledger {output.ledger} > {log} 2>&1"
 
 
 rule tag_structure:
@@ -104,13 +112,15 @@ rule tag_structure:
         "results/benchmarks/tag_structure/{batch}.tsv"
     conda:
         f"../envs/{STRUCTURE_ENV}.yaml"
+    threads: SONGS["threads"] if STRUCTURE_ENV == "allin1" else 1
     resources:
         mem_mb=song_memory(2000),
         runtime=growing(SONGS["runtime"]),
+        gpu=gpus if STRUCTURE_ENV == "allin1" else 0,
         device=SONGS["device"],
     params:
         env=STRUCTURE_ENV,
-        settings=song_settings("structure"),
+        settings=song_settings("structure", *STRUCTURE_KEYS),
         code=code("tag_structure.py", STRUCTURE_ENV),
     shell:
         "rasen {params.env} tag_structure.py --recordings {input.recordings} --stem-ledger {input.stems}"
@@ -169,7 +179,8 @@ rule gather_recordings:
 rule train_codebook:
     """The codes of the sketch, from a sample of the corpus as it is when this first runs.
 
-    A corpus may grow afterwards: tokens must not change their meaning under a model in training.
+    Neither a corpus that grows nor new code trains them again (no `code` below): tokens must not
+    change their meaning under a model in training.
     """
     input:
         recordings=ancient("results/tables/recordings.parquet"),
@@ -192,7 +203,6 @@ rule train_codebook:
     params:
         settings=song_settings("sketch"),
         seed=config["seed"],
-        code=code("train_codebook.py", "songs"),
     shell:
         "rasen songs train_codebook.py --recordings {input.recordings} --seed {params.seed}"
         " --settings {params.settings:q} --device {resources.device}"
@@ -335,7 +345,7 @@ rule plot_songs:
 
 
 rule export_songs:
-    """A shard as tar files in the WebDataset layout, for object stores: `snakemake export_all`."""
+    """A shard as tar files in the WebDataset layout, for object stores; asked for by its name."""
     input:
         songs="results/tables/songs.parquet",
         shard="results/shards/{batch}.h5",

@@ -1,5 +1,6 @@
 """The config: defaults, every mistake at once, and a schema that describes itself."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rasen import config, places
+from rasen import config, places, plan
 from rasen.errors import RasenError
 
 HOUSE = Path(__file__).parents[2]
@@ -190,3 +191,23 @@ def test_a_mistake_inside_a_list_is_named():
     }
     with pytest.raises(RasenError, match=r"sae.normalise.1: 'scaler' is not one of .*'scalar'"):
         load(settings)
+
+
+def test_models_of_songs_come_from_the_hub_or_from_folders(tmp_path, monkeypatch):
+    """With a sheet alone, real weights are named; allin1's only where it is asked for."""
+    monkeypatch.chdir(tmp_path)
+    plain = load(SMALLEST | {"songs": {"sheet": "songs.tsv"}})
+    kinds = [kind for _, _, kind in places.song_weights(plain)]
+    assert kinds == ["demucs", "whisper", "aligner", "aligner", "aligner", "muq", "vae"]
+    assert places.downloads(plain)["OpenMuQ--MuQ-large-msd-iter"][1] == "muq"
+    told = json.loads(plan.song_settings(plain["songs"], "align", "whisper", "aligners"))
+    assert told["whisper"] == "resources/models/Systran--faster-whisper-large-v3"
+    assert set(told["aligners"]) == {"en", "ja", "zh"}
+    plain["songs"]["structure"]["backend"] = "allin1"
+    assert "allin1" in [kind for _, _, kind in places.song_weights(plain)]
+    plain["songs"]["sketch"]["codebook"] = "nowhere.npy"
+    plain["songs"]["separate"]["model"] = "./nowhere"
+    told = "\n".join(places.missing(plain, {"songs"}))
+    assert "songs.sketch.codebook: nowhere.npy does not exist" in told
+    assert "songs.separate.model: nowhere does not exist; give a local checkpoint" in told
+    assert places.missing(plain, set()) == []

@@ -100,6 +100,26 @@ def test_when_every_song_fails_the_stage_is_at_fault(tmp_path, songs):
         stage(tmp_path).run(songs, Work(**dict.fromkeys("abc", ValueError("odd"))))
 
 
+def test_two_old_errors_do_not_stop_a_batch_that_is_done(tmp_path, songs):
+    bad = dict.fromkeys("ab", ValueError("odd"))
+    stage(tmp_path).run(songs, Work(**bad))
+    rows = stage(tmp_path).run(songs, Work(**bad))  # both are tried again, and fail again
+    assert rows["outcome"].tolist() == ["out", "out", "ok"]
+
+
+def test_a_lack_of_the_machine_is_tried_again(tmp_path, songs):
+    stage(tmp_path).run(songs, Work(a=SongError("no_ffmpeg", "-")))
+    work = Work()
+    stage(tmp_path).run(songs, work)
+    assert work.seen == ["a"]
+
+
+def test_a_fault_of_the_gpu_is_no_songs(tmp_path, songs):
+    error = type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        stage(tmp_path).run(songs, Work(b=error))
+
+
 def test_models_are_opened_once_and_only_where_needed(tmp_path, songs):
     opened = []
 

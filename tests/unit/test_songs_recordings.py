@@ -1,11 +1,12 @@
 """Recordings of every kind, the sheet of songs, and which recordings are the same."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from rasen.errors import RasenError
-from rasen.songs import corpus, duplicates, listening, recording
+from rasen.songs import corpus, duplicates, listening, recording, sample
 from rasen.songs.reasons import SongError
 from rasen.stimuli.melodies import melody
 
@@ -80,6 +81,21 @@ def test_each_bad_recording_has_its_reason(tmp_path, music):
         assert refused(path) == "unreadable", name
 
 
+def test_a_wav_that_was_streamed_has_no_size(tmp_path, music):
+    path = tmp_path / "streamed.wav"
+    soundfile.write(path, music.T, RATE)
+    whole = path.read_bytes()
+    for told in (0, 0xFFFFFFFF, 0x7FFFF024):
+        path.write_bytes(whole[:4] + told.to_bytes(4, "little") + whole[8:])
+        assert recording.read(path)[0].shape == music.shape
+
+
+def test_a_recording_that_goes_away_later_is_no_songs_fault(tmp_path):
+    with pytest.raises(RasenError, match="was there when it was measured, and is gone") as caught:
+        recording.read_again(tmp_path / "gone.wav")
+    assert not isinstance(caught.value, SongError)
+
+
 def test_without_ffmpeg_its_formats_are_told(tmp_path, monkeypatch):
     path = tmp_path / "a.m4a"
     path.write_bytes(b"\0\0\0\x20ftypM4A " * 100)
@@ -138,6 +154,14 @@ def test_a_sheet_is_read_with_paths_from_its_folder(tmp_path):
     assert corpus.batches(None) == {}
 
 
+def test_names_of_digits_stay_as_they_are(tmp_path):
+    sheet = tmp_path / "songs.tsv"
+    sheet.write_text("song\taudio\tartist\n0001\ta.wav\t007\n1.10\tb.wav\t7\n")
+    table = corpus.read(sheet)
+    assert table["song"].tolist() == ["0001", "1.10"]
+    assert table["artist"].tolist() == ["007", "7"]
+
+
 def test_every_mistake_in_a_sheet_is_told(tmp_path):
     sheet = tmp_path / "songs.tsv"
     sheet.write_text("song\taudio\n../a\tx.wav\nb\t\nC\tx.wav\nc\tx.wav\n")
@@ -145,6 +169,50 @@ def test_every_mistake_in_a_sheet_is_told(tmp_path):
         corpus.read(sheet)
     for part in ("'../a': a name may hold", "song 'b' has no audio", "song 'c' occurs twice"):
         assert part in str(caught.value)
+    sheet.write_text("song\taudio\tlyrcs\na\tx{1}.wav\tb\n" + "a" * 201 + "\ty.wav\tb\n")
+    with pytest.raises(RasenError) as caught:
+        corpus.read(sheet)
+    for part in (
+        "`lyrcs`: did you mean `lyrics`?",
+        "'x{1}.wav': a path may hold no",
+        "(200)",
+    ):
+        assert part in str(caught.value)
     sheet.write_text("name\tfile\na\tb\n")
     with pytest.raises(RasenError, match="has no column song, audio"):
         corpus.read(sheet)
+
+
+def corpus_of(outcomes):
+    """The table of recordings: {song: "ok" or the reason why it fell out}, ten minutes each."""
+    return pd.DataFrame(
+        {
+            "song": list(outcomes),
+            "audio": [f"{song}.wav" for song in outcomes],
+            "seconds": 600.0,
+            "outcome": ["ok" if word == "ok" else "out" for word in outcomes.values()],
+            "reason": ["" if word == "ok" else word for word in outcomes.values()],
+        }
+    )
+
+
+def test_a_codebook_hears_all_of_the_corpus_evenly_and_holds_songs_out():
+    songs = corpus_of({f"s{i}": "ok" for i in range(40)} | {"bad": "silent"})
+    cuts = sample.cuts(songs, frames=25 * 30 * 200, window=30, seed=0)
+    assert len(cuts) == 200
+    assert not cuts.duplicated(["song", "start"]).any()
+    assert set(cuts["song"]) <= set(songs["song"]) - {"bad"}
+    assert cuts["song"].nunique() > 35
+    apart = cuts.groupby("song")["held_out"].nunique()
+    assert (apart == 1).all()
+    assert 0.02 < cuts["held_out"].mean() < 0.25
+    again = sample.cuts(songs, frames=25 * 30 * 200, window=30, seed=0)
+    assert again.equals(cuts)
+    few = sample.cuts(songs, frames=100, window=30, seed=1)  # still both kinds
+    assert few["held_out"].nunique() == 2
+
+
+def test_too_small_a_corpus_says_what_its_recordings_lack():
+    songs = corpus_of({"a": "missing", "b": "missing", "c": "ok", "d": "silent"})
+    with pytest.raises(RasenError, match=r"of 4 there are 1 \(missing 2, silent 1; "):
+        sample.cuts(songs, 1000, 30, 0)

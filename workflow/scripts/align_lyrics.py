@@ -19,13 +19,15 @@ def align_lyrics(
     settings: dict,
     device: str,
     threads: int,
+    at_once: int,
     code: str,
     ledger: Path,
 ):
     """Write alignment.json of each song, and the ledger."""
 
     def open_tools():
-        return align.open_tools(settings | {"threads": threads}, pick_device(device))
+        of_machine = {"threads": threads, "batch": at_once}
+        return align.open_tools(settings | of_machine, pick_device(device))
 
     def work(tools, song, folder):
         if not song.lyrics:
@@ -40,9 +42,13 @@ def align_lyrics(
         counts = {"lines": len(found["lines"]), "kept": len(kept), "recovered": len(recovered)}
         return {key: found[key] for key in MEASURES} | counts
 
+    weights = {
+        folder: fingerprint.weights(folder)
+        for folder in (settings["whisper"], *settings["aligners"].values())
+    }
     todo = ledgers.survivors(songs, recordings, stem_ledger)
     todo["key"] += todo["language"] + todo["lyrics"].map(fingerprint.if_there)
-    stage = ledgers.Stage("align_lyrics", songs, code, settings)
+    stage = ledgers.Stage("align_lyrics", songs, code, settings | weights)
     tables.write(stage.run(todo, work, open_tools), ledger)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from rasen import command, fingerprint, tables
 from rasen.device import pick_device
+from rasen.errors import RasenError
 from rasen.songs import codebook as codebooks
 from rasen.songs import frames, muq, recording
 from rasen.songs import ledger as ledgers
@@ -17,9 +18,15 @@ def encode_sketch(
 ):  # fmt: skip
     """Write sketch.npy (uint16 [T]) of each song, and the ledger."""
     book = codebooks.load(codebook)
+    layer = int(book.metadata.get("layer", settings["layer"]))
+    if layer != settings["layer"]:
+        raise RasenError(
+            f"{codebook}: is of layer {layer}, songs.sketch.layer is {settings['layer']}; "
+            "make them agree"
+        )
 
     def work(model, song, folder):
-        sound = recording.mono(*recording.read(song.audio), muq.RATE)
+        sound = recording.mono(*recording.read_again(song.audio), muq.RATE)
         states = model.embed(frames.pad(sound, muq.RATE), settings["layer"], settings["window"])
         sketch = codebooks.nearest(book, states, device=pick_device(device))
         np.save(folder / "sketch.npy", sketch)
@@ -28,7 +35,10 @@ def encode_sketch(
     def open_model():
         return muq.open_muq(settings["model"], pick_device(device))
 
-    version = settings | {"codes": fingerprint.file(codebook)}
+    version = settings | {
+        "codes": fingerprint.file(codebook),
+        "weights": fingerprint.weights(settings["model"]),
+    }
     stage = ledgers.Stage("encode_sketch", songs, code, version)
     todo = ledgers.survivors(songs, recordings)
     tables.write(stage.run(todo, work, open_model), ledger)

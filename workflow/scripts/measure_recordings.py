@@ -3,24 +3,25 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from rasen import command, fingerprint, tables
-from rasen.songs import listening, recording
+from rasen.songs import corpus, listening, recording
 from rasen.songs.ledger import Stage
 from rasen.songs.reasons import SongError
 
 
-def measure_recordings(rows: list, settings: dict, songs: Path, code: str, ledger: Path):
+def measure_recordings(
+    sheet: Path, batch: str, size: int, settings: dict, songs: Path, code: str, ledger: Path
+):
     """Write the ledger, with the sheet's rows in it, and a fingerprint of each song."""
-    sheet = pd.DataFrame(rows)
+    rows = corpus.batches({"sheet": sheet, "batch": size})[batch].reset_index(drop=True)
     shortest, longest = settings["shortest"], settings["longest"]
 
     def work(_, song, folder):
         told = recording.seconds(song.audio) if Path(song.audio).is_file() else None
         if told is not None:
             within(told)  # before a long one is read
-        sound, rate = recording.read(song.audio)
+        sound, rate = recording.read(song.audio, longest + 1)
         measures = listening.measures(sound, rate)
         within(measures["seconds"])
         np.save(folder / "fingerprint.npy", listening.fingerprint(sound, rate))
@@ -32,9 +33,10 @@ def measure_recordings(rows: list, settings: dict, songs: Path, code: str, ledge
         if seconds > longest:
             raise SongError("too_long", f"{seconds:.0f} s, songs.longest is {longest:g}")
 
-    sheet["key"] = sheet["audio"].map(fingerprint.if_there)
-    made = Stage("measure_recordings", songs, code, settings).run(sheet, work)
-    tables.write(made.merge(sheet.drop(columns="key"), on="song"), ledger)
+    rows["key"] = rows["audio"].map(fingerprint.if_there)
+    made = Stage("measure_recordings", songs, code, settings).run(rows, work)
+    # Later stages read the recording, not what was measured: their key is the recording's alone.
+    tables.write(made.drop(columns="key").merge(rows, on="song"), ledger)
 
 
 if __name__ == "__main__":

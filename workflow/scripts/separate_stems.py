@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rasen import command, tables
+from rasen import command, fingerprint, tables
 from rasen.device import pick_device
 from rasen.songs import ledger as ledgers
 from rasen.songs import recording, stems
@@ -14,14 +14,15 @@ def separate_stems(
     """Write vocals and accompaniment of each song, and the ledger."""
 
     def work(separator, song, folder):
-        sound, rate = recording.read(song.audio)
+        sound, rate = recording.read_again(song.audio)
         vocals, accompaniment = stems.separate(separator, sound, rate, song.song)
         return stems.write(folder, vocals, accompaniment, separator.samplerate, settings["format"])
 
     def open_model():
         return stems.open_separator(settings, pick_device(device))
 
-    stage = ledgers.Stage("separate_stems", songs, code, settings)
+    weights = {"weights": fingerprint.weights(settings["model"])}
+    stage = ledgers.Stage("separate_stems", songs, code, settings | weights)
     todo = ledgers.survivors(songs, recordings)
     tables.write(stage.run(todo, work, open_model), ledger)
 

@@ -16,18 +16,15 @@ def train_codebook(
     recordings: Path, settings: dict, seed: int, device: str, codebook: Path, report: Path
 ):
     """Write the codebook and what it is like: held-out error, dead codes, entropy."""
-    songs = tables.read(recordings)
-    cuts = sample.cuts(
-        songs[songs["outcome"] == "ok"], settings["sample"], settings["window"], seed
-    )
+    cuts = sample.cuts(tables.read(recordings), settings["sample"], settings["window"], seed)
     model = muq.open_muq(settings["model"], pick_device(device))
     parts = {True: [], False: []}
-    for cut in tqdm(list(cuts.itertuples(index=False)), "listening", disable=None):
-        sound = recording.mono(*recording.read(cut.audio), muq.RATE)
-        at = round(cut.start * muq.RATE)
-        sound = sound[at : at + round(cut.seconds * muq.RATE)]
-        states = model.embed(frames.pad(sound, muq.RATE), settings["layer"], settings["window"])
-        parts[cut.held_out].append(states[: round(cut.seconds * frames.RATE)])
+    for audio, moments in tqdm(list(cuts.groupby("audio")), "listening", disable=None):
+        sound = recording.mono(*recording.read_again(audio), muq.RATE)
+        for cut in moments.itertuples(index=False):
+            part = sound[round(cut.start * muq.RATE) :][: round(cut.seconds * muq.RATE)]
+            states = model.embed(frames.pad(part, muq.RATE), settings["layer"], settings["window"])
+            parts[cut.held_out].append(states[: round(cut.seconds * frames.RATE)])
     book, told = codebooks.train(
         np.concatenate(parts[False]), np.concatenate(parts[True]), settings["codes"],
         settings["iterations"], seed, settings["method"], pick_device(device),

@@ -37,7 +37,8 @@ def run(function):
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's; this module knows no torch
             raise
-        sys.exit(f"Error: the GPU has too little memory; lower `batch` of this model ({error})")
+        cure = "lower `batch` or `songs.longest`"
+        sys.exit(f"Error: the GPU has too little memory; {cure} ({error})")
 
 
 def _reader(annotation):

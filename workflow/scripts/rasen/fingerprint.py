@@ -7,6 +7,7 @@ import tokenize
 from functools import cache
 from pathlib import Path
 
+ENDS = 1 << 20  # bytes
 SCRIPTS = Path(__file__).resolve().parent.parent
 
 
@@ -33,8 +34,24 @@ def file(path):
 
 
 def if_there(path):
-    """The same, or "missing" where there is no such file."""
-    return file(path) if path and Path(path).is_file() else "missing"
+    """The same, or a word where there is no such file, or none that we may read."""
+    try:
+        return file(path) if path and Path(path).is_file() else "missing"
+    except OSError:
+        return "unreadable"
+
+
+def weights(folder):
+    """Hash of a folder of weights, in milliseconds: names, sizes, both ends of every file."""
+    parts = []
+    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+        size = path.stat().st_size
+        with open(path, "rb") as stream:
+            ends = stream.read(ENDS)
+            stream.seek(max(0, size - ENDS))
+            ends += stream.read(ENDS)
+        parts.append(f"{path.relative_to(folder).as_posix()} {size} {short(ends)}")
+    return short("\n".join(parts))
 
 
 def _closure(paths):

@@ -11,7 +11,7 @@ MADE_HERE = {  # folders that a rule makes: the file by which Snakemake knows ea
     f"{MANAGED}/demo-muq": "model.safetensors",  # small ones to try the songs with
     f"{MANAGED}/demo-vae": "vae.safetensors",
 }
-RECORDINGS_MADE_HERE = "resources/datasets/demo-songs"
+DEMO_SONGS = [f"resources/datasets/demo-songs/{song}.flac" for song in ("river", "tsuki", "broken")]
 SONG_MODELS = (  # place in the config, what it is
     ("separate.model", "demucs"),
     ("align.whisper", "whisper"),
@@ -85,7 +85,7 @@ def song_files(config, part):
 def recordings(paths):
     """Those of a sheet's files that are there, or that the demo makes; the others' songs are
     quarantined."""
-    return [p for p in paths if p.startswith(RECORDINGS_MADE_HERE) or (p and Path(p).is_file())]
+    return [p for p in paths if p in DEMO_SONGS or (p and Path(p).is_file())]
 
 
 def downloads(config):
@@ -164,6 +164,10 @@ def missing(config, names):
         if not hub_id(weights) and not made_by_workflow(weights):
             path = folder(weights)
             need(place, path, Path(path).is_dir(), "give a local checkpoint folder or a hub id")
+    for place in ("sketch.codebook", "phonemes.dictionary", "phonemes.vocabulary") if songs else ():
+        part, key = place.split(".")
+        if path := config["songs"][part][key]:
+            need(f"songs.{place}", path, Path(path).is_file(), "correct the path")
     for name, stimuli in config["stimuli"].items():
         for key in ("sheet", "soundfont"):
             if path := stimuli.get(key):

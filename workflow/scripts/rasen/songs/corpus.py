@@ -2,6 +2,7 @@
 
 import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 
 from rasen.errors import RasenError, one_error
@@ -17,18 +18,23 @@ STAGES = (  # that a song goes through, each with a ledger a batch
     "encode_sketch",
     "encode_latents",
 )
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # it becomes a folder's name
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # it becomes a folder's name
 
 
 def read(sheet):
     """DataFrame [song, audio, lyrics, language, artist, structure], all text; paths as seen from
     here. A song without an artist is an artist of its own."""
     sheet = Path(sheet)
-    table = read_sheet(sheet).astype(str)
+    table = read_sheet(sheet, numbers=False)
     if lacking := [column for column in ("song", "audio") if column not in table]:
         raise RasenError(f"{sheet}: has no column {', '.join(lacking)} (found: {', '.join(table)})")
     problems = [
-        f"line {line}: song '{name}': a name may hold letters, digits and _ . - only"
+        f"column `{name}`: did you mean `{near[0]}`?"
+        for name in table.columns.difference(COLUMNS)
+        if (near := get_close_matches(name, COLUMNS, n=1, cutoff=0.75))
+    ]
+    problems += [
+        f"line {line}: song '{name}': a name may hold letters, digits and _ . - only (200)"
         for line, name in enumerate(table["song"], start=2)
         if not _NAME.fullmatch(name)
     ]
@@ -38,6 +44,12 @@ def read(sheet):
         f"line {line}: song '{row.song}' has no audio"
         for line, row in enumerate(table.itertuples(), start=2)
         if not row.audio
+    ]
+    problems += [
+        f"line {line}: '{path}': a path may hold no braces"
+        for column in table.columns.intersection(["audio", "lyrics", "structure"])
+        for line, path in enumerate(table[column], start=2)
+        if "{" in path or "}" in path  # Snakemake would take them for wildcards
     ]
     if error := one_error(problems, heading=f"{sheet}: the sheet of songs has mistakes:"):
         raise error

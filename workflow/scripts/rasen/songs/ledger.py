@@ -18,6 +18,8 @@ from rasen import fingerprint, store, tables
 from rasen.errors import RasenError
 from rasen.songs.reasons import SongError
 
+TRIED_AGAIN = ("error", "no_ffmpeg")  # reasons that need not be the song's
+OF_THE_GPU = ("OutOfMemoryError", "AcceleratorError")  # torch's; no song's fault either
 COLUMNS = ["song", "key", "outcome", "reason", "detail", "files"]
 
 
@@ -29,14 +31,14 @@ class Stage:
         self.folder = Path(folder)
         self.version = fingerprint.short(code + json.dumps(settings, sort_keys=True))
 
-    def run(self, songs, work, open_tools=lambda: None):
+    def run(self, songs, work, open_tools=None):
         """The ledger of `work(tools, song, folder) -> measures` done for every song, a row each.
 
         songs: DataFrame with `song` and `key`, a hash of all that the stage reads of the song
         work: makes the song's files in `folder`; returns {name: number or text} for the ledger
         open_tools: opens the models, called when the first song needs them
         """
-        tools, rows, unforeseen, worked = [], [], [], 0
+        tools, rows, unforeseen = [], [], []
         for song in songs.itertuples(index=False):
             key = fingerprint.short(self.version + song.key)
             row = self._receipt(song.song, key)
@@ -44,7 +46,6 @@ class Stage:
                 tools = tools or [self._open(open_tools)]
                 start = time.perf_counter()
                 row = dict.fromkeys(COLUMNS, "") | {"song": song.song, "key": key, "outcome": "ok"}
-                worked += 1
                 try:
                     row |= self._make(tools[0], song, work)
                 except SongError as error:
@@ -52,6 +53,8 @@ class Stage:
                 except (RasenError, OSError, MemoryError):
                     raise  # a stage that cannot work at all, a full disk: no song's fault
                 except Exception as error:
+                    if type(error).__name__ in OF_THE_GPU:
+                        raise
                     traceback.print_exc()
                     detail = f"{type(error).__name__}: {error}"
                     row |= {"outcome": "out", "reason": "error", "detail": detail}
@@ -60,11 +63,13 @@ class Stage:
                 told = f"{row['reason']} ({row['detail']})" if row["reason"] else "ok"
                 print(f"{song.song}: {told}, {time.perf_counter() - start:.1f} s", flush=True)
             rows.append(row)
-        if worked > 1 and len(unforeseen) == worked:
+        if len(unforeseen) == len(rows) > 1:
             raise RasenError(f"{self.name}: every song failed, the first with {unforeseen[0]}")
         return pd.DataFrame(rows, columns=None if rows else COLUMNS)
 
     def _open(self, open_tools):
+        if open_tools is None:
+            return None
         start = time.perf_counter()
         tools = open_tools()
         print(f"opened in {time.perf_counter() - start:.1f} s", flush=True)
@@ -97,7 +102,7 @@ class Stage:
         except (FileNotFoundError, json.JSONDecodeError):
             return None
         home = self.folder / song
-        whole = row["key"] == key and row["reason"] != "error"
+        whole = row["key"] == key and row["reason"] not in TRIED_AGAIN
         files = json.loads(row["files"] or "{}").items()
         return row if whole and all(_size(home / name) == size for name, size in files) else None
 

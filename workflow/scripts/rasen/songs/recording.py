@@ -10,10 +10,11 @@ import numpy as np
 import soundfile
 
 from rasen.audio import resample
+from rasen.errors import RasenError
 from rasen.songs.reasons import SongError
 
 STEREO = 2
-UNSIZED = (0, 0xFFFFFFFF)  # what a RIFF header says that was written before its sound
+UNSIZED = 0x7FFFF000  # from here on (and 0) a RIFF header was written before its sound
 
 
 def seconds(path):
@@ -25,8 +26,11 @@ def seconds(path):
     return info.frames / info.samplerate
 
 
-def read(path):
-    """(sound float32 [channels, time], rate) of a whole recording."""
+def read(path, most=None):
+    """(sound float32 [channels, time], rate) of a whole recording.
+
+    most: seconds after which decoding by ffmpeg ends (other formats tell their length beforehand)
+    """
     path = Path(path)
     if not path.is_file():
         raise SongError("missing", f"{path}: no such file")
@@ -34,9 +38,10 @@ def read(path):
         with soundfile.SoundFile(path):
             pass
     except soundfile.SoundFileError as error:
-        sound, rate = _decode_by_ffmpeg(path, error)
+        sound, rate = _decode_by_ffmpeg(path, error, most)
     else:
-        sound, rate = _decode(path)
+        _refuse_cut_wav(path)
+        sound, rate = _decode(path, path)
     if not sound.size:
         raise SongError("unreadable", f"{path}: holds no samples")
     if not np.isfinite(sound).all():
@@ -46,9 +51,16 @@ def read(path):
     return sound, rate
 
 
-def _decode(path):
-    _refuse_cut_wav(path)
-    with soundfile.SoundFile(path) as file:
+def read_again(path):
+    """The same of a recording that was found sound before: now it is no song's fault."""
+    if not Path(path).is_file():
+        raise RasenError(f"{path}: was there when it was measured, and is gone; is its disk there?")
+    return read(path)
+
+
+def _decode(file, path):
+    """(sound, rate) of what libsndfile reads; `path` is what messages name."""
+    with soundfile.SoundFile(file) as file:
         told, rate = file.frames, file.samplerate
         try:
             sound = file.read(dtype="float32", always_2d=True)
@@ -68,11 +80,11 @@ def _refuse_cut_wav(path):
         head = file.read(8)
     if head[:4] == b"RIFF":
         told, size = int.from_bytes(head[4:], "little"), path.stat().st_size
-        if told not in UNSIZED and told + 8 > size + 1:  # a pad byte may be left out
+        if 0 < told < UNSIZED and told + 8 > size + 1:  # a pad byte may be left out
             raise SongError("unreadable", f"{path}: breaks off after {size} of {told + 8} bytes")
 
 
-def _decode_by_ffmpeg(path, why):
+def _decode_by_ffmpeg(path, why, most):
     """What libsndfile cannot open (m4a, wma, video files)."""
     if not shutil.which("ffmpeg"):
         if path.suffix[1:].upper() in soundfile.available_formats():
@@ -81,14 +93,17 @@ def _decode_by_ffmpeg(path, why):
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "decoded.wav"
         command = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", path, "-vn"]
+        command += ["-t", str(most)] if most else []
         done = subprocess.run(
             [*command, "-c:a", "pcm_f32le", wav], capture_output=True, text=True, check=False
         )
         if done.returncode or not wav.is_file():
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            if "No space left" in reason:
+                raise OSError(f"{folder}: no space left to decode {path}")
             reason = re.sub(r" @ 0x[0-9a-f]+", "", reason)  # an address, another one each time
             raise SongError("unreadable", f"{path}: cannot be decoded ({reason})")
-        return _decode(wav)
+        return _decode(wav, path)
 
 
 def stereo(sound, rate, wanted):

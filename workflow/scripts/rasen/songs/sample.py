@@ -13,14 +13,19 @@ HELD_OUT = 0.1  # share of the songs, at least one
 def cuts(songs, frames, window, seed):
     """DataFrame [song, audio, start, seconds, held_out] of windows that hold some `frames` frames.
 
-    songs: DataFrame [song, audio, seconds]. Windows are drawn evenly over the corpus's time and
-    do not overlap; held-out ones are of songs of their own.
+    songs: DataFrame [song, audio, seconds, outcome, reason]. Windows are drawn
+    evenly over the corpus's time and do not overlap; held-out ones are of songs of their own.
     """
-    if len(songs) < 2:
+    sound = songs[songs["outcome"] == "ok"]
+    if len(sound) < 2:
+        reasons = songs.loc[songs["outcome"] != "ok", "reason"].value_counts()
+        told = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
         raise RasenError(
-            f"the codebook wants two songs at least (one is held out), there are {len(songs)}; add "
-            "songs, or name a codebook in songs.sketch.codebook"
+            f"the codebook wants two recordings at least (one is held out); of {len(songs)} there "
+            f"are {len(sound)} ({told or 'no others'}; results/tables/recordings.parquet has "
+            "all). Mend the sheet, or name a codebook in songs.sketch.codebook"
         )
+    songs = sound
     rows = [
         (song.song, song.audio, start, min(window, song.seconds - start))
         for song in songs.itertuples(index=False)

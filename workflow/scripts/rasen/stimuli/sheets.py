@@ -100,8 +100,8 @@ def _refuse_doubles(sheet, names):
         raise error
 
 
-def read_sheet(path):
-    """A .tsv or .csv file as a DataFrame of strings; numbers become numbers where all are."""
+def read_sheet(path, numbers=True):
+    """A .tsv or .csv file as a DataFrame of strings; columns of `numbers` alone become numbers."""
     delimiter = "," if Path(path).suffix == ".csv" else "\t"
     csv.field_size_limit(1 << 30)
     rows = list(csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter))
@@ -120,10 +120,10 @@ def read_sheet(path):
     if error := one_error(ragged, heading=f"{path}: every line needs the same fields:"):
         raise error
     table = pd.DataFrame(rows[1:], columns=header)
-    for column in table.columns.difference(["path", "text", "clip"]):
-        numbers = pd.to_numeric(table[column], errors="coerce")
-        if numbers.notna().all():
-            table[column] = numbers
+    for column in table.columns.difference(["path", "text", "clip"]) if numbers else ():
+        values = pd.to_numeric(table[column], errors="coerce")
+        if values.notna().all():
+            table[column] = values
     return table
 
 
