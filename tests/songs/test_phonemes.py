@@ -1,10 +1,12 @@
 """Phonemes: inventory, rules of the three languages, windows. Nothing here needs a library."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from rasen import fingerprint
 from rasen.errors import RasenError
 from rasen.songs.phonemes import (
     chinese,
@@ -157,6 +159,30 @@ def test_english_words_of_the_dictionary(tmp_path):
     mine.write_text("LOVE  L UH V\nEMPTY\n")
     with pytest.raises(RasenError, match=r"(?s)row 1: LOVE: 'UH' is no ARPAbet.*row 2: EMPTY: no"):
         english.read_dictionary(mine)
+
+
+def test_a_dictionary_is_parsed_when_it_is_new_or_changed(tmp_path):
+    mine = tmp_path / "mine.dict"
+    mine.write_text("XYZZY  Z IH1\n")
+    settings = {"dictionary": str(mine)}
+    first = english.read_dictionary(mine)
+    assert spoken(sung(0, "xyzzy oh", 4.0), settings=settings)["english"] == {"dictionary": 2}
+    assert english.read_dictionary(str(mine)) is first
+    assert english.read_dictionary() is english.read_dictionary()
+    assert "xyzzy" not in english.read_dictionary()
+    mine.write_text("XYZZY  Z IH1 Z\n")
+    assert english.read_dictionary(mine)["xyzzy"] == ["Z", "IH1", "Z"]
+    mine.unlink()
+    with pytest.raises(RasenError, match="cannot be read as a dictionary"):
+        english.read_dictionary(mine)
+
+
+def test_our_pronunciations_are_part_of_the_code():
+    """So an edit of them reruns `write_phonemes`."""
+    home = Path(english.__file__).parent
+    files = fingerprint._closure([fingerprint.SCRIPTS / "write_phonemes.py"])
+    assert home / "english_words.py" in files
+    assert {path.suffix for path in home.iterdir() if path.is_file()} == {".py"}
 
 
 def test_units_are_found_in_their_line():
