@@ -9,6 +9,7 @@ import pytest
 from rasen import fingerprint
 from rasen.errors import RasenError
 from rasen.songs.phonemes import (
+    LANGUAGES,
     chinese,
     english,
     inventory,
@@ -19,7 +20,7 @@ from rasen.songs.phonemes import (
     speak,
     spread,
 )
-from rasen.songs.reasons import SongError
+from rasen.songs.reasons import REASONS, SongError
 
 # --- inventory
 
@@ -271,5 +272,9 @@ def test_songs_without_phonemes_fall_out():
         with pytest.raises(SongError) as caught:
             spoken(*lines)
         assert caught.value.reason == "no_phonemes"
-    with pytest.raises(RasenError, match="'fr'"):
+    with pytest.raises(SongError, match="'fr'") as caught:
         speak({"song": "x", "language": "fr", "lines": []}, STRUCTURE)
+    meaning, cure = REASONS[caught.value.reason]  # holds for both
+    assert "can be spoken, or the language" in meaning
+    assert f"({', '.join(sorted(LANGUAGES))} have)" in meaning
+    assert cure == "correct the lyrics or the language"
