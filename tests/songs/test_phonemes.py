@@ -69,6 +69,9 @@ def test_numbers_in_chinese_characters():
 
 def test_evenly_and_to_units():
     assert spread.evenly([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4, 5]]
+    assert spread.evenly([1, 2, 3], 2) == [[1, 2], [3]]  # a half goes to the even number
+    assert spread.evenly([1, 2, 3, 4, 5], 3) == [[1, 2], [3], [4, 5]]
+    assert spread.evenly([1, 2, 3, 4], 3) == [[1], [2, 3], [4]]
     assert spread.evenly([1], 3) in ([[1], [], []], [[], [1], []], [[], [], [1]])
     spans = [(0, 2, ["k", "y", "o", "o"]), (3, 4, ["a"]), (4, 5, ["x"])]
     assert spread.to_units(spans, [(0, 1), (1, 2), (3, 4)]) == [["k", "y"], ["o", "o"], ["a"]]
