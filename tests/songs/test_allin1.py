@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 
 from rasen.errors import RasenError
 from rasen.songs.structure import allin1, labels
@@ -52,6 +53,28 @@ def test_an_ensemble_is_neither_of_its_networks(found):
 def test_a_folder_without_checkpoints(tmp_path):
     with pytest.raises(RasenError, match=r"no harmonix-fold\*\.pth"):
         allin1.open_model(tmp_path)
+
+
+class Malice:
+    def __reduce__(self):
+        return print, ("unpickled",)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 cut short", b"<html>", [], {"config": {}}, {"x": Malice()}]
+)
+def test_a_damaged_checkpoint_is_one_line(tmp_path, capsys, content):
+    path = tmp_path / "harmonix-fold0-0vra4ys2.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(
+        RasenError, match=r"fold0-0vra4ys2\.pth: damaged or not plain .*; copy"
+    ) as e:
+        allin1.open_model(tmp_path)
+    assert "\n" not in str(e.value)
+    assert capsys.readouterr().out == ""
 
 
 def test_the_stage_runs_in_its_environment():

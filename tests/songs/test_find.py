@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracle import Ears, sound, sung, tools
 
-from rasen.songs.align import DEFAULTS, Tools, align_song, table
+from rasen.songs.align import DEFAULTS, RATE, SINGABLE, Tools, align_song, table
 from rasen.songs.lyrics import parse
 from rasen.songs.reasons import SongError
 
@@ -189,6 +189,38 @@ def test_songs_that_fall_out():
     assert fallen(truth, RIVER, "de") == "wrong_language"  # no aligner
     # Where the ear is not sure, lyrics that are found are in the right language.
     assert align(truth, RIVER, languages={"ja": 0.8})["language"] == "en"
+
+
+def test_the_settings_that_decide_are_named():
+    truth = sung(RIVER)
+    with pytest.raises(SongError, match=r"99% sure that it is ja; `songs\.align\.certain` is 0\.9"):
+        align(truth, RIVER, languages={"ja": 0.99})
+    with pytest.raises(SongError, match=r"0\.0 s of voice; `songs\.align\.voiced` is 1\.0"):
+        align([], RIVER)
+
+
+def test_a_whisper_that_only_knows_english():
+    truth, tsuki = sung(RIVER), "よるのそらに月が|うたえ"
+    opened = tools(truth)
+    opened.transcriber.spoken = {}
+    assert align_song(opened, sound(truth), parse("over the river"), None)["language"] == "en"
+    truth = sung(tsuki, "ja")
+    opened = tools(truth)
+    opened.transcriber.spoken = {}
+    found = align_song(opened, sound(truth), parse(tsuki.replace("|", "\n")), "ja")
+    assert (found["language"], found["match_ratio"]) == ("ja", 1)
+
+
+def test_more_words_than_can_be_sung_are_refused_before_they_are_matched(monkeypatch):
+    truth = sung(RIVER)
+    most = int(SINGABLE * len(sound(truth)) / RATE)
+    with pytest.raises(SongError, match="of the words of the lyrics were found"):
+        align(truth, "la " * most)
+    monkeypatch.setattr("rasen.songs.align.find.match", None)
+    for count in (most + 1, 200_000):
+        with pytest.raises(SongError, match=f"{count} words in .* nobody sings") as caught:
+            align(truth, "la " * count)
+        assert caught.value.reason == "lyrics_mismatch"
 
 
 @pytest.mark.parametrize(

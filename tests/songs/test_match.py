@@ -80,6 +80,17 @@ def test_misspelt_and_misheard_words():
     assert found.ratios == [0.75]
 
 
+@pytest.mark.parametrize(
+    ("lyrics", "heard", "expected"),
+    [
+        ("a b c d e", "a x y z e", [[0, 1, 2, 3, 4]]),  # misheard: each has its place
+        ("a b|c", "a x", [[0, 1], [-1]]),  # the end of a line that began, not another line
+    ],
+)
+def test_a_line_is_not_torn_apart_where_words_were_misheard(lyrics, heard, expected):
+    assert places(lyrics, heard) == expected
+
+
 def test_a_line_replaced_by_another_is_not_matched():
     found = match(
         split("a b c d|e f g h|i j k l"),

@@ -1,12 +1,15 @@
 """Phonemes: inventory, rules of the three languages, windows. Nothing here needs a library."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from rasen import fingerprint
 from rasen.errors import RasenError
 from rasen.songs.phonemes import (
+    LANGUAGES,
     chinese,
     english,
     inventory,
@@ -17,7 +20,7 @@ from rasen.songs.phonemes import (
     speak,
     spread,
 )
-from rasen.songs.reasons import SongError
+from rasen.songs.reasons import REASONS, SongError
 
 # --- inventory
 
@@ -66,6 +69,9 @@ def test_numbers_in_chinese_characters():
 
 def test_evenly_and_to_units():
     assert spread.evenly([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4, 5]]
+    assert spread.evenly([1, 2, 3], 2) == [[1, 2], [3]]  # a half goes to the even number
+    assert spread.evenly([1, 2, 3, 4, 5], 3) == [[1, 2], [3], [4, 5]]
+    assert spread.evenly([1, 2, 3, 4], 3) == [[1], [2, 3], [4]]
     assert spread.evenly([1], 3) in ([[1], [], []], [[], [1], []], [[], [], [1]])
     spans = [(0, 2, ["k", "y", "o", "o"]), (3, 4, ["a"]), (4, 5, ["x"])]
     assert spread.to_units(spans, [(0, 1), (1, 2), (3, 4)]) == [["k", "y"], ["o", "o"], ["a"]]
@@ -159,6 +165,30 @@ def test_english_words_of_the_dictionary(tmp_path):
         english.read_dictionary(mine)
 
 
+def test_a_dictionary_is_parsed_when_it_is_new_or_changed(tmp_path):
+    mine = tmp_path / "mine.dict"
+    mine.write_text("XYZZY  Z IH1\n")
+    settings = {"dictionary": str(mine)}
+    first = english.read_dictionary(mine)
+    assert spoken(sung(0, "xyzzy oh", 4.0), settings=settings)["english"] == {"dictionary": 2}
+    assert english.read_dictionary(str(mine)) is first
+    assert english.read_dictionary() is english.read_dictionary()
+    assert "xyzzy" not in english.read_dictionary()
+    mine.write_text("XYZZY  Z IH1 Z\n")
+    assert english.read_dictionary(mine)["xyzzy"] == ["Z", "IH1", "Z"]
+    mine.unlink()
+    with pytest.raises(RasenError, match="cannot be read as a dictionary"):
+        english.read_dictionary(mine)
+
+
+def test_our_pronunciations_are_part_of_the_code():
+    """So an edit of them reruns `write_phonemes`."""
+    home = Path(english.__file__).parent
+    files = fingerprint._closure([fingerprint.SCRIPTS / "write_phonemes.py"])
+    assert home / "english_words.py" in files
+    assert {path.suffix for path in home.iterdir() if path.is_file()} == {".py"}
+
+
 def test_units_are_found_in_their_line():
     assert line.find(["don't", "you"], "Don\u2019t, YOU!") == [(0, 5), (7, 10)]
     assert line.find(["a", "a"], "a b") is None
@@ -245,5 +275,9 @@ def test_songs_without_phonemes_fall_out():
         with pytest.raises(SongError) as caught:
             spoken(*lines)
         assert caught.value.reason == "no_phonemes"
-    with pytest.raises(RasenError, match="'fr'"):
+    with pytest.raises(SongError, match="'fr'") as caught:
         speak({"song": "x", "language": "fr", "lines": []}, STRUCTURE)
+    meaning, cure = REASONS[caught.value.reason]  # holds for both
+    assert "can be spoken, or the language" in meaning
+    assert f"({', '.join(sorted(LANGUAGES))} have)" in meaning
+    assert cure == "correct the lyrics or the language"

@@ -4,6 +4,7 @@
 import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -18,6 +19,15 @@ def said(text, language):
     """Every character, or word, that is spoken, with its phonemes."""
     spans, _ = line.read(text, language, english.read_dictionary())
     return {text[a:b]: "".join(tokens) for a, b, tokens in spans}
+
+
+def test_a_dictionary_that_the_machine_has_changes_nothing(monkeypatch):
+    import nltk.corpus
+
+    theirs = SimpleNamespace(dict=lambda: {"glorp": [["Z"]]})
+    monkeypatch.setattr(nltk.corpus, "cmudict", theirs)
+    tokens = english.speak("glorp", english.read_dictionary())[0]
+    assert tokens == ["G", "L", "AO1", "R", "P"]
 
 
 def test_characters_with_several_readings():

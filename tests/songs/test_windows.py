@@ -22,7 +22,7 @@ def rows(*places):
 def at(row, heard, others=(), turns=(), extra=(), seconds=100):
     taken = np.zeros(len(heard), dtype=bool)
     taken[[*others, *extra, *(place for place in row if place >= 0)]] = True
-    return pytest.approx(window(np.array(row), extra, taken, heard, turns, seconds, pad=0.2))
+    return pytest.approx(window(np.array(row), extra, taken, heard, turns, seconds))
 
 
 def test_a_line_gets_its_words_and_a_pad_on_each_side():

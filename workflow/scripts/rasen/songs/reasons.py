@@ -16,7 +16,10 @@ REASONS = {  # name: (what it means, what to do)
     "wrong_language": ("sung in another language than the sheet says", "correct the sheet"),
     "lyrics_mismatch": ("what is sung is not what the lyrics say", "find the song's own lyrics"),
     "annotation": ("the file of sections is missing or wrong", "correct it, or name another"),
-    "no_phonemes": ("nothing of the lyrics can be spoken in the language", "correct the lyrics"),
+    "no_phonemes": (
+        "nothing of the lyrics can be spoken, or the language has no phonemes (en, ja, zh have)",
+        "correct the lyrics or the language",
+    ),
     "duplicate": ("the same recording as another song's", "keep one of the two"),
     "low_match": ("too few lyric words were found (`songs.filters.match`)", "lower the filter"),
     "low_score": ("the words' scores are too low (`songs.filters.score`)", "lower the filter"),

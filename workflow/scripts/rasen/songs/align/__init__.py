@@ -19,21 +19,19 @@ from rasen.songs.lyrics import words
 from rasen.songs.reasons import SongError
 
 RATE = 16000  # samples a second of the vocals
-DEFAULTS = {
+MADE_UP = -1.0  # mean log probability below which a chunk's words are
+SINGABLE = 12  # words, or characters, a second of the whole song: more is not sung
+DEFAULTS = {  # settings of `songs.align`, and the job's threads
     "onset": 0.3,  # probability of a voice at which a chunk begins
     "offset": 0.2,  # and ends
     "chunk": 30,  # seconds, longest chunk that Whisper hears at once
     "beam": 5,  # Whisper's beams
-    "logprob": -1.0,  # mean log probability below which a chunk's words are made up
     "batch": 8,  # chunks at a time
     "threads": 1,  # of Whisper on a CPU
     "voiced": 1.0,  # seconds of voice below which nothing is sung
     "certain": 0.9,  # probability from which a song in another language falls out
-    "pad": 0.2,  # seconds of a window before and after the heard words
     "line_match": 0.5,  # share of a line's words that must be heard
     "line_score": 0.3,  # mean score of a line's words
-    "line_share": 0.7,  # the same, as a share of the song's median line's
-    "unheard_share": 0.85,  # the same, for a line that only its time stamp vouches for
     "song_match": 0.3,  # share of all words that must be found, in lines that are kept
 }
 
@@ -59,13 +57,13 @@ def open_tools(settings, device="cpu"):
     return Tools(Transcriber(settings["whisper"], device, **chosen), aligner, settings)
 
 
-def align_song(tools, vocals, lines, language=None, settings=None, song=""):
+def align_song(tools, vocals, lines, language=None, song=""):
     """Find `lines` (of `lyrics`) in `vocals` [time] at 16 kHz: the alignment, as a dict.
 
-    language: as the sheet says, or None to ask Whisper; settings: what differs from the tools'.
+    language: as the sheet says, or None to ask Whisper (one that only knows English says so).
     Raises `SongError` where the song falls out.
     """
-    settings = tools.settings | (settings or {})
+    settings = tools.settings
     vocals = np.asarray(vocals, dtype=np.float32)
     if not any(words(line.text, language or "zh") for line in lines):
         raise SongError("no_lyrics", "the lyrics hold no words")
@@ -73,38 +71,45 @@ def align_song(tools, vocals, lines, language=None, settings=None, song=""):
     turns = sorted(turn for chunk in chunks for turn in chunk["segments"])
     voiced = sum(end - start for start, end in turns)
     if voiced < settings["voiced"]:
-        raise SongError("no_vocals", f"{voiced:.1f} s of voice; at least {settings['voiced']}")
+        told = f"{voiced:.1f} s of voice; `songs.align.voiced` is {settings['voiced']}"
+        raise SongError("no_vocals", told)
     spoken = tools.transcriber.languages(vocals, chunks)
     likely = max(spoken, key=spoken.get, default="en")
     language = language or likely
-    if likely != language and spoken[likely] >= settings["certain"]:
-        raise SongError("wrong_language", f"{spoken[likely]:.0%} sure that it is {likely}")
+    sure = spoken.get(likely, 0.0)
+    if likely != language and sure >= settings["certain"]:
+        told = f"{sure:.0%} sure that it is {likely}"
+        raise SongError("wrong_language", f"{told}; `songs.align.certain` is {settings['certain']}")
     if language not in tools.aligner.folders:
         raise SongError("wrong_language", f"sung in {language}, for which no aligner is given")
     seconds = len(vocals) / RATE
+    count = sum(len(words(line.text, language)) for line in lines)
+    if count > SINGABLE * seconds:  # matching holds tables of these by the heard words
+        told = f"{count} words in {seconds:.1f} s; nobody sings more than {SINGABLE} a second"
+        raise SongError("lyrics_mismatch", told)
 
     def hear(chunks):
         """The words of each chunk, with times."""
         parts = tools.transcriber.transcribe(vocals, chunks, language, settings["batch"])
-        sure = [part for part in parts if part["avg_logprob"] >= settings["logprob"]]
-        return [align(words(part["text"], language), part) for part in sure]
+        real = [part for part in parts if part["avg_logprob"] >= MADE_UP]
+        return [align(words(part["text"], language), part) for part in real]
 
     def align(text, span):
         return tools.aligner.align(vocals, text, language, span["start"], span["end"])
 
     parts = hear(chunks)
-    heard = in_order(believed(parts, settings["line_share"]), turns)
+    heard = in_order(believed(parts), turns)
     if not heard:
         raise SongError("no_vocals", "there is a voice, but no words")
     again = unheard(lines, heard, language, seconds, settings)
     if again:
-        heard = in_order(believed(parts + hear(again), settings["line_share"]), turns)
+        heard = in_order(believed(parts + hear(again)), turns)
     found = find_lines(lines, heard, turns, language, align, seconds, settings)
     alignment = _sum_up(found, lines, language, vocals, song)
     ratio = alignment["match_ratio"]
     if ratio < settings["song_match"]:
         told = f"{ratio:.0%} of the words of the lyrics were found"
-        if spoken.get(likely, 0) > 0.5 and likely != language:
+        if sure > 0.5 and likely != language:
             raise SongError("wrong_language", f"{told}; it may be {likely}")
         raise SongError("lyrics_mismatch", told)
     return alignment

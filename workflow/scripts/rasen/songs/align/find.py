@@ -12,6 +12,8 @@ WIDER = (0.0, 0.027, 0.053)  # seconds: windows a third of a frame (20 ms) apart
 
 AS_WELL = 0.97  # share of a line's score below which a change was for the worse
 SHORTEST = 1.0  # seconds in which a line can be sung
+USUAL = 0.7  # share of the song's median score from which words are believed,
+UNHEARD = 0.85  # and from which a line is for which only its time stamp speaks
 
 
 def find_lines(lines, heard, turns, language, align, seconds, settings):
@@ -37,7 +39,7 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
             row = _dropped("no_words")
         elif (place >= 0).any():
             mine = _flat(more)
-            span = windows.window(place, mine, taken, heard, turns, seconds, settings["pad"])
+            span = windows.window(place, mine, taken, heard, turns, seconds)
             best = timed(i, span, more)
             for stamped in windows.by_stamp(lines[i], shift, span):
                 best = _if_as_well(timed(i, stamped, more), best)
@@ -50,7 +52,7 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
     usual = np.median([mean_score(row["words"]) for row in found if row["kept"]] or [1.0])
     for row in found:
         if row["kept"]:
-            row.update(_judged(row["words"], settings["line_share"] * usual))
+            row.update(_judged(row["words"], USUAL * usual))
     # Lines that Whisper may have missed: only a time stamp and the score speak for these, so
     # they must be aligned about as well as the others.
     others = [word for word, mine in zip(heard, taken, strict=True) if not mine]
@@ -59,16 +61,15 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
         if row["reason"] == "not_sung" and shift is not None and line.start is not None:
             span = windows.stamped_window(line, len(texts[i]), shift, others, seconds)
             if span is not None:
-                lowest = settings["unheard_share"] * usual
-                row.update(_judged(timed(i, span, {}), lowest, "not_sung"))
+                row.update(_judged(timed(i, span, {}), UNHEARD * usual, "not_sung"))
     return found
 
 
-def believed(parts, share):
+def believed(parts):
     """The words of the chunks (`parts`: lists of `Word`) whose scores are not far below the usual:
     in noise Whisper makes words up."""
     scores = [word.score for part in parts for word in part]
-    lowest = share * np.median(scores or [0.0])
+    lowest = USUAL * np.median(scores or [0.0])
     return [w for part in parts if part and _mean(part) >= lowest for w in part]
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+PAD = 0.2  # seconds of a window before and after the heard words
 PAUSE = 6.0  # a longer silence inside a line means that one side of it is not the line's
 UNHEARD = 0.5  # seconds that we allow for each word that was not heard
 EDGE = 0.05  # seconds that every window has before and after its heard words
@@ -42,7 +43,7 @@ def in_order(heard, turns):
     return heard
 
 
-def window(places, extra, taken, heard, turns, seconds, pad=0.2):
+def window(places, extra, taken, heard, turns, seconds):
     """(start, end) in seconds of a line that was heard.
 
     extra: indices of other heard words that belong to the line; taken: bool [heard], words that
@@ -56,8 +57,8 @@ def window(places, extra, taken, heard, turns, seconds, pad=0.2):
     first, last = heard[own[strays]], heard[own[-1]]
     left = _neighbour(range(own[0] - 1, -1, -1), before, taken)
     right = _neighbour(range(own[-1] + 1, len(heard)), after, taken)
-    start = max(first.start - UNHEARD * (before + strays), turn) - pad
-    end = last.end + pad + UNHEARD * after
+    start = max(first.start - UNHEARD * (before + strays), turn) - PAD
+    end = last.end + PAD + UNHEARD * after
     if left is not None:
         start = max(start, min(heard[left].end, first.start - EDGE))
     if right is not None:
@@ -113,7 +114,7 @@ def by_stamp(line, shift, span):
     return [(start, end)] if outside > AGREE / 2 and end - start > AGREE / 2 else []
 
 
-def stamped_window(line, words, shift, heard, seconds, pad=0.2):
+def stamped_window(line, words, shift, heard, seconds):
     """(start, end) of a line in which nothing was heard, by its LRC stamp; None where something
     else was."""
     start = line.start + shift
@@ -122,8 +123,8 @@ def stamped_window(line, words, shift, heard, seconds, pad=0.2):
     middles = np.array([(word.start + word.end) / 2 for word in heard])
     if ((start < middles) & (middles < core)).any():
         return None
-    end = min(start + 2 * UNHEARD * words + 1, latest) + pad
+    end = min(start + 2 * UNHEARD * words + 1, latest) + PAD
     before = [word.end for word in heard if (word.start + word.end) / 2 <= start]
     after = [word.start for word in heard if (word.start + word.end) / 2 >= core]
-    start, end = max(0.0, start - pad, *before), min(seconds, end, *after)
+    start, end = max(0.0, start - PAD, *before), min(seconds, end, *after)
     return (start, end) if end > start else None

@@ -1,16 +1,16 @@
 """English: words to ARPAbet with stress.
 
-A word is looked up in the user's dictionary, then in ours (`english.dict`), then in CMUdict where
-nltk has it on this machine; what none of them holds is predicted by g2p_en's network. Nothing is
-downloaded.
+A word is looked up in the user's dictionary, then in ours (`english_words`); what none of them
+holds is predicted by g2p_en's network. Nothing is downloaded, nor taken from what a machine has.
 """
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from rasen.errors import RasenError, one_error
+from rasen.songs.phonemes.english_words import WORDS
 from rasen.songs.phonemes.inventory import ENGLISH
 
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)*'?|[0-9]+(?:,[0-9]{3})*(?:st|nd|rd|th)?")
@@ -24,33 +24,50 @@ YEARS = range(1100, 2000)  # ASSUME: four digits in it are a year, in two halves
 def speak(text, words):
     """(tokens, where they are from) of English text; `words`: a dictionary by `read_dictionary`.
 
-    The origin is that of its least certain word: "dictionary", "cmudict" or "predicted".
+    The origin is that of its least certain word: "dictionary" or "predicted".
     """
     plain = unicodedata.normalize("NFKD", text).replace("\u2019", "'").lower()
     plain = "".join(c for c in plain if not unicodedata.combining(c))
-    tokens, origins = [], {"dictionary"}
+    tokens, origins = [], set()
     for word in WORD.findall(plain):
         for each in _in_letters(word):
             spoken, origin = _word(each, words)
             tokens += spoken
             origins.add(origin)
-    return tokens, max(origins, key=["dictionary", "cmudict", "predicted"].index)
+    return tokens, "predicted" if "predicted" in origins else "dictionary"
 
 
 def read_dictionary(path=None):
-    """{word: phonemes} of a file in the format of CMUdict, over our own."""
-    words = _dictionary(Path(__file__).with_name("english.dict"))
-    return words | _dictionary(Path(path)) if path else words
+    """{word: phonemes} of a file in the format of CMUdict, over our own.
+
+    Songs share it: a file is parsed again only when it was changed.
+    """
+    if not path:
+        return _ours()
+    path = Path(path)
+    stat = path.stat() if path.is_file() else None
+    return _over_ours(path, stat and (stat.st_mtime_ns, stat.st_size))
 
 
-def _dictionary(path):
-    """Rows `WORD  P1 P2`; `;;;` begins a comment, and other pronunciations, WORD(1), are left."""
-    words, problems = {}, []
+@cache
+def _ours():
+    return _dictionary(WORDS, "english_words.py")
+
+
+@lru_cache(maxsize=1)
+def _over_ours(path, stamp):
+    """`stamp`: what changes with the file."""
     try:
-        rows = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RasenError(f"{path}: cannot be read as a dictionary ({error})") from None
-    for number, row in enumerate(rows, 1):
+    return _ours() | _dictionary(text, path)
+
+
+def _dictionary(text, path):
+    """Rows `WORD  P1 P2`; `;;;` begins a comment, and other pronunciations, WORD(1), are left."""
+    words, problems = {}, []
+    for number, row in enumerate(text.splitlines(), 1):
         row = row.split(";;;")[0].split(" #")[0].split()
         if not row or row[0].endswith(")"):
             continue
@@ -83,8 +100,6 @@ def _word(word, words):
     """(tokens, origin) of one word in small letters."""
     if word in words:
         return words[word], "dictionary"
-    if word in (known := _cmudict()):
-        return known[word][0], "cmudict"
     for ending, tokens in ENDINGS.items():
         if word.endswith(ending) and word != ending:
             stem, origin = _word(word.removesuffix(ending), words)
@@ -124,14 +139,3 @@ def _network():
         nltk.download = download
     g2p.cmudict = types.SimpleNamespace(dict=dict)
     return g2p.G2p()
-
-
-@cache
-def _cmudict():
-    """CMUdict, where nltk has it on this machine."""
-    try:
-        from nltk.corpus import cmudict
-
-        return cmudict.dict()
-    except (ImportError, LookupError):
-        return {}

@@ -6,7 +6,7 @@
 
 A structure is a DataFrame with columns start, end (seconds), label (one of `labels.FLAGS`),
 backend and confidence (0 to 1; the backends say of what; 0 where a gap was filled), and covers
- the song without gaps or overlaps.
+the song without gaps or overlaps.
 """
 
 import numpy as np
@@ -17,12 +17,11 @@ from rasen.songs.structure import functions, given, novelty
 BACKENDS = ("novelty", "allin1", "given")
 
 
-def tag(backend, stems, rate, alignment=None, settings=None, annotation=None, model=None):
+def tag(backend, stems, rate, alignment=None, annotation=None, model=None):
     """The structure of one song.
 
     stems: {"vocals", "accompaniment"} or Demucs' four, float [channels, time] each. alignment: of
-    its lyrics, where there is one. settings: of `novelty`; annotation: a file, of `given`;
-    model: of `allin1.open_model`.
+    its lyrics, where there is one. annotation: a file, of `given`; model: of `allin1.open_model`.
     """
     vocals = stems["vocals"].mean(axis=0)
     seconds = len(vocals) / rate
@@ -36,7 +35,7 @@ def tag(backend, stems, rate, alignment=None, settings=None, annotation=None, mo
         table.attrs.update(beats)
         return table
     mix = sum(stem.mean(axis=0) for stem in stems.values())
-    boundaries, letters, sure = novelty.segments(mix, rate, settings)
+    boundaries, letters, sure = novelty.segments(mix, rate)
     lines = [line for line in (alignment or {}).get("lines", ()) if line["kept"]]
     moved = functions.between_lines(boundaries, lines)
     # A section that lyrics cut off, or moved, keeps the letter that most of it had.

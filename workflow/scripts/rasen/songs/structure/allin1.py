@@ -22,17 +22,32 @@ def open_model(folder, device="cpu"):
     paths = sorted(Path(folder).glob("harmonix-fold*.pth"))
     if not paths:
         raise RasenError(f"{folder}: no harmonix-fold*.pth; copy All-In-One's checkpoints there")
-    import torch
+    checkpoints = [_read(path) for path in paths]
     from omegaconf import OmegaConf
 
     allinone, ensemble = _import()
     models = []
-    for path in paths:
-        found = torch.load(path, map_location=device, weights_only=True)
-        model = allinone.AllInOne(OmegaConf.create(found["config"])).to(device).eval()
-        model.load_state_dict(found["state_dict"])
+    for config, tensors in checkpoints:
+        model = allinone.AllInOne(OmegaConf.create(config)).to(device).eval()
+        model.load_state_dict(tensors)
         models.append(model)
     return models[0] if len(models) == 1 else ensemble.Ensemble(models).eval()
+
+
+def _read(path):
+    """The config and the tensors of a checkpoint, without running any code that it may carry.
+
+    `rasen.weights.checkpoint` reads such files too, but needs what this environment has not.
+    """
+    import torch
+
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        return found["config"], found["state_dict"]
+    except Exception as error:  # torch raises many types here, all of them mean one thing
+        reason = str(error).partition("\n")[0]
+        cure = "copy All-In-One's checkpoint again"
+        raise RasenError(f"{path}: damaged or not plain weights ({reason}); {cure}") from None
 
 
 def _import():

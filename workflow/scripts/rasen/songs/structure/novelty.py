@@ -11,11 +11,9 @@ from scipy.fft import dct
 from scipy.signal import find_peaks, oaconvolve
 from scipy.spatial.distance import cdist
 
-DEFAULTS = {
-    "kernel": 14.0,  # seconds that a change is judged by, half before it and half after
-    "shortest": 5.0,  # seconds between boundaries
-    "change": 0.6,  # the least change that is a boundary, in the song's own spread
-}
+KERNEL = 14.0  # seconds that a change is judged by, half before it and half after
+SHORTEST = 5.0  # seconds between boundaries
+CHANGE = 0.6  # the least change that is a boundary, in the song's own spread
 FRAMES = 2  # a second, where changes are sought
 FINE = 8  # frames a second, to which a boundary is then snapped
 WINDOW = 0.19  # seconds of a spectrum
@@ -23,26 +21,25 @@ BANDS, CEPSTRA = 40, 13
 LOW, HIGH = 60.0, 10_000.0  # Hz
 QUIET = 60.0  # dB below the song's loudest band and frame: what is softer counts as this
 CHROMA = 0.5  # weight of harmony beside timbre, between sections
-PROMINENCE = 0.2  # of `change`: how far a peak must rise above its surroundings
+PROMINENCE = 0.2  # of CHANGE: how far a peak must rise above its surroundings
 # ASSUME: two sections share a letter when their means differ by less than this times what the two
 # halves of a section differ by (the median over the song).
 ALIKE = 0.75
 
 
-def segments(sound, rate, settings=None):
+def segments(sound, rate):
     """Boundaries [n + 1] in seconds from 0 to the end, letters [n], confidence [n] of a mono sound.
 
     sound: [time]. A letter's confidence is the share of the section's frames that sound more like
     the mean of their own letter than like that of any other: 1 is unmistakable, and where a song
     has one letter only it is 0, for nothing was told apart.
     """
-    settings = DEFAULTS | (settings or {})
     timbre, harmony = features(sound, rate)
     coarse = _unit(_mean_of(timbre, FINE // FRAMES))
     seconds = len(sound) / rate
-    cuts = peaks(novelty(coarse, settings["kernel"] * FRAMES), settings)
+    cuts = peaks(novelty(coarse, KERNEL * FRAMES))
     cuts = snap(cuts, timbre)
-    least = settings["shortest"] / 2
+    least = SHORTEST / 2
     boundaries = np.concatenate(
         [[0.0], cuts[(cuts >= least) & (cuts <= seconds - least)], [seconds]]
     )
@@ -137,10 +134,10 @@ def novelty(x, width):
     return np.linalg.norm(change, axis=1)
 
 
-def peaks(curve, settings):
+def peaks(curve):
     """Seconds of the peaks of a novelty curve that stand out."""
-    change, apart = settings["change"], max(1, round(settings["shortest"] * FRAMES))
-    found, _ = find_peaks(curve, height=change, prominence=PROMINENCE * change, distance=apart)
+    apart = round(SHORTEST * FRAMES)
+    found, _ = find_peaks(curve, height=CHANGE, prominence=PROMINENCE * CHANGE, distance=apart)
     return found / FRAMES
 
 

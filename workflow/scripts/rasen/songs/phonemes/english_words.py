@@ -1,5 +1,9 @@
-;;; Pronunciations in the format of CMUdict: words that songs are full of and rules get wrong, and
-;;; the names of the letters. A dictionary of the user's goes before it (songs.phonemes.dictionary).
+"""Pronunciations that songs are full of and rules get wrong, and the names of letters and numbers.
+
+In the format of CMUdict. It is a module, so an edit of it reruns what it makes.
+"""
+
+WORDS = """
 A  AH0
 ABOUT  AH0 B AW1 T
 ABOVE  AH0 B AH1 V
@@ -215,3 +219,4 @@ MILLION  M IH1 L Y AH0 N
 FIRST  F ER1 S T
 SECOND  S EH1 K AH0 N D
 THIRD  TH ER1 D
+"""
