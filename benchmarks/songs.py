@@ -43,7 +43,8 @@ def main():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--whole", action="store_true", help="whole fixture songs, not cuts")
     arguments = parser.parse_args()
-    reader()
+    for songs in (200, 2000):
+        reader(songs)
     rows = [row for count in arguments.songs for row in corpus(count, arguments)]
     table = pd.DataFrame(rows)
     print(table.to_string(index=False, float_format="%.2f"))
@@ -120,22 +121,21 @@ def growth(table):
             print(f"{stage}: {slope:.3f} s a song + {base:.1f} s, at most {off:.1f} s off")
 
 
-def reader(songs=200, frames=6000):
-    """Windows of 150 s a second, from shards of songs of four minutes, warm."""
+def reader(songs, frames=6000):
+    """Windows of 150 s a second, from shards of songs of four minutes, warm, and their memory."""
     folder = WORK / "reader"
     shutil.rmtree(folder, ignore_errors=True)
-    line = {"flag": "verse", "start": 0, "end": 240, "lines": []}
-    text = json.dumps({"language": "en", "marks": {"[verse]": 1, ".": 2}, "sections": [line]})
+    home = folder / "songs/s0"
+    home.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    parts = []
-    for number in range(songs):
-        home = folder / f"songs/s{number}"
-        home.mkdir(parents=True)
-        np.save(home / "sketch.npy", rng.integers(0, 16384, frames).astype(np.uint16))
-        np.save(home / "latents.npy", rng.standard_normal((frames, 128)).astype(np.float16))
-        (home / "phonemes.json").write_text(text)
+    np.save(home / "sketch.npy", rng.integers(0, 16384, frames).astype(np.uint16))
+    np.save(home / "latents.npy", rng.standard_normal((frames, 128)).astype(np.float16))
+    (home / "phonemes.json").write_text(json.dumps(sung()))
+    for number in range(1, songs):  # every shard has bytes of its own
+        (folder / f"songs/s{number}").symlink_to("s0")
     names = pd.DataFrame({"song": [f"s{n}" for n in range(songs)]})
     names = names.assign(artist="", language="en", seconds=240.0)
+    parts = []
     for shard, start in enumerate(range(0, songs, 16)):
         path = folder / f"shards/{shard:05d}.h5"
         shards.write(path, names[start : start + 16], folder / "songs")
@@ -143,14 +143,39 @@ def reader(songs=200, frames=6000):
     (folder / "tables").mkdir()
     pd.concat(parts).to_parquet(folder / "tables/songs.parquet")
     windows = Windows(folder / "tables/songs.parquet", seconds=150)
-    rates = []
+    rates, before = [], resident()
     for _ in range(4):
         start = time.perf_counter()
         for place in range(len(windows)):
             windows[place]
         rates.append(len(windows) / (time.perf_counter() - start))
-    print(f"reader: {np.median(rates[1:]):.0f} windows of 150 s a second, warm (target 100)")
+    print(
+        f"reader, {songs} songs in {len(parts)} shards: {np.median(rates[1:]):.0f} windows of "
+        f"150 s a second, warm (target 100); {resident() - before:.0f} MB of memory for them"
+    )
     shutil.rmtree(folder)
+
+
+def sung():
+    """Phonemes of four minutes: 15 sections, 60 lines, 360 words."""
+    words = [
+        {"start": at, "end": at + 0.5, "tokens": ["L", "AA1"], "ids": [7, 8]}
+        for at in np.arange(360) * 2 / 3
+    ]
+    lines = [
+        {"line": n, "start": 4 * n, "end": 4 * n + 4, "text": "la", "words": words[6 * n :][:6]}
+        for n in range(60)
+    ]
+    sections = [
+        {"flag": "verse", "start": 16 * n, "end": 16 * n + 16, "lines": lines[4 * n :][:4]}
+        for n in range(15)
+    ]
+    return {"language": "en", "marks": {"[verse]": 1, ".": 2}, "sections": sections}
+
+
+def resident():
+    """Megabytes of memory that this process holds (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
 
 
 if __name__ == "__main__":

@@ -3,6 +3,10 @@
 import io
 import json
 import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
 import tarfile
 import time
 
@@ -12,7 +16,7 @@ import pytest
 
 from rasen import store, tables
 from rasen.errors import RasenError
-from rasen.songs import export, index, shards
+from rasen.songs import dataset, export, index, shards
 from rasen.songs.dataset import PATCH, RATE, Order, Windows, collate
 
 FILTERS = {"match": 0.7, "score": 0.3, "silence": 0.5, "clipping": 0.01, "duplicates": True}
@@ -153,10 +157,29 @@ def test_training_goes_on_where_it_was(windows):
     assert take(again, 9) == then
     assert order.position_after(first[-1]) == 7
     assert order.position_after(then[-1]) == 16
-    with pytest.raises(RasenError, match="another corpus or number of ranks"):
-        Order(windows, rank=0, world=1).load_state_dict(saved)
     with pytest.raises(RasenError, match="9 windows for 10 ranks"):
         Order(windows, 0, 10)
+    for rank in (-1, 2):
+        with pytest.raises(RasenError, match=f"rank {rank} of 2 ranks: ranks count from 0 to 1"):
+            Order(windows, rank, 2)
+
+
+def test_a_place_of_another_order_is_refused(results, windows):
+    path = results / "tables/songs.parquet"
+    saved = Order(windows, rank=0, world=2).state_dict()
+    Order(windows, rank=1, world=2).load_state_dict(saved)
+    with pytest.raises(RasenError, match=r"another one: it has world 2, not 1$"):
+        Order(windows).load_state_dict(saved)
+    with pytest.raises(RasenError, match=r"another one: it has seed 1, not 2$"):
+        Order(Windows(path, seconds=10, seed=2), 0, 2).load_state_dict(saved)
+    short = Windows(path, seconds=9.5, seed=1)
+    assert len(short) == len(windows)
+    with pytest.raises(RasenError, match=r"another one: it has frames 240, not 224$"):
+        Order(short, 0, 2).load_state_dict(saved)
+    with pytest.raises(RasenError, match="split valid, not train"):
+        Order(windows, 0, 2).load_state_dict(saved | {"split": "valid"})
+    with pytest.raises(RasenError, match="seed None, not 1"):  # as older ones were saved
+        Order(windows, 0, 2).load_state_dict({"position": 3, "windows": 9, "world": 2})
 
 
 def test_torchs_dataloader_with_workers_reads_the_same(windows):
@@ -205,6 +228,87 @@ def test_splits_and_missing_files_are_told(results, tmp_path):
     alone.write_bytes(path.read_bytes())
     with pytest.raises(RasenError, match="shards lie beside tables/"):
         Windows(alone)[0]
+
+
+@pytest.fixture
+def rewritten(results, tmp_path):
+    """(index, shard): `even` lies elsewhere than the index says, `short` is of another length."""
+    index, shard = tmp_path / "tables/songs.parquet", tmp_path / "shards/00000.h5"
+    rows = tables.read(results / "tables/songs.parquet").query("shard == '00000'")
+    assert rows["song"].tolist() == ["short", "even"]
+    tables.write(rows.assign(frames=[32, 160]), index)
+    shards.write(shard, rows[::-1], results / "songs")
+    return index, shard
+
+
+def test_an_index_older_than_its_shards_gives_no_wrong_music(rewritten):
+    index, shard = rewritten
+    windows = Windows(index, seconds=1000)
+    seen = []
+    for place in range(2):
+        try:
+            window = windows[place]
+            assert window["song"] == "even"
+            assert (window["sketch"] == np.arange(160)).all()
+            assert (window["scale"][:, 0] == np.arange(160) + 0.5).all()
+            assert "w9" in window["tokens"]
+        except RasenError as error:
+            seen.append(str(error))
+    assert seen == [
+        f"{shard}: song 'short' has 48 frames, 32 in the index: the index is older than its "
+        "shards; run `snakemake songs`"
+    ]
+    rows = tables.read(index)
+    tables.write(rows[rows["song"] == "even"].assign(song="gone"), index)
+    with pytest.raises(RasenError, match=r"'gone' is not in it; the index is older .* songs`"):
+        Windows(index)[0]
+
+
+def test_an_old_index_exports_no_wrong_music(rewritten, tmp_path):
+    index, shard = rewritten
+    rows = tables.read(index).set_index("song", drop=False)
+    export.to_tar(tmp_path / "x.tar", shard, rows.loc[["even"]])
+    with tarfile.open(tmp_path / "x.tar") as tar:
+        assert np.load(io.BytesIO(tar.extractfile("even.sketch.npy").read())).tolist() == [
+            *range(160)
+        ]
+        assert json.load(tar.extractfile("even.json"))["offset"] == 0
+        assert json.load(tar.extractfile("even.phonemes.json"))["song"] == "even"
+    with pytest.raises(RasenError, match="the index is older than its shards"):
+        export.to_tar(tmp_path / "y.tar", shard, rows)
+    assert not (tmp_path / "y.tar").exists()
+
+
+def test_a_damaged_shard_is_told(rewritten):
+    index, shard = rewritten
+    shard.write_bytes(shard.read_bytes()[:3000])
+    with pytest.raises(RasenError, match="damaged or cut short"):
+        Windows(index)[0]
+
+
+def test_reading_needs_no_torch(results):
+    code = f"""
+import sys
+sys.modules["torch"] = None
+from rasen.songs.dataset import Order, Windows, collate
+windows = Windows({str(results / "tables/songs.parquet")!r}, seconds=10)
+print(collate([windows[next(iter(Order(windows)))]])["mean"].shape[2])
+"""
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | paths)
+    assert done.stdout == "64\n", done.stderr
+
+
+def test_open_shards_hold_little_memory(results, windows):
+    """Chunks belong to the system's cache of the disk, not to each worker's open shards."""
+    for place in range(len(windows)):
+        windows[place]
+    assert dataset._opened.cache_info().maxsize <= 128
+    shard = dataset._opened(str(results / "shards/00000.h5"), os.getpid())
+    file = shard.latents.file.id
+    assert file.get_access_plist().get_cache()[2] == 0  # bytes of chunks
+    assert file.get_mdc_config().max_size == 1 << 16
 
 
 def test_a_hundred_windows_of_150_seconds_a_second(tmp_path):
@@ -306,3 +410,23 @@ def test_the_export_is_the_same_every_time_and_readable_by_anybody(results, tmp_
         scale = np.load(io.BytesIO(tar.extractfile("even.scale.npy").read()))
     assert scale.shape == (160, 64)
     assert scale[3, 0] == 3.5
+
+
+def test_keys_of_the_export_are_unique_and_end_at_their_first_dot(results, tmp_path):
+    names = ["a.b", "a_b", "a.b_c"]
+    for name in names:
+        shutil.copytree(results / "songs/short", tmp_path / "songs" / name)
+    rows = pd.DataFrame({"song": names, "artist": "", "language": "", "seconds": 1.92})
+    shard = tmp_path / "00000.h5"
+    shards.write(shard, rows, tmp_path / "songs")
+    export.to_tar(tmp_path / "x.tar", shard, shards.contents(shard))
+    with tarfile.open(tmp_path / "x.tar") as tar:
+        parts = [name.split(".", 1) for name in tar.getnames()]
+        kept = json.load(tar.extractfile("a%2Eb.json"))
+    keys = [key for key, _ in parts]
+    assert list(dict.fromkeys(keys)) == ["a%2Eb", "a_b", "a%2Eb_c"]
+    assert {end for _, end in parts} == {
+        "json", "phonemes.json", "sketch.npy", "mean.npy", "scale.npy",
+    }  # fmt: skip
+    assert len(keys) == 15
+    assert kept["song"] == "a.b"

@@ -1,7 +1,7 @@
 """What training reads: windows of songs with their lyrics, in an order that can be taken up again.
 
-    windows = Windows("results/tables/songs.parquet", seconds=150)
-    order = Order(windows, seed=0, rank=rank, world=world)
+    windows = Windows("results/tables/songs.parquet", seconds=150, seed=0)
+    order = Order(windows, rank=rank, world=world)
     for place in order:                     # for ever, epoch after epoch
         window = windows[place]
     saved = order.state_dict()              # for order.load_state_dict(saved), which goes on there
@@ -19,15 +19,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from rasen import store, tables
-from rasen.errors import RasenError
+from rasen import tables
+from rasen.errors import CURE, RasenError
 from rasen.seeds import generator
 from rasen.songs import phonemes
-from rasen.songs.shards import LATENTS
+from rasen.songs.shards import LATENTS, Shard
 
 RATE = 25  # frames a second
 PATCH = 16  # frames that training takes together: every window starts and ends on their bounds
-CACHE = 1 << 26  # bytes of chunks that an open shard remembers
+OPEN = 128  # shards that a process holds open, about 0.7 MB each
+METADATA = 1 << 16  # bytes of HDF5's own tables and texts that an open shard remembers
 
 
 class Windows:
@@ -47,7 +48,7 @@ class Windows:
         self.most = int(seconds * RATE) // PATCH * PATCH  # ASSUME: 150 s are 3744 frames, as public
         if self.most < PATCH:
             raise RasenError(f"a window of {seconds} s holds no patch of {PATCH / RATE} s")
-        self.seed = seed
+        self.split, self.seed = split, seed
         shares = np.maximum(1, np.round(self.songs["frames"] / self.most).astype(int))
         self.owner = np.repeat(np.arange(len(self.songs)), shares)  # the song of each window
 
@@ -66,18 +67,18 @@ class Windows:
         frames = min(int(song.frames) // PATCH * PATCH, self.most)
         free = (int(song.frames) - frames) // PATCH
         start = PATCH * int(generator(self.seed, "window", epoch, index).integers(free + 1))
-        rows = slice(int(song.offset) + start, int(song.offset) + start + frames)
-        path = str(self.folder / f"{song.shard}.h5")
-        file = _opened(path, os.getpid())
-        latents = file["latents"][rows]
+        shard = _opened(str(self.folder / f"{song.shard}.h5"), os.getpid())
+        row, offset = shard.find(song.song, int(song.frames))
+        rows = slice(offset + start, offset + start + frames)
+        latents = shard.latents[rows]
         tokens, ids = phonemes.sequence(
-            _phonemes(path, song.song), start / RATE, (start + frames) / RATE
+            json.loads(shard.phonemes[row]), start / RATE, (start + frames) / RATE
         )
         return {
             "place": int(place),
             "song": song.song,
             "start": start / RATE,
-            "sketch": file["sketch"][rows],
+            "sketch": shard.sketch[rows],
             "mean": latents[:, :LATENTS],
             "scale": latents[:, LATENTS:],
             "tokens": tokens,
@@ -92,6 +93,8 @@ class Order:
     """
 
     def __init__(self, windows, rank=0, world=1):
+        if not 0 <= rank < world:
+            raise RasenError(f"rank {rank} of {world} ranks: ranks count from 0 to {world - 1}")
         if len(windows) < world:
             raise RasenError(f"{len(windows)} windows for {world} ranks: some would have none")
         self.windows, self.rank, self.world = windows, rank, world
@@ -114,13 +117,26 @@ class Order:
         return epoch * self.epoch_length + inside // self.world + 1
 
     def state_dict(self):
-        return {"position": self.position, "windows": len(self.windows), "world": self.world}
+        return {"position": self.position, **self._decided_by()}
 
     def load_state_dict(self, state):
-        mine = {"windows": len(self.windows), "world": self.world}
-        if mine != {key: state[key] for key in mine}:
-            raise RasenError(f"the saved order is of another corpus or number of ranks: {state}")
+        """Go on at a saved position of this very order; the rank may be another."""
+        mine = self._decided_by()
+        if other := [f"{key} {state.get(key)}, not {mine[key]}" for key in mine
+                     if state.get(key) != mine[key]]:  # fmt: skip
+            raise RasenError(f"the saved order is another one: it has {'; '.join(other)}")
         self.position = state["position"]
+
+    def _decided_by(self):
+        """What decides which window stands at which position."""
+        windows = self.windows
+        return {
+            "split": windows.split,
+            "seed": windows.seed,
+            "frames": windows.most,
+            "windows": len(windows),
+            "world": self.world,
+        }
 
 
 def collate(windows):
@@ -146,25 +162,19 @@ def _permutation(seed, epoch, count):
     return generator(seed, "epoch", epoch).permutation(count)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=OPEN)
 def _opened(path, process):
-    """An open shard; one for each process, since HDF5 files don't survive a fork."""
+    """An open Shard; one for each process, since HDF5 files don't survive a fork."""
     if not Path(path).is_file():
         raise RasenError(f"{path}: no such file; shards lie beside tables/, in ../shards/")
-    file = h5py.File(path, "r", rdcc_nbytes=CACHE)
+    try:  # without a cache of chunks a window comes straight from the system's cache of the disk
+        file = h5py.File(path, "r", rdcc_nbytes=0)
+    except OSError as error:
+        raise RasenError(f"{path}: damaged or cut short ({error}); {CURE}") from None
     if not file.attrs.get("complete", False):
-        raise RasenError(f"{path}: was never finished; delete it and run snakemake again")
-    return file
-
-
-@lru_cache(maxsize=128)
-def _texts(path):
-    """{song: phonemes as JSON} of a shard."""
-    with store.open_file(path) as file:
-        songs = store.read_table(file, "songs")
-    return dict(zip(songs["song"], songs["phonemes"], strict=True))
-
-
-@lru_cache(maxsize=4096)
-def _phonemes(path, song):
-    return json.loads(_texts(path)[song])
+        raise RasenError(f"{path}: was never finished; {CURE}")
+    cache = file.id.get_mdc_config()
+    cache.set_initial_size = True
+    cache.initial_size = cache.min_size = cache.max_size = METADATA
+    file.id.set_mdc_config(cache)
+    return Shard(file)

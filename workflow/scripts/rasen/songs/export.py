@@ -8,27 +8,29 @@ from pathlib import Path
 import numpy as np
 
 from rasen import store
-from rasen.songs.shards import LATENTS
+from rasen.songs.shards import LATENTS, Shard
 
 
 def to_tar(path, shard, songs):
     """Songs of one shard as {song}.{json,sketch.npy,mean.npy,scale.npy,phonemes.json}; the same
     songs give the same bytes.
 
-    songs: DataFrame [song, offset, frames, ...] of the shard
+    songs: DataFrame [song, frames, ...] of the shard
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with store.open_file(shard) as file, tarfile.open(partial, "w") as tar:
-        table = store.read_table(file, "songs").set_index("song")
-        for row in songs.itertuples(index=False):
-            frames = slice(row.offset, row.offset + row.frames)
-            latents = file["latents"][frames]
-            name = row.song.replace(".", "_")  # WebDataset ends a key at its first dot
-            _add(tar, f"{name}.json", json.dumps(row._asdict(), default=str).encode())
-            _add(tar, f"{name}.phonemes.json", table.loc[row.song, "phonemes"].encode())
-            _add(tar, f"{name}.sketch.npy", _npy(file["sketch"][frames]))
+        whole = Shard(file)
+        for song in songs.to_dict("records"):
+            row, offset = whole.find(song["song"], song["frames"])
+            frames = slice(offset, offset + song["frames"])
+            latents = whole.latents[frames]
+            # WebDataset ends a key at its first dot; no song's name holds a %.
+            name = song["song"].replace(".", "%2E")
+            _add(tar, f"{name}.json", json.dumps(song | {"offset": offset}, default=str).encode())
+            _add(tar, f"{name}.phonemes.json", whole.phonemes[row])
+            _add(tar, f"{name}.sketch.npy", _npy(whole.sketch[frames]))
             _add(tar, f"{name}.mean.npy", _npy(latents[:, :LATENTS]))
             _add(tar, f"{name}.scale.npy", _npy(latents[:, LATENTS:]))
     partial.replace(path)

@@ -51,3 +51,30 @@ def contents(path):
         if "songs" not in file:
             return pd.DataFrame(columns=columns)
         return store.read_table(file, "songs")[columns]
+
+
+class Shard:
+    """An open shard: where each song lies by the shard's own table, since an index may be older."""
+
+    def __init__(self, file):
+        self.path = file.filename
+        self.places = {}
+        if "songs" in file:
+            self.sketch, self.latents = file["sketch"], file["latents"]
+            self.phonemes = file["songs/phonemes"]
+            table = [file[f"songs/{column}"][:].tolist() for column in ("offset", "frames")]
+            names = file["songs/song"].asstr()[:]
+            self.places = {
+                name: place for name, *place in zip(names, range(len(names)), *table, strict=True)
+            }
+
+    def find(self, song, frames):
+        """(row in the table, first frame) of a song that has `frames` in the index."""
+        row, offset, found = self.places.get(song, (None, None, 0))
+        if found != frames:
+            here = f"has {found} frames, {frames} in the index:" if found else "is not in it;"
+            raise RasenError(
+                f"{self.path}: song '{song}' {here} the index is older than its shards; "
+                "run `snakemake songs`"
+            )
+        return row, offset
