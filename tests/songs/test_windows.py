@@ -7,7 +7,15 @@ import pytest
 
 from rasen.songs.align.aligner import Word
 from rasen.songs.align.recover import missing
-from rasen.songs.align.windows import in_order, settle, stamp_shift, stamped_window, window
+from rasen.songs.align.windows import (
+    PAD,
+    in_order,
+    settle,
+    stamp_shift,
+    stamped_window,
+    voiced_gap,
+    window,
+)
 from rasen.songs.lyrics import Line
 
 
@@ -120,3 +128,11 @@ def test_missing_characters_go_where_the_longer_wait_is_not():
     heard = [Word("月", a, b, 1) for a, b in pairwise(starts)]
     assert missing(rows([0, 1, 2], [4, 5]), heard) == [{}, {0: [3]}]
     assert missing(rows([0, 1], [3, 4]), heard[:5]) == [{2: [2]}, {}]
+
+
+def test_a_gap_with_a_voice_is_a_window():
+    turns = [(1.0, 4.0), (6.0, 7.0), (7.5, 9.0), (12.0, 12.4)]
+    assert voiced_gap(4.0, 20.0, turns, 5) == (6.0 - PAD, 9.0 + PAD)
+    assert voiced_gap(3.9, 8.0, turns, 5) == (6.0 - PAD, 8.0)  # cut at the line
+    assert voiced_gap(9.0, 20.0, turns, 5) is None  # .4 s are too short for five words
+    assert voiced_gap(13.0, 20.0, turns, 1) is None

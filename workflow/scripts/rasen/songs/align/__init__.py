@@ -137,7 +137,8 @@ def _sum_up(found, lines, language, vocals, song):
         )
         length = len(words(line.text, language))
         total += length
-        hits += row["match"] * length if row["kept"] else 0.0
+        # A kept line of which nothing was heard was found in the sound itself.
+        hits += (row["match"] or 1.0) * length if row["kept"] else 0.0
         scores += [word["score"] for word in timed]
     return {
         "song": song,

@@ -13,7 +13,7 @@ WIDER = (0.0, 0.027, 0.053)  # seconds: windows a third of a frame (20 ms) apart
 AS_WELL = 0.97  # share of a line's score below which a change was for the worse
 SHORTEST = 1.0  # seconds in which a line can be sung
 USUAL = 0.7  # share of the song's median score from which words are believed,
-UNHEARD = 0.85  # and from which a line is for which only its time stamp speaks
+UNHEARD = 0.85  # and from which a line is that Whisper did not hear
 
 
 def find_lines(lines, heard, turns, language, align, seconds, settings):
@@ -62,7 +62,22 @@ def find_lines(lines, heard, turns, language, align, seconds, settings):
             span = windows.stamped_window(line, len(texts[i]), shift, others, seconds)
             if span is not None:
                 row.update(_judged(timed(i, span, {}), UNHEARD * usual, "not_sung"))
+    # So may a single line between two that were found, where there is a voice that no word claims.
+    for i, row in enumerate(found):
+        if row["reason"] == "not_sung" and (gap := _gap(i, found, seconds)):
+            span = windows.voiced_gap(*gap, turns, len(texts[i]))
+            if span is not None:
+                row.update(_judged(timed(i, span, {}), UNHEARD * usual, "not_sung"))
     return found
+
+
+def _gap(i, found, seconds):
+    """(end, start) of the kept lines around line `i`; None where other lines are missing too."""
+    before, after = found[:i], found[i + 1 :]
+    if any(not row["kept"] for row in (*before[-1:], *after[:1])):
+        return None
+    end = before[-1]["words"][-1]["end"] if before else 0.0
+    return end, after[0]["words"][0]["start"] if after else seconds
 
 
 def believed(parts):

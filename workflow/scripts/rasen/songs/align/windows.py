@@ -16,6 +16,8 @@ STRAY = 0.8  # a pause after the first words of a line that makes them doubtful,
 ROOM = 0.08  # when so much voice for each of them stands after the pause, before the next word
 AGREE = 1.0  # seconds by which a good time stamp may be off
 BELIEVED = 0.7  # share of the stamps that must agree with what was heard
+PARTED = 2.0  # a longer silence parts two stretches with a voice
+FASTEST = 0.1  # seconds in which a word can be sung
 
 
 def settle(places, heard):
@@ -128,3 +130,19 @@ def stamped_window(line, words, shift, heard, seconds):
     after = [word.start for word in heard if (word.start + word.end) / 2 >= core]
     start, end = max(0.0, start - PAD, *before), min(seconds, end, *after)
     return (start, end) if end > start else None
+
+
+def voiced_gap(start, end, turns, words):
+    """(start, end) of the longest stretch with a voice between two lines, with some room; None
+    where there is too little of it for so many words."""
+    inside = [(max(a, start), min(b, end)) for a, b in turns if a < end and b > start]
+    stretches = []
+    for first, last in inside:
+        if stretches and first - stretches[-1][1] <= PARTED:
+            stretches[-1][1] = last
+        else:
+            stretches.append([first, last])
+    first, last = max(stretches, key=lambda s: s[1] - s[0], default=(0.0, 0.0))
+    if last - first < FASTEST * words:
+        return None
+    return max(start, first - PAD), min(end, last + PAD)
