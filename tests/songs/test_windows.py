@@ -131,8 +131,8 @@ def test_missing_characters_go_where_the_longer_wait_is_not():
 
 
 def test_a_gap_with_a_voice_is_a_window():
-    turns = [(1.0, 4.0), (6.0, 7.0), (7.5, 9.0), (12.0, 12.4)]
-    assert voiced_gap(4.0, 20.0, turns, 5) == (6.0 - PAD, 9.0 + PAD)
-    assert voiced_gap(3.9, 8.0, turns, 5) == (6.0 - PAD, 8.0)  # cut at the line
+    turns = [(1.0, 4.0), (6.5, 7.0), (7.5, 9.0), (12.0, 12.4)]
+    assert voiced_gap(4.0, 20.0, turns, 5) == (6.5 - PAD, 9.0 + PAD)
+    assert voiced_gap(3.9, 8.0, turns, 5) == (6.5 - PAD, 8.0)  # cut at the line
     assert voiced_gap(9.0, 20.0, turns, 5) is None  # .4 s are too short for five words
     assert voiced_gap(13.0, 20.0, turns, 1) is None
