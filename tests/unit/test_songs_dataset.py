@@ -13,10 +13,11 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from index_songs import index_songs
 
 from rasen import store, tables
 from rasen.errors import RasenError
-from rasen.songs import dataset, export, index, shards
+from rasen.songs import corpus, dataset, export, index, shards
 from rasen.songs.dataset import PATCH, RATE, Order, Windows, collate
 
 FILTERS = {"match": 0.7, "score": 0.3, "silence": 0.5, "clipping": 0.01, "duplicates": True}
@@ -289,15 +290,15 @@ def test_a_damaged_shard_is_told(rewritten):
 def test_reading_needs_no_torch(results):
     code = f"""
 import sys
-sys.modules["torch"] = None
 from rasen.songs.dataset import Order, Windows, collate
 windows = Windows({str(results / "tables/songs.parquet")!r}, seconds=10)
 print(collate([windows[next(iter(Order(windows)))]])["mean"].shape[2])
+print("torch" in sys.modules)
 """
     paths = {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | paths)
-    assert done.stdout == "64\n", done.stderr
+    assert done.stdout == "64\nFalse\n", done.stderr
 
 
 def test_open_shards_hold_little_memory(results, windows):
@@ -430,3 +431,37 @@ def test_keys_of_the_export_are_unique_and_end_at_their_first_dot(results, tmp_p
     }  # fmt: skip
     assert len(keys) == 15
     assert kept["song"] == "a.b"
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [("measure_recordings", "fingerprint.npy"), ("align_lyrics", "alignment.json")],
+)
+def test_the_index_tells_which_file_is_gone_and_what_to_do(tmp_path, stage, name):
+    song = tmp_path / "songs/a"
+    song.mkdir(parents=True)
+    np.save(song / "fingerprint.npy", np.arange(9, dtype=np.uint32))
+    np.save(song / "sketch.npy", np.zeros(16, np.uint16))
+    np.save(song / "latents.npy", np.zeros((16, 128), np.float16))
+    (song / "phonemes.json").write_text(json.dumps(phonemes_of("a", 16)))
+    (song / "alignment.json").write_text(json.dumps({"song": "a", "lines": []}))
+    files = {"measure_recordings": "fingerprint.npy", "align_lyrics": "alignment.json"}
+    measures = {"silence": 0.1, "clipping": 0.0, "match_ratio": 1.0, "score": 1.0}
+    row = {"song": "a", "key": "k", "outcome": "ok", "reason": "", "detail": ""} | measures
+    for each in corpus.STAGES:
+        sizes = {files[each]: (song / files[each]).stat().st_size} if each in files else {}
+        rows = pd.DataFrame([row | {"files": json.dumps(sizes)}])
+        tables.write(rows, tmp_path / f"batches/{each}/00000.parquet")
+    sheet = pd.DataFrame([{"song": "a", "artist": "A", "language": "", "seconds": 0.64}])
+    shards.write(tmp_path / "shards/00000.h5", sheet, tmp_path / "songs")
+    settings = {"filters": FILTERS, "splits": {"valid": 0, "test": 0}}
+    paths = [tmp_path / f"tables/{t}.parquet" for t in ("songs", "quarantine", "lines", "words")]
+    index_songs(1, tmp_path, settings, 0, *paths)
+    assert tables.read(paths[0])["song"].tolist() == ["a"]
+    (song / name).unlink()
+    ledger = tmp_path / f"batches/{stage}/00000.parquet"
+    with pytest.raises(RasenError) as caught:
+        index_songs(1, tmp_path, settings, 0, *paths)
+    assert str(caught.value) == (
+        f"{song / name}: gone or changed; delete {ledger} and run snakemake again"
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rasen import command, tables
-from rasen.songs import align, corpus, shards
+from rasen.songs import align, corpus, ledger, shards
 from rasen.songs import index as indexing
 
 
@@ -23,6 +23,9 @@ def index_songs(
     }
     contents = [shards.contents(results / f"shards/{name}.h5").assign(shard=name) for name in names]
     songs = results / "songs"
+    for stage in ("measure_recordings", "align_lyrics"):  # whose files are read below
+        for name in names:
+            ledger.survivors(songs, results / f"batches/{stage}/{name}.parquet")
     heard = stages["measure_recordings"].query("outcome == 'ok'")["song"]
     prints = {song: np.load(songs / song / "fingerprint.npy") for song in heard}
     kept, fallen = indexing.build(
