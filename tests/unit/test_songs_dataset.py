@@ -265,6 +265,16 @@ def test_an_index_older_than_its_shards_gives_no_wrong_music(rewritten):
         Windows(index)[0]
 
 
+def test_a_shard_written_anew_is_opened_anew(rewritten, results):
+    index, shard = rewritten
+    rows = tables.read(index).query("song == 'even'")
+    tables.write(rows, index)
+    assert Windows(index, seconds=1000)[0]["sketch"][0] == 0
+    shards.write(shard, rows.assign(song="short"), results / "songs")
+    tables.write(shards.contents(shard).assign(shard="00000", split="train"), index)
+    assert Windows(index, seconds=1000)[0]["song"] == "short"
+
+
 def test_an_old_index_exports_no_wrong_music(rewritten, tmp_path):
     index, shard = rewritten
     rows = tables.read(index).set_index("song", drop=False)
@@ -306,7 +316,7 @@ def test_open_shards_hold_little_memory(results, windows):
     for place in range(len(windows)):
         windows[place]
     assert dataset._opened.cache_info().maxsize <= 128
-    shard = dataset._opened(str(results / "shards/00000.h5"), os.getpid())
+    shard = dataset.opened(results / "shards/00000.h5")
     file = shard.latents.file.id
     assert file.get_access_plist().get_cache()[2] == 0  # bytes of chunks
     assert file.get_mdc_config().max_size == 1 << 16

@@ -67,7 +67,7 @@ class Windows:
         frames = min(int(song.frames) // PATCH * PATCH, self.most)
         free = (int(song.frames) - frames) // PATCH
         start = PATCH * int(generator(self.seed, "window", epoch, index).integers(free + 1))
-        shard = _opened(str(self.folder / f"{song.shard}.h5"), os.getpid())
+        shard = opened(self.folder / f"{song.shard}.h5")
         row, offset = shard.find(song.song, int(song.frames))
         rows = slice(offset + start, offset + start + frames)
         latents = shard.latents[rows]
@@ -162,11 +162,19 @@ def _permutation(seed, epoch, count):
     return generator(seed, "epoch", epoch).permutation(count)
 
 
+def opened(path):
+    """The Shard at `path`, as it lies there now."""
+    try:
+        written = os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        where = "shards lie beside tables/, in ../shards/"
+        raise RasenError(f"{path}: no such file; {where}") from None
+    return _opened(str(path), written, os.getpid())
+
+
 @lru_cache(maxsize=OPEN)
-def _opened(path, process):
+def _opened(path, written, process):
     """An open Shard; one for each process, since HDF5 files don't survive a fork."""
-    if not Path(path).is_file():
-        raise RasenError(f"{path}: no such file; shards lie beside tables/, in ../shards/")
     try:  # without a cache of chunks a window comes straight from the system's cache of the disk
         file = h5py.File(path, "r", rdcc_nbytes=0)
     except OSError as error:
