@@ -77,7 +77,7 @@ def corpus(count, arguments):
     start = time.perf_counter()
     command = [
         HOUSE / ".venv/bin/snakemake", "--snakefile", HOUSE / "Snakefile", "--directory", folder,
-        "--cores", "2", "--quiet", "all", "songs",
+        "songs", "--cores", "2", "--quiet", "all",
     ]  # fmt: skip
     subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     wall = time.perf_counter() - start
