@@ -11,7 +11,7 @@ import soundfile
 from study import HOUSE, Study
 
 from rasen import store, tables
-from rasen.songs import dataset
+from rasen.songs import dataset, recording
 from rasen.songs.demo import compose
 from rasen.songs.reasons import REASONS
 
@@ -74,7 +74,8 @@ def corpus(tmp_path_factory):
         ("silent", put("silent.wav", np.zeros((2, rate * 20)), rate), lyrics["river"], "en", ""),
         ("zh_lyrics", put("other.flac", vocals + other, rate), lyrics["yue"], "zh", ""),
         ("strange", put("other2.flac", 0.9 * vocals + other, rate), lyrics["yue"], "en", ""),
-        ("phone", put("phone.wav", mix[:1, ::2], rate // 2), lyrics["river"], "en", ""),
+        ("phone", put("phone.wav", recording.mono(mix, rate, 8000)[None], 8000), lyrics["river"],
+         "en", ""),
         ("clipped", put("loud.wav", np.clip(9 * (vocals + other), -1, 1), rate), lyrics["river"],
          "en", ""),
         ("copy", put("copy.mp3", 0.7 * mix[:, rate // 3 :], rate), lyrics["river"], "en", ""),
