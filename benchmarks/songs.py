@@ -41,7 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--songs", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--whole", action="store_true", help="whole fixture songs, not cuts")
+    parser.add_argument("--times", type=int, default=0, help="whole songs, so often; 0: cuts")
     arguments = parser.parse_args()
     for songs in (200, 2000):
         reader(songs)
@@ -64,7 +64,7 @@ def corpus(count, arguments):
     config["songs"]["filters"] = {"duplicates": False}
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     lines = ["song\taudio\tlyrics\tlanguage\tartist"]
-    cuts = {name: cut(name, arguments.whole) for name in NAMES}
+    cuts = {name: cut(name, arguments.times) for name in NAMES}
     for number in range(count):
         name = NAMES[number % len(NAMES)]
         sound, words = cuts[name]
@@ -93,16 +93,18 @@ def corpus(count, arguments):
         first = whole - sum(worked)
         yield {
             "songs": count, "stage": stage, "seconds": whole, "a song": whole / count,
-            "work on a song": np.median(worked), "beginning of a batch": first / len(files),
+            "work on a song": np.mean(worked), "beginning of a batch": first / len(files),
+            "share of the beginning": first / whole,
         }  # fmt: skip
 
 
-def cut(name, whole):
-    """(mix [2, time], its lyrics) of a fixture song: all of it, or its first sung section."""
+def cut(name, times):
+    """(mix [2, time], its lyrics) of a fixture song: all of it several times, or its first verse."""
     truth, vocals, band = compose.song(FIXTURES, name, 0)
     mix = vocals + band
-    if whole:
-        return mix, "\n".join(line["text"] for line in truth["lines"]) + "\n"
+    if times:
+        words = "\n".join(line["text"] for line in truth["lines"]) + "\n"
+        return np.tile(mix, times), words * times
     section = next(s for s in truth["sections"] if s["label"] == "verse")
     inside = slice(round(section["start"] * RATE), round(section["end"] * RATE))
     words = [
