@@ -99,7 +99,7 @@ def corpus(count, arguments):
 
 
 def cut(name, times):
-    """(mix [2, time], its lyrics) of a fixture song: all of it several times, or its first verse."""
+    """(mix [2, time], its lyrics) of a fixture song: the whole several times, or a verse."""
     truth, vocals, band = compose.song(FIXTURES, name, 0)
     mix = vocals + band
     if times:
