@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
 from rasen.errors import RasenError
-from rasen.songs.codebook import Codebook, load, nearest, sample_frames, save, train
+from rasen.songs.codebook import Codebook, load, nearest, save, train
 
 torch.set_num_threads(1)
 CLUSTERS, D, NOISE = 24, 16, 0.1
@@ -234,29 +234,3 @@ def test_files_that_are_refused(tmp_path):
 
 
 # which frames are trained on
-
-
-def test_frames_are_drawn_evenly_and_once():
-    lengths = [100, 0, 1000, 300]
-    rows = sample_frames(lengths, 280, 0)
-    assert sum(map(len, rows)) == 280
-    for row, length in zip(rows, lengths, strict=True):
-        assert len(set(row)) == len(row)
-        assert all(0 <= frame < length for frame in row)
-        assert list(row) == sorted(row)
-        assert len(row) == pytest.approx(length / 5, abs=5 * np.sqrt(length) / 2)
-    again = sample_frames(lengths, 280, 0)
-    assert all(np.array_equal(one, other) for one, other in zip(rows, again, strict=True))
-    other = sample_frames(lengths, 280, 1)
-    assert not np.array_equal(rows[2], other[2])
-
-
-def test_few_frames_are_all_taken():
-    rows = sample_frames([3, 2], 100, 0)
-    assert [row.tolist() for row in rows] == [[0, 1, 2], [0, 1]]
-    assert sample_frames([], 10, 0) == []
-
-
-def test_a_corpus_of_100_thousand_hours_is_drawn_from_at_once():
-    rows = sample_frames([9_000_000] * 1000, 500, 0)
-    assert sum(map(len, rows)) == 500

@@ -32,20 +32,6 @@ class Codebook:
     metadata: dict = field(default_factory=dict)
 
 
-def sample_frames(lengths, count, seed):
-    """Which frames of each song to train on: `count` of all, every frame as likely as any other.
-
-    lengths: frames per song. Returns one sorted array of frame numbers per song; all frames of all
-    songs when there are no more than `count`.
-    """
-    ends = np.cumsum([0, *lengths])
-    rng = generator(seed, "codebook frames")
-    count = min(count, int(ends[-1]))
-    chosen = np.sort(rng.choice(int(ends[-1]), count, replace=False, shuffle=False))
-    places = np.searchsorted(chosen, ends)
-    return [chosen[a:b] - start for a, b, start in zip(places, places[1:], ends, strict=False)]
-
-
 def train(sample, held_out, size, iterations, seed, method="kmeans", device="cpu", metadata=None):
     """A Codebook of `size` vectors for sample [n, d], and a report with its error on held_out.
 
