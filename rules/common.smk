@@ -21,7 +21,6 @@ from rasen.errors import RasenError
 from rasen.config import GRID
 from rasen.points import linear, parse as parse_point
 from rasen.songs import corpus
-from rasen.songs.corpus import STAGES
 from rasen.stimuli import sheets
 
 

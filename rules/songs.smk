@@ -271,7 +271,7 @@ rule write_shard:
     input:
         ledgers=expand(
             "results/batches/{stage}/{{batch}}.parquet",
-            stage=[stage for stage in STAGES if stage != "separate_stems"],
+            stage=[stage for stage in corpus.STAGES if stage != "separate_stems"],
         ),
     output:
         shard="results/shards/{batch}.h5",
@@ -292,7 +292,7 @@ rule write_shard:
 rule index_songs:
     """The training set as a table, the quarantine with a reason for every song that fell out."""
     input:
-        ledgers=of_songs(*STAGES),
+        ledgers=of_songs(*corpus.STAGES),
         shards=of_songs("shards"),
     output:
         songs="results/tables/songs.parquet",
