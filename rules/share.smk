@@ -54,7 +54,7 @@ rule pack_results:
         also=[
             *workflow.configfiles,
             *[set["sheet"] for set in config["stimuli"].values() if "sheet" in set],
-            *[SONGS["sheet"]] * bool(SONGS),
+            *([SONGS["sheet"]] if SONGS else []),
         ],
         settings=settings("share"),
         code=code("pack_results.py"),
