@@ -46,5 +46,5 @@ COMPILE = $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-annotate
 pins: install-test
 	for env in core test; do \
 		$(COMPILE) envs/$$env.txt envs/$$env.in || exit 1; \
-		sed -i -e 's/+cpu$$//' -e '/^pyaudio==/d' -e '/^pip==/d' -e '/^--/d' -e '/^#/d' envs/$$env.txt; \
+		sed -i -e 's/+cpu$$//' -e '/^pyaudio==/d' -e '/^pip==/d' -e '/^yte==/d' -e '/^--/d' -e '/^#/d' envs/$$env.txt; \
 	done

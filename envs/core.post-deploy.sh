@@ -4,3 +4,4 @@ set -euo pipefail
 pins=$(dirname "$0")/core.txt
 python -m pip install --quiet -c "$pins" "$(grep '^torch==' "$pins")"
 python -m pip install --quiet --no-deps -r "$pins"
+cp "$(dirname "$0")/yte.py" "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"

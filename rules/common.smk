@@ -24,6 +24,12 @@ from rasen.songs import corpus
 from rasen.stimuli import sheets
 
 
+try:
+    schema.refuse_templates([*workflow.configfiles, "config/config.yaml"])
+except RasenError as error:
+    raise WorkflowError(str(error)) from None
+
+
 configfile: "config/config.yaml"
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.numpy import save_file
 from study import HOUSE
 
 from rasen.errors import RasenError
@@ -87,6 +88,25 @@ def test_folders_that_are_no_bag_are_refused(tmp_path):
     (tmp_path / "abc.th").write_bytes(b"a pickle")
     with pytest.raises(RasenError, match=r"abc.safetensors: no such file \(pickled .th"):
         stems.open_separator(SETTINGS | {"model": str(tmp_path)}, "cpu")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"klass": "subprocess.Popen", "args": '[["touch", "%s"]]', "kwargs": "{}"},
+        {"klass": "demucs.htdemucs.HTDemucs", "structure": '{"a": [{"_class": "this.that"}]}'},
+        {"args": "[]"},
+    ],
+)
+def test_a_checkpoint_that_names_another_class_is_refused(tmp_path, metadata):
+    """Demucs imports and calls the class that a file's metadata names."""
+    ran = tmp_path / "ran"
+    metadata = {key: value.replace("%s", str(ran)) for key, value in metadata.items()}
+    save_file({"x": np.zeros(1, np.float32)}, tmp_path / "abc.safetensors", metadata)
+    (tmp_path / "x.yaml").write_text("models: [abc]\n")
+    with pytest.raises(RasenError, match=r"abc.safetensors: wants the class .* Demucs"):
+        stems.open_separator(SETTINGS | {"model": str(tmp_path)}, "cpu")
+    assert not ran.exists()
 
 
 def test_flac_keeps_24_bits(tmp_path):

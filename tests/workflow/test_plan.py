@@ -10,6 +10,9 @@ import pytest
 import yaml
 from study import HOUSE
 
+from rasen.config import refuse_templates
+from rasen.errors import RasenError
+
 TARGETS = [
     "all",
     "nano",
@@ -51,6 +54,39 @@ def test_default_config_can_be_planned_as_typed():
         command = [snakemake, "--dry-run", "--quiet", "all", "--cores", "8", *extra]
         done = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("way", ["config", "configfile", "profile"])
+def test_templates_that_run_code_are_refused(other, tmp_path, way):
+    """Snakemake would run the Python in a file that says `__use_yte__`, dry runs included."""
+    ran = tmp_path / "ran"
+    expression = f"?__import__('pathlib').Path('{ran}').touch()"
+    path = other.folder / "config/config.yaml"
+    if way == "profile":
+        path = other.folder / "profiles/default/profile.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"__use_yte__: true\ncores: {expression}\n")
+    else:
+        plain = path.read_text()
+        path = path if way == "config" else other.folder / "other.yaml"
+        path.write_text(f"__use_yte__: true\nseed: {expression}\n{plain}")
+    more = ["--configfile", str(path)] if way == "configfile" else []
+    command = [Path(sys.executable).with_name("snakemake"), "-n", "--cores", "1",
+               "--snakefile", HOUSE / "Snakefile", *more]  # fmt: skip
+    done = subprocess.run(command, cwd=other.folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"{path.name}: says `__use_yte__`" in done.stdout + done.stderr
+    assert not ran.exists()
+
+
+def test_the_snakefile_refuses_templates_by_itself(tmp_path):
+    """For a Snakemake that Rasen did not install, which has the template engine."""
+    for text in ("__use_yte__: true", '"__use_\\x79te__": yes', "a: 1\n__use_yte__: false"):
+        (tmp_path / "c.yaml").write_text(text + "\n")
+        with pytest.raises(RasenError, match=r"c.yaml: says `__use_yte__`.* runs code"):
+            refuse_templates([tmp_path / "c.yaml"])
+    (tmp_path / "c.yaml").write_text("a: __use_yte__\n")
+    refuse_templates([tmp_path / "c.yaml", tmp_path / "absent.yaml"])
 
 
 def test_models_from_the_hub_are_planned_offline(other):

@@ -2,13 +2,14 @@
 
 from copy import deepcopy
 from difflib import get_close_matches
+from pathlib import Path
 
 import pandas as pd
 import yaml
 from jsonschema import Draft202012Validator, validators
 
 from rasen import points
-from rasen.errors import one_error
+from rasen.errors import RasenError, one_error
 
 GRID = ("kind", "expansion", "k", "lr", "normalise", "l1", "aux", "batch", "epochs")  # of SAEs
 
@@ -21,6 +22,23 @@ def load(config, schema_file):
     if error := one_error(problems, heading="the configuration has mistakes:"):
         raise error
     return config
+
+
+def refuse_templates(files):
+    """Raise when a config file is a template of Snakemake's, which runs the code that it holds.
+
+    The environment that Rasen makes has no template engine (envs/yte.py); another Snakemake has.
+    """
+    for path in map(Path, files):
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):  # Snakemake says what is wrong with it
+            continue
+        if isinstance(content, dict) and "__use_yte__" in content:
+            raise RasenError(
+                f"{path}: says `__use_yte__`: such a file runs code when it is read; take that "
+                "line and the expressions (`?...`) out and write plain values"
+            )
 
 
 def table_of_points(config):

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from transformers import MusicgenForCausalLM
 
 from rasen import fingerprint, store
+from rasen.device import flush_subnormals
 from rasen.families.musicgen import official_law
 from rasen.nano.codec import RATE, encode, fit_codec
 from rasen.nano.decoder import decoder_config, log_spaced, train
@@ -30,6 +31,7 @@ def make(folder, seed, steps):
     The run begins at the official theta_init of this seed, the very point `untrained` of a model
     with `initial: {rule: official, seed: ...}`, so its route and the straight line share both ends.
     """
+    flush_subnormals()
     folder = Path(folder)
     rmtree(folder, ignore_errors=True)
     partial = folder.with_name(folder.name + ".partial")

@@ -7,12 +7,16 @@ through embedding_bag, which also sums their gradients: no tensor [rows, k, d] e
 Winners of a batch are ragged: `index` [winners] row after row, `counts` [rows] how many each has.
 """
 
+from functools import cache
+from time import perf_counter
+
 import torch
 import torch.nn.functional as F
 
 ROWS = 256  # rows whose pre-activations exist at once; at n = 8192 they fit the processor's cache
 GROUP = 4
 LARGE = 2**20  # numbers in the encoder from which on bf16 saves time
+TIMED = (256, 512, 2048)  # rows, d, n of the product by which precisions are timed: some ms
 SPARE = 8  # candidates beyond k that bf16 proposes; its errors are one or two ranks
 
 
@@ -29,6 +33,28 @@ def pre_activations(encoder, b_enc, precision="fp32"):
         packed, bias = encoder.to_mkldnn(), b_enc.to_mkldnn()
         return lambda rows: F.linear(rows.to_mkldnn(), packed, bias).to_dense()
     return lambda rows: F.linear(rows, encoder, b_enc)
+
+
+@cache
+def bf16_is_faster(device: str) -> bool:
+    """Whether pre-activations come sooner in bf16 here; timed once a process, in a few ms.
+
+    Many processors have no arithmetic for bf16: there it takes nearly three times as long as fp32.
+    """
+    rows, d, n = TIMED
+    x, encoder = torch.ones(rows, d, device=device), torch.ones(n, d, device=device)
+    bias = torch.zeros(n, device=device)
+    seconds = {}
+    for precision in ("fp32", "bf16"):
+        product = pre_activations(encoder, bias, precision)
+        seconds[precision] = min(_seconds(product, x) for _ in range(4))
+    return seconds["bf16"] < seconds["fp32"]
+
+
+def _seconds(function, x):
+    start = perf_counter()
+    function(x)[0, 0].item()  # waits for a GPU
+    return perf_counter() - start
 
 
 def largest(values, k, ordered=False):
@@ -57,10 +83,11 @@ def choose(centred, encoder, b_enc, k, pooled=False, precision="auto"):
     ASSUME: the pool of BatchTopK is a block of 256 rows, whatever the batch.
     precision: "fp32"; "bf16", where a few more candidates are found in bf16 and their exact values
     decide, so the values are those of float32, and all but surely the winners are too; "auto",
-    the faster of both.
+    the faster of both on this processor, as measured.
     """
     if precision == "auto":
-        precision = "bf16" if encoder.numel() >= LARGE else "fp32"
+        large = encoder.numel() >= LARGE
+        precision = "bf16" if large and bf16_is_faster(encoder.device.type) else "fp32"
     before = pre_activations(encoder, b_enc, precision)
     wanted = min(k + SPARE, len(encoder)) if precision == "bf16" else k
     found = [_largest_of_block(before(rows), wanted, pooled) for rows in centred.split(ROWS)]

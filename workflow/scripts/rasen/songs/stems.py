@@ -1,17 +1,24 @@
 """Vocals and accompaniment of a song, by Demucs through its own API."""
 
+import json
 import random
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import yaml
+from safetensors import SafetensorError, safe_open
 
 from rasen.errors import RasenError
 from rasen.seeds import generator
 from rasen.songs import recording
 
 FILES = {"flac": ("vocals.flac", "accompaniment.flac"), "wav": ("vocals.wav", "accompaniment.wav")}
+CLASSES = {  # the only ones that a checkpoint may name: Demucs imports and calls what it says
+    "demucs.demucs.Demucs",
+    "demucs.hdemucs.HDemucs",
+    "demucs.htdemucs.HTDemucs",
+}
 FULL = 1 - 2.0**-23  # the loudest sample of 24 bits
 
 
@@ -56,8 +63,37 @@ def _load_bag(folder, bag):
                 f"{file}: no such file (pickled .th weights run code when opened and are refused); "
                 "take the safetensors form, on the hub as adefossez/HTDemucs"
             )
+        _refuse_foreign_classes(file)
         models.append(load_safetensors_model(file))
     return BagOfModels(models, bag.get("weights"), bag.get("segment")).eval()
+
+
+def _refuse_foreign_classes(file):
+    """Raise when a checkpoint's metadata names a class that is not Demucs' own."""
+    try:
+        with safe_open(file, "numpy") as opened:
+            metadata = opened.metadata() or {}
+        named = {
+            metadata.get("klass", "none"),
+            *_classes_in(json.loads(metadata.get("structure", "0"))),
+        }
+    except (SafetensorError, ValueError) as error:
+        raise RasenError(f"{file}: damaged ({error}); fetch it again") from None
+    if foreign := sorted(map(str, named - CLASSES)):
+        raise RasenError(
+            f"{file}: wants the class {', '.join(foreign)} to be called, which is none of Demucs' "
+            "own; such a file can run any code and is refused; fetch it from adefossez/HTDemucs"
+        )
+
+
+def _classes_in(node):
+    """All `_class` entries in the JSON that describes a quantised state."""
+    if isinstance(node, dict):
+        if "_class" in node:
+            yield str(node["_class"])
+        node = list(node.values())
+    for item in node if isinstance(node, list) else ():
+        yield from _classes_in(item)
 
 
 def separate(separator, sound, rate, song, seed=0):

@@ -1,0 +1,20 @@
+"""Stands in for the template engine `yte`, through which Snakemake reads configs and profiles.
+
+The engine runs any Python in a file that says `__use_yte__: true`, before a Snakefile is read and
+in dry runs too. Configs of ours are data, so this module, which `workflow/install` puts where the
+engine would be, reads YAML and refuses templates.
+"""
+
+import yaml
+
+
+def process_yaml(file_or_str, require_use_yte=True):
+    """The content of a YAML file (or text); raises where it is a template."""
+    content = yaml.safe_load(file_or_str)
+    if isinstance(content, dict) and "__use_yte__" in content:
+        name = getattr(file_or_str, "name", "a config")
+        raise SystemExit(
+            f"Error: {name}: says `__use_yte__`: such a file runs code when it is read; "
+            "take that line and the expressions (`?...`) out and write plain values"
+        )
+    return content
