@@ -1,12 +1,12 @@
-# Rasen: walk a music model through weight space and watch its representation form.
+# Rasen: interpolate a music model through weight space and watch its representation form.
 #
 #   {model}    an entry of `models` in config/config.yaml
 #   {point}    one set of weights: untrained, trained, linear-0.900, gradient-0.250, step-000500
 #   {stimuli}  an entry of `stimuli`
 #
 #   resources/models/                              checkpoints, made or downloaded here
-#   results/stimuli/{stimuli}.parquet              one row a clip
-#   results/weights/{model}/{checkpoint}.json      hashes of checkpoints that were found sound
+#   results/stimuli/{stimuli}.parquet              one row per clip
+#   results/weights/{model}/{checkpoint}.json      hashes of checkpoints that were checked
 #   results/inputs/{model}/{stimuli}.h5            stimuli as the model reads them (tokens)
 #   results/gradient/{model}/{point}.parquet       loss before and after each gradient step
 #   results/activations/{model}/{point}/{stimuli}.h5   every layer's output
@@ -15,7 +15,7 @@
 #   results/frames/{model}/{point}/{stimuli}.h5    some layers' output, every frame
 #   results/sae/{model}/{point}/layer-{layer}/     sparse autoencoders and what their features mean
 #   results/songs/{song}/                          a song's stems, words, sections, tokens, latents
-#   results/batches/{stage}/{batch}.parquet        what each song of a batch came to
+#   results/batches/{stage}/{batch}.parquet        the outcome of each song of a batch
 #   results/shards/{batch}.h5                      songs as training reads them
 #   results/tables/{gradient,perplexity,helix,sae,...}.parquet   one tidy table per analysis
 #   results/figures/                               pictures
@@ -42,6 +42,7 @@ include: "rules/share.smk"
 if SONGS:
 
     include: "rules/songs.smk"
+    include: "rules/shards.smk"
     include: "rules/demo_songs.smk"
 
 
@@ -49,7 +50,7 @@ rule all:
     """Every analysis of models that the config asks for (`songs` and `share` are asked for by name)."""
     default_target: True
     input:
-        walked("results/activations/{model}/{point}/{stimuli}.json", "activations"),
+        per_point("results/activations/{model}/{point}/{stimuli}.json", "activations"),
         rules.gradient.input,
         rules.perplexity.input,
         rules.helix.input,
@@ -58,7 +59,8 @@ rule all:
 
 
 onstart:
-    problems = places.missing(config, plan.reading(workflow.dag.needrun_jobs()))
+    names = presence.needed_names(workflow.dag.needrun_jobs())
+    problems = presence.missing_files(config, names)
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
         problems.append("SLURM: no sbatch here; use a login node, or no profile")
     if problems:

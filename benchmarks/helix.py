@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 import numpy as np
 
-from rasen.helix import LITERATURE, OCTAVE, baselines, fit, fit_triples, reduce, trials
+from rasen.helix import LITERATURE, OCTAVE, baselines, fit, fit_triples, reduce
 
 KEYS = 36
 DIM = 1024
@@ -76,7 +76,7 @@ def beside_trials(rng, cases, count, free_ms):
         x = draw()
         exact = float(fit(x).helicality)
         start = time.process_time()
-        found = trials(x, count=count)
+        found = best_of_trials(x, count=count)
         seconds = time.process_time() - start
         ratio = 1e3 * seconds / free_ms
         seeds = " ".join(f"{each:6.3f}" for each in found)

@@ -22,15 +22,17 @@ import pandas as pd
 import sizes
 import torch
 
-from rasen import activations, inputs
 from rasen.device import pick_device
 from rasen.families import open_family
-from rasen.families.walk import initial_tensors
-from rasen.weights.checkpoint import Lazy
-from rasen.weights.fill import blend_in, copy_in, slots
+from rasen.io import inputs
+from rasen.measure import activations
+from rasen.measure.activations import DumpSettings
+from rasen.measure.interpolate import initial_tensors
+from rasen.study.recipe import Initialisation
+from rasen.weights.lazy_tensors import LazyTensor
+from rasen.weights.network_tensors import interpolate_into, load_into, named_tensors
 
-OFFICIAL = {"rule": "official", "seed": 0}
-POOLED = {"layers": "all", "pool": "mean", "dtype": "float32"}
+OFFICIAL = Initialisation()
 CLIPS, FRAMES, BATCH = 8, 200, 4  # 4 s of MusicGen's tokens
 
 
@@ -45,7 +47,9 @@ def main():
     device = pick_device(chosen.device)
     where = torch.cuda.get_device_name() if device == "cuda" else f"{chosen.threads} CPU threads"
     family = open_family("musicgen", sizes.checkpoint(HERE / "work" / chosen.size, chosen.size))
-    numbers = sum(tensor.numel() for tensor in slots(family.network("meta", "float32")).values())
+    numbers = sum(
+        tensor.numel() for tensor in named_tensors(family.build("meta", "float32")).values()
+    )
     print(f"MusicGen-{chosen.size}: {numbers / 1e6:.0f} M numbers in float32, {where}\n")
     print(f"{'what':46} {'measured':>12} {'target':>10}")
     blending(family, chosen.repeats)
@@ -79,12 +83,12 @@ def blending(family, repeats):
 
     theta_init is given in memory: drawing it is timed apart.
     """
-    trained = family.checkpoint(family.folder)
-    network = family.network("cpu", "float32")
-    copy_in(network, trained)
-    ours = slots(network)
+    trained = family.load(family.folder)
+    network = family.build("cpu", "float32")
+    load_into(network, trained)
+    ours = named_tensors(network)
     starts = {name: tensor.read() for name, tensor in trained.items()}
-    drawn = {name: Lazy(t.shape, lambda t=t: t) for name, t in starts.items()}
+    drawn = {name: LazyTensor(t.shape, lambda t=t: t) for name, t in starts.items()}
 
     def lerp():
         for name, tensor in ours.items():
@@ -92,8 +96,8 @@ def blending(family, repeats):
 
     both, one, plain = in_turn(
         repeats,
-        lambda: blend_in(network, trained, trained, 0.3),
-        lambda: blend_in(network, drawn, trained, 0.3),
+        lambda: interpolate_into(network, trained, trained, 0.3),
+        lambda: interpolate_into(network, drawn, trained, 0.3),
         lerp,
     )
     row("plain lerp_ in memory: seconds", plain)
@@ -105,15 +109,17 @@ def memory(family, numbers):
     """Peak memory of a process that blends, against one model + two tensors + 1 GB."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[2])\n"
-        "from rasen.families.walk import open_at\n"
-        "recipe = {'family': 'musicgen', 'weights': sys.argv[1], 'dtype': 'float32',\n"
-        "          'point': 'linear-0.300', 'initial': {'rule': 'official', 'seed': 0}}\n"
-        "open_at(recipe, 'cpu')\n"
+        "from rasen.measure.interpolate import load_at_point\n"
+        "from rasen.study.recipe import Initialisation, Recipe\n"
+        "recipe = Recipe('musicgen', sys.argv[1], 'linear-0.300', initial=Initialisation())\n"
+        "load_at_point(recipe, 'cpu')\n"
         "print(next(l for l in open('/proc/self/status') if l.startswith('VmHWM')).split()[1])\n"
     )
     command = [sys.executable, "-c", code, family.folder, HERE.parent / "workflow/scripts"]
     peak = int(subprocess.check_output(command)) * 1024 / 1e9
-    largest = max(tensor.numel() for tensor in slots(family.network("meta", "float32")).values())
+    largest = max(
+        tensor.numel() for tensor in named_tensors(family.build("meta", "float32")).values()
+    )
     row(
         "blend: peak memory of the process, GB",
         peak,
@@ -143,14 +149,14 @@ def drawing(family, numbers):
 @torch.inference_mode()
 def running(family, device, repeats):
     """Activations of every layer, pooled and written, against the bare forward passes."""
-    network = family.network(device, "float32")
-    copy_in(network, family.checkpoint(family.folder))
+    network = family.build(device, "float32")
+    load_into(network, family.load(family.folder))
     rng = np.random.default_rng(0)
     clips = CLIPS if device == "cpu" else 64 * CLIPS
     batch = BATCH if device == "cpu" else 8 * BATCH
     codes = [{"codes": rng.integers(0, 2048, (FRAMES, 4)).astype(np.int16)} for _ in range(clips)]
     with TemporaryDirectory() as folder:
-        inputs.write(f"{folder}/i.h5", codes, pd.DataFrame({"clip": range(clips)}))
+        inputs.write_inputs(f"{folder}/i.h5", codes, pd.DataFrame({"clip": range(clips)}))
         read = inputs.Inputs(f"{folder}/i.h5")
 
         def forward():
@@ -162,7 +168,7 @@ def running(family, device, repeats):
 
         def dump(**settings):
             activations.dump(
-                family, network, read, f"{folder}/a.h5", POOLED | settings, device, batch
+                family, network, read, f"{folder}/a.h5", DumpSettings(**settings), device, batch
             )
 
         bare, pooled, every = in_turn(

@@ -16,8 +16,8 @@ from itertools import count, repeat
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: this counts one core
-HOUSE = Path(__file__).parents[1]
-sys.path[:0] = [str(HOUSE / "workflow/scripts"), str(HOUSE / "tests/saelens")]
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/saelens")]
 
 import standins
 import torch

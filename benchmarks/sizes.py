@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from rasen.families.musicgen import MusicGen
-from rasen.weights.fill import slots
+from rasen.weights.network_tensors import named_tensors
 
 SIZES = {  # width, heads, layers
     "tiny": (256, 4, 4),
@@ -36,10 +36,10 @@ def checkpoint(folder, size):
         "max_position_embeddings": 2048,
     }
     (folder / "config.json").write_text(json.dumps(config))
-    network = MusicGen(folder, {}).network("cpu", "float32")
+    network = MusicGen(folder, {}).build("cpu", "float32")
     generator = torch.Generator().manual_seed(0)
-    for tensor in slots(network).values():
+    for tensor in named_tensors(network).values():
         tensor.normal_(std=0.02, generator=generator)
-    save_file(dict(slots(network)), folder / "model.safetensors")
+    save_file(dict(named_tensors(network)), folder / "model.safetensors")
     (folder / "complete").touch()
     return folder

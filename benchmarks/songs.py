@@ -21,17 +21,17 @@ import pandas as pd
 import soundfile
 import yaml
 
-HOUSE = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(HOUSE / "workflow/scripts"))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from rasen.audio import resample
+from rasen.io.audio import resample
 from rasen.songs import shards
 from rasen.songs.corpus import STAGES
 from rasen.songs.dataset import Windows
 from rasen.songs.demo import compose
 
-WORK = HOUSE / "benchmarks/work/songs"
-FIXTURES = HOUSE / "resources/songs"
+WORK = ROOT / "benchmarks/work/songs"
+FIXTURES = ROOT / "resources/songs"
 NAMES = ("river", "tsuki", "yue")
 RATE = 44100
 SECONDS = re.compile(r", ([\d.]+) s$", re.M)  # of a song, in a job's log
@@ -59,7 +59,7 @@ def corpus(count, arguments):
     (folder / "config").mkdir()
     (folder / "resources").mkdir()
     (folder / "resources/songs").symlink_to(FIXTURES)
-    config = yaml.safe_load((HOUSE / "config/config.yaml").read_text())
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["songs"] |= {"batch": arguments.batch, "shortest": 1}
     config["songs"]["filters"] = {"duplicates": False}
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -76,7 +76,7 @@ def corpus(count, arguments):
     (folder / "config/songs.tsv").write_text("\n".join(lines) + "\n")
     start = time.perf_counter()
     command = [
-        HOUSE / ".venv/bin/snakemake", "--snakefile", HOUSE / "Snakefile", "--directory", folder,
+        ROOT / ".venv/bin/snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder,
         "songs", "--cores", "2", "--quiet", "all",
     ]  # fmt: skip
     subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
@@ -140,8 +140,8 @@ def reader(songs, frames=6000):
     parts = []
     for shard, start in enumerate(range(0, songs, 16)):
         path = folder / f"shards/{shard:05d}.h5"
-        shards.write(path, names[start : start + 16], folder / "songs")
-        parts.append(shards.contents(path).assign(shard=path.stem, split="train"))
+        shards.write_shard(path, names[start : start + 16], folder / "songs")
+        parts.append(shards.shard_contents(path).assign(shard=path.stem, split="train"))
     (folder / "tables").mkdir()
     pd.concat(parts).to_parquet(folder / "tables/songs.parquet")
     windows = Windows(folder / "tables/songs.parquet", seconds=150)

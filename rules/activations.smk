@@ -19,7 +19,7 @@ rule dump_activations:
     benchmark:
         "results/benchmarks/dump_activations/{model}/{point}/{stimuli}.tsv"
     conda:
-        "../envs/core.yaml"
+        conda_file
     threads: of_model("threads")
     resources:
         mem_mb=growing("memory"),
@@ -28,11 +28,13 @@ rule dump_activations:
         device=of_model("device"),
         batch=of_model("batch"),
     params:
-        recipe=recipe("delay"),
+        env=environment,
+        needs="models",
+        recipe=recipe_json("activations"),
         settings=settings("activations"),
-        code=code("dump_activations.py"),
+        code=code("dump_activations.py", environment),
     shell:
-        "rasen core dump_activations.py --recipe {params.recipe:q} --inputs {input.inputs}"
+        "rasen {params.env} dump_activations.py --recipe {params.recipe:q} --inputs {input.inputs}"
         " --certificate {input.certificate} --activations {output.activations}"
         " --description {output.description} --model {wildcards.model} --settings {params.settings:q} --code {params.code}"
         " --device {resources.device} --batch {resources.batch} > {log} 2>&1"
@@ -41,4 +43,4 @@ rule dump_activations:
 rule activations:
     """The activations of every model at every point."""
     input:
-        walked("results/activations/{model}/{point}/{stimuli}.h5", "activations"),
+        per_point("results/activations/{model}/{point}/{stimuli}.h5", "activations"),

@@ -10,22 +10,41 @@ from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.persistence.db import DbPersistence
 
-HOUSE = Path(workflow.basedir).resolve()
-if HOUSE.name == "workflow":  # entered through workflow/Snakefile
-    HOUSE = HOUSE.parent
-sys.path.insert(0, str(HOUSE / "workflow" / "scripts"))
+ROOT = Path(workflow.basedir).resolve()
+if ROOT.name == "workflow":  # entered through workflow/Snakefile
+    ROOT = ROOT.parent
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from rasen import config as schema, fingerprint, places, plan, provenance
 from rasen.errors import RasenError
-from rasen.config import GRID
-from rasen.points import linear, parse as parse_point
-from rasen.songs import corpus
-from rasen.stimuli import sheets
+from rasen.io.hashes import hash_file
+from rasen.io.json_dataclass import to_json
+from rasen.songs import corpus, layout
+from rasen.stimuli import recordings
+from rasen.study import (
+    archive,
+    checkpoints,
+    config as configs,
+    presence,
+    recipe,
+    song_models,
+    targets,
+)
+from rasen.study.code_hash import code_hash
+from rasen.study.downloads import downloads
+from rasen.study.points import linear_point, parse_point
+from rasen.study.registry import FAMILIES
+from rasen.study.routes import table_of_points
 
+# Snakemake files its records under the path of the working directory. Under one name they stay with
+# results that are copied, moved or unpacked elsewhere.
+DbPersistence.namespace = property(
+    lambda self: archive.NAMESPACE, lambda self, path: None
+)
 
 try:
-    schema.refuse_templates([*workflow.configfiles, "config/config.yaml"])
+    configs.refuse_templates([*workflow.configfiles, "config/config.yaml"])
 except RasenError as error:
     raise WorkflowError(str(error)) from None
 
@@ -34,29 +53,30 @@ configfile: "config/config.yaml"
 
 
 try:
-    config = schema.load(config, HOUSE / "workflow/schemas/config.schema.yaml")
-    points = schema.table_of_points(config)
+    config = configs.load_config(config, ROOT / "workflow/schemas/config.schema.yaml")
+    points = table_of_points(config)
     SONGS = config.get("songs")
     BATCHES = corpus.batches(SONGS)
-    provenance.adopt("results/.provenance.sqlite", Path(), "--unlock" in sys.argv)
 except RasenError as error:
     raise WorkflowError(str(error)) from None
 
 Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database in there
 
 MODELS = config["models"]
-SAE_GRID = {key: config["sae"][key] for key in GRID}
-walked = partial(plan.walked, config, points)
-of_saes = partial(plan.of_saes, config, points)
-sae_points = partial(plan.sae_points, config, points)
-of_songs = partial(plan.of_songs, BATCHES)
-song_settings = partial(plan.song_settings, SONGS)
-song_models = partial(places.song_files, config)
-HUB = places.downloads(config)  # folder below resources/models/ -> (hub id, family)
+SAE_GRID = {key: config["sae"][key] for key in configs.SAE_GRID}
+per_point = partial(targets.per_point, config, points)
+per_sae_layer = partial(targets.per_sae_layer, config, points)
+sae_points = partial(targets.sae_points, config, points)
+per_batch = partial(targets.per_batch, BATCHES)
+song_settings = partial(song_models.song_settings, SONGS)
+song_model_files = partial(song_models.song_model_files, config)
+DOWNLOADS = downloads(
+    config
+)  # folder below resources/models/ -> (hub id, patterns of files)
 
 
 # `rasen ENV SCRIPT ARGS` in a rule's shell is the launcher, wherever the working directory is.
-shell.prefix(f'rasen() {{{{ {shlex.quote(str(HOUSE / "workflow" / "py"))} "$@"; }}}}; ')
+shell.prefix(f'rasen() {{{{ {shlex.quote(str(ROOT / "workflow" / "py"))} "$@"; }}}}; ')
 
 
 wildcard_constraints:
@@ -68,14 +88,31 @@ wildcard_constraints:
     layer="[0-9]+",
 
 
+def environment(wildcards):
+    """The environment of jobs that open the model {model}: its family's."""
+    return FAMILIES[MODELS[wildcards.model]["family"]].environment
+
+
+def conda_file(wildcards):
+    """The same for conda users."""
+    return str(ROOT / "envs" / f"{environment(wildcards)}.yaml")
+
+
 def code(script, env="core"):
-    """Hash of what a job runs: script, modules, the model's family, and the environment's pins."""
+    """Hash of what a job runs: script, modules, the model's family, and the environment's pins.
+
+    env: its name, or `environment` for that of the job's model
+    """
 
     def of_job(wildcards):
-        model = wildcards.get("model")
-        family = [f"rasen.families.{MODELS[model]['family']}"] if model else []
-        pins = fingerprint.file(HOUSE / "envs" / f"{env}.txt")[:16]
-        return f"{fingerprint.code(script, *family)}-{pins}"
+        name = env(wildcards) if callable(env) else env
+        family = (
+            [FAMILIES[MODELS[wildcards.model]["family"]].module]
+            if callable(env)
+            else []
+        )
+        pins = hash_file(ROOT / "envs" / f"{name}.txt")[:16]
+        return f"{code_hash(script, *family)}-{pins}"
 
     return of_job
 
@@ -102,45 +139,45 @@ def growing(amount):
 
 def gpus(wildcards):
     """1 where the model (or those of the songs) runs on a GPU."""
-    found = {"auto": bool(shutil.which("nvidia-smi")), "cuda": True, "cpu": False}
+    uses = {"auto": bool(shutil.which("nvidia-smi")), "cuda": True, "cpu": False}
     setup = MODELS[wildcards.model] if "model" in wildcards.keys() else SONGS
-    return int(found[setup["device"]])
+    return int(uses[setup["device"]])
 
 
-def recipe(*options):
-    """How the weights of {model} at {point} come about, as JSON (rasen.families.walk.open_at)."""
+def recipe_json(stage=""):
+    """How the weights of {model} at {point} come about, with the options that a stage needs."""
 
     def of_job(wildcards):
         point = wildcards.get("point", "trained")
         file = corrected(wildcards) if "point" in wildcards.keys() else []
         model = MODELS[wildcards.model]
-        return json.dumps(places.recipe(model, point, options, file or None))
+        return to_json(recipe.recipe_of_point(model, point, stage, file or None))
 
     return of_job
 
 
 def recipe_before_gradient(wildcards):
     """The recipe of the linear point that a gradient point starts from."""
-    point = linear(parse_point(wildcards.point).position).name
-    return json.dumps(places.recipe(MODELS[wildcards.model], point))
+    point = linear_point(parse_point(wildcards.point).position).name
+    return to_json(recipe.recipe_of_point(MODELS[wildcards.model], point))
 
 
 def managed_weights(wildcards):
     """What brings the checkpoint where a rule makes it; the user's own folders are no input."""
     point = wildcards.get("point", "trained")
-    name = wildcards.get("checkpoint", places.checkpoint(point))
-    return places.made_by_workflow(places.weights_of(MODELS[wildcards.model], name))
+    name = wildcards.get("checkpoint", checkpoints.checkpoint_of_point(point))
+    weights = checkpoints.weights_of_checkpoint(MODELS[wildcards.model], name)
+    return checkpoints.made_by_rule(weights)
 
 
-def managed_codec(wildcards):
-    """What brings a codec given apart from its model, where a rule makes it."""
-    codec = MODELS[wildcards.model]["codec"]
-    return places.made_by_workflow(codec) if codec else []
+def optional_weights(wildcards):
+    """What brings checkpoints that the model's options name (a codec), where a rule makes them."""
+    return checkpoints.optional_weights(MODELS[wildcards.model])
 
 
 def certificate(wildcards):
     """The certificate of the checkpoint that a point rests on."""
-    name = places.checkpoint(wildcards.point)
+    name = checkpoints.checkpoint_of_point(wildcards.point)
     return f"results/weights/{wildcards.model}/{name}.json"
 
 
@@ -152,5 +189,5 @@ def corrected(wildcards):
 
 
 def song_memory(base):
-    """MB of a job over songs: so much, and 10 a second of the longest song, times the attempt."""
+    """MB of a job over songs: so much, and 10 per second of the longest song, times the attempt."""
     return growing(base + 10 * int(SONGS["longest"]))

@@ -6,7 +6,7 @@
 rule make_demo_songs:
     """Two songs with known words and sections, and one that breaks off."""
     output:
-        places.DEMO_SONGS,
+        presence.DEMO_SONGS,
     log:
         "logs/make_demo_songs.log",
     conda:
@@ -15,7 +15,7 @@ rule make_demo_songs:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        source=HOUSE / "resources/songs",
+        source=ROOT / "resources/songs",
         code=code("make_demo_songs.py"),
     shell:
         "rasen core make_demo_songs.py --source {params.source:q} --songs {output} > {log} 2>&1"

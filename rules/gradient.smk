@@ -17,7 +17,7 @@ rule correct_gradient:
     benchmark:
         "results/benchmarks/correct_gradient/{model}/{point}.tsv"
     conda:
-        "../envs/core.yaml"
+        conda_file
     threads: of_model("threads")
     resources:
         mem_mb=growing("memory"),
@@ -26,12 +26,14 @@ rule correct_gradient:
         device=of_model("device"),
         batch=of_model("batch"),
     params:
+        env=environment,
+        needs="models",
         recipe=recipe_before_gradient,
         eta=config["routes"]["gradient"]["eta"],
         steps=config["routes"]["gradient"]["steps"],
-        code=code("correct_gradient.py"),
+        code=code("correct_gradient.py", environment),
     shell:
-        "rasen core correct_gradient.py --recipe {params.recipe:q} --inputs {input.inputs}"
+        "rasen {params.env} correct_gradient.py --recipe {params.recipe:q} --inputs {input.inputs}"
         " --eta {params.eta} --steps {params.steps} --corrected {output.corrected}"
         " --losses {output.losses}"
         " --model {wildcards.model} --point {wildcards.point} --device {resources.device} --batch {resources.batch}"

@@ -55,7 +55,7 @@ rule gather_helix:
     """One table of all helices, each beside what chance, smoothness and spectra reach."""
     input:
         points="results/tables/points.parquet",
-        fits=walked("results/helix/{model}/{point}.parquet", "helix"),
+        fits=per_point("results/helix/{model}/{point}.parquet", "helix"),
         baselines=[
             f"results/helix/{name}/baselines.parquet"
             for name, model in MODELS.items()

@@ -10,15 +10,15 @@ rule fetch_weights:
     log:
         "logs/fetch_weights/{repository}.log",
     wildcard_constraints:
-        repository="|".join(map(re.escape, HUB)) or "none",
+        repository="|".join(map(re.escape, DOWNLOADS)) or "none",
     localrule: True
     conda:
         "../envs/core.yaml"
     params:
-        weights=lambda wildcards: HUB[wildcards.repository][0],
-        family=lambda wildcards: HUB[wildcards.repository][1],
+        weights=lambda wildcards: DOWNLOADS[wildcards.repository][0],
+        files=lambda wildcards: json.dumps(DOWNLOADS[wildcards.repository][1]),
     shell:
-        "rasen core fetch_weights.py --weights {params.weights:q} --family {params.family} --folder {output.folder:q}"
+        "rasen core fetch_weights.py --weights {params.weights:q} --files {params.files:q} --folder {output.folder:q}"
         " > {log:q} 2>&1"
 
 
@@ -31,23 +31,27 @@ rule check_weights:
     log:
         "logs/check_weights/{model}/{checkpoint}.log",
     conda:
-        "../envs/core.yaml"
+        conda_file
     resources:
         mem_mb=growing("memory"),
         runtime=growing(30),
     params:
-        folder=lambda wildcards: places.folder(
-            places.weights_of(MODELS[wildcards.model], wildcards.checkpoint)
+        env=environment,
+        needs="models",
+        folder=lambda wildcards: checkpoints.local_folder(
+            checkpoints.weights_of_checkpoint(
+                MODELS[wildcards.model], wildcards.checkpoint
+            )
         ),
-        family=of_model("family"),
+        reader=lambda wildcards: FAMILIES[MODELS[wildcards.model]["family"]].reader,
         expected=lambda wildcards: json.dumps(
             MODELS[wildcards.model]["sha256"]
             if wildcards.checkpoint == "trained"
             else {}
         ),
-        code=code("check_weights.py"),
+        code=code("check_weights.py", environment),
     shell:
-        "rasen core check_weights.py --folder {params.folder:q} --family {params.family}"
+        "rasen {params.env} check_weights.py --folder {params.folder:q} --reader {params.reader}"
         " --expected {params.expected:q} --certificate {output.certificate}"
         " > {log} 2>&1"
 
@@ -63,14 +67,16 @@ rule export_point:
     log:
         "logs/export_point/{model}/{point}.log",
     conda:
-        "../envs/core.yaml"
+        conda_file
     threads: of_model("threads")
     resources:
         mem_mb=growing("memory"),
         runtime=growing("runtime"),
     params:
-        recipe=recipe("codec"),
-        code=code("export_point.py"),
+        env=environment,
+        needs="models",
+        recipe=recipe_json("export"),
+        code=code("export_point.py", environment),
     shell:
-        "rasen core export_point.py --recipe {params.recipe:q} --folder {output.folder}"
+        "rasen {params.env} export_point.py --recipe {params.recipe:q} --folder {output.folder}"
         " > {log} 2>&1"

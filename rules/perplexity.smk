@@ -17,7 +17,7 @@ rule measure_perplexity:
     benchmark:
         "results/benchmarks/measure_perplexity/{model}/{point}.tsv"
     conda:
-        "../envs/core.yaml"
+        conda_file
     threads: of_model("threads")
     resources:
         mem_mb=growing("memory"),
@@ -26,10 +26,12 @@ rule measure_perplexity:
         device=of_model("device"),
         batch=of_model("batch"),
     params:
-        recipe=recipe(),
-        code=code("measure_perplexity.py"),
+        env=environment,
+        needs="models",
+        recipe=recipe_json(),
+        code=code("measure_perplexity.py", environment),
     shell:
-        "rasen core measure_perplexity.py --recipe {params.recipe:q} --inputs {input.inputs}"
+        "rasen {params.env} measure_perplexity.py --recipe {params.recipe:q} --inputs {input.inputs}"
         " --model {wildcards.model} --point {wildcards.point} --losses {output.losses}"
         " --device {resources.device} --batch {resources.batch} > {log} 2>&1"
 
@@ -38,7 +40,7 @@ rule gather_perplexity:
     """One table of all perplexities, per codebook and mean, with intervals over clips."""
     input:
         points="results/tables/points.parquet",
-        losses=walked("results/perplexity/{model}/{point}.parquet", "perplexity"),
+        losses=per_point("results/perplexity/{model}/{point}.parquet", "perplexity"),
     output:
         table="results/tables/perplexity.parquet",
     log:

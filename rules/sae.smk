@@ -12,12 +12,13 @@ use rule dump_activations as dump_frames with:
     benchmark:
         "results/benchmarks/dump_frames/{model}/{point}/{stimuli}.tsv"
     params:
-        recipe=recipe("delay"),
+        env=environment,
+        needs="models",
+        recipe=recipe_json("activations"),
         settings=json.dumps(
-            {key: config["sae"][key] for key in ("layers", "dtype")}
-            | {"pool": "all", "lead": False}
+            {key: config["sae"][key] for key in ("layers", "dtype")} | {"pool": "all"}
         ),
-        code=code("dump_activations.py"),
+        code=code("dump_activations.py", environment),
 
 
 rule train_sae:
@@ -63,7 +64,7 @@ rule measure_recovery:
     log:
         "logs/measure_recovery/{model}/{point}/layer-{layer}.log",
     conda:
-        "../envs/core.yaml"
+        conda_file
     threads: of_model("threads")
     resources:
         mem_mb=growing("memory"),
@@ -72,11 +73,13 @@ rule measure_recovery:
         device=of_model("device"),
         batch=of_model("batch"),
     params:
-        recipe=recipe(),
-        code=code("measure_recovery.py"),
+        env=environment,
+        needs="models",
+        recipe=recipe_json(),
+        code=code("measure_recovery.py", environment),
     shell:
-        "rasen core measure_recovery.py --recipe {params.recipe:q} --inputs {input.inputs}"
-        " --metrics {input.metrics} --layer {wildcards.layer} --recovery {output.recovery}"
+        "rasen {params.env} measure_recovery.py --recipe {params.recipe:q} --inputs {input.inputs}"
+        " --metrics {input.metrics} --model {wildcards.model} --layer {wildcards.layer} --recovery {output.recovery}"
         " --device {resources.device} --batch {resources.batch} > {log} 2>&1"
 
 
@@ -94,18 +97,20 @@ rule tally_features:
     log:
         "logs/tally_features/{model}/{point}/layer-{layer}.log",
     conda:
-        "../envs/core.yaml"
+        conda_file
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        recipe=recipe("window"),
+        env=environment,
+        needs="models",
+        recipe=recipe_json("encode"),
         settings=json.dumps(SAE_GRID),
         language=config["sae"]["language"],
         seed=config["seed"],
-        code=code("tally_features.py"),
+        code=code("tally_features.py", environment),
     shell:
-        "rasen core tally_features.py --frames {input.frames} --inputs {input.inputs}"
+        "rasen {params.env} tally_features.py --frames {input.frames} --inputs {input.inputs}"
         " --metrics {input.metrics} --recipe {params.recipe:q} --layer {wildcards.layer}"
         " --settings {params.settings:q} --language {params.language} --seed {params.seed}"
         " --tally {output.tally} --features {output.features} --examples {output.examples}"
@@ -189,12 +194,16 @@ rule gather_sae:
     """Tables of all SAEs and of what became of their features."""
     input:
         points="results/tables/points.parquet",
-        metrics=of_saes("results/sae/{model}/{point}/layer-{layer}/metrics.parquet"),
-        recovery=of_saes(
+        metrics=per_sae_layer(
+            "results/sae/{model}/{point}/layer-{layer}/metrics.parquet"
+        ),
+        recovery=per_sae_layer(
             "results/sae/{model}/{point}/layer-{layer}/recovery.parquet", "perplexity"
         ),
-        features=of_saes("results/sae/{model}/{point}/layer-{layer}/features.parquet"),
-        matches=plan.matched(
+        features=per_sae_layer(
+            "results/sae/{model}/{point}/layer-{layer}/features.parquet"
+        ),
+        matches=targets.per_matched_layer(
             config, points, "results/sae/{model}/matches/layer-{layer}.parquet"
         ),
     output:
@@ -256,4 +265,6 @@ rule sae:
             if model["sae"]
             for part in ("results/tables/sae.parquet", f"results/figures/sae/{name}")
         ],
-        plan.hand_labels(config, "results/sae/{model}/hand-labels/layer-{layer}"),
+        targets.hand_label_sheets(
+            config, "results/sae/{model}/hand-labels/layer-{layer}"
+        ),

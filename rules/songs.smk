@@ -1,7 +1,7 @@
-# Songs: from a folder of recordings and lyrics to a training set, so many songs a job.
+# Songs: from recordings and lyrics to stems, words, sections, phonemes, tokens and latents, a batch
+# of songs per job.
 #   needs    songs.sheet, the models named under `songs`
-#   makes    results/tables/{songs,quarantine,lines,words}.parquet    results/shards/{batch}.h5
-#            results/songs/{song}/...    results/batches/{stage}/{batch}.parquet (what each came to)
+#   makes    results/songs/{song}/...    results/batches/{stage}/{batch}.parquet (outcome of each song)
 
 STRUCTURE_ENV = "allin1" if SONGS["structure"]["backend"] == "allin1" else "core"
 STRUCTURE_KEYS = ["backend"] + ["model"] * (STRUCTURE_ENV == "allin1")
@@ -13,7 +13,7 @@ ALIGN_KEYS = [
 rule measure_recordings:
     """Read every recording once: what it is, how it sounds, whether it can be used."""
     input:
-        lambda wildcards: places.recordings(BATCHES[wildcards.batch]["audio"]),
+        lambda wildcards: presence.present_recordings(BATCHES[wildcards.batch]["audio"]),
     output:
         ledger="results/batches/measure_recordings/{batch}.parquet",
     log:
@@ -26,6 +26,7 @@ rule measure_recordings:
         mem_mb=song_memory(1000),
         runtime=growing(30),
     params:
+        needs="songs",
         rows=lambda wildcards: BATCHES[wildcards.batch].to_json(orient="records"),
         sheet=SONGS["sheet"],
         size=SONGS["batch"],
@@ -41,7 +42,7 @@ rule separate_stems:
     """Vocals and accompaniment (the mix without the vocals), by Demucs."""
     input:
         recordings="results/batches/measure_recordings/{batch}.parquet",
-        models=song_models("separate"),
+        models=song_model_files("separate"),
     output:
         ledger="results/batches/separate_stems/{batch}.parquet",
     log:
@@ -57,6 +58,7 @@ rule separate_stems:
         gpu=gpus,
         device=SONGS["device"],
     params:
+        needs="songs",
         settings=song_settings("separate"),
         code=code("separate_stems.py", "songs"),
     shell:
@@ -68,10 +70,12 @@ rule separate_stems:
 rule align_lyrics:
     """The known lyrics found in the vocals: words with times and scores; what is not sung is left out."""
     input:
-        lambda wildcards: places.recordings(BATCHES[wildcards.batch]["lyrics"]),
+        lambda wildcards: presence.present_recordings(
+            BATCHES[wildcards.batch]["lyrics"]
+        ),
         recordings="results/batches/measure_recordings/{batch}.parquet",
         stems="results/batches/separate_stems/{batch}.parquet",
-        models=song_models("align"),
+        models=song_model_files("align"),
     output:
         ledger="results/batches/align_lyrics/{batch}.parquet",
     log:
@@ -88,6 +92,7 @@ rule align_lyrics:
         device=SONGS["device"],
         batch=SONGS["align"]["batch"],
     params:
+        needs="songs",
         settings=song_settings("align", *ALIGN_KEYS),
         code=code("align_lyrics.py", "songs"),
     shell:
@@ -99,11 +104,13 @@ rule align_lyrics:
 rule tag_structure:
     """Verse, chorus, bridge, intro, inst, outro."""
     input:
-        lambda wildcards: places.recordings(BATCHES[wildcards.batch]["structure"]),
+        lambda wildcards: presence.present_recordings(
+            BATCHES[wildcards.batch]["structure"]
+        ),
         recordings="results/batches/measure_recordings/{batch}.parquet",
         stems="results/batches/separate_stems/{batch}.parquet",
         lyrics="results/batches/align_lyrics/{batch}.parquet",
-        models=song_models("structure"),
+        models=song_model_files("structure"),
     output:
         ledger="results/batches/tag_structure/{batch}.parquet",
     log:
@@ -119,6 +126,7 @@ rule tag_structure:
         gpu=gpus if STRUCTURE_ENV == "allin1" else 0,
         device=SONGS["device"],
     params:
+        needs="songs",
         env=STRUCTURE_ENV,
         settings=song_settings("structure", *STRUCTURE_KEYS),
         code=code("tag_structure.py", STRUCTURE_ENV),
@@ -158,7 +166,7 @@ rule write_phonemes:
 rule gather_recordings:
     """One table of all recordings of the corpus."""
     input:
-        ledgers=of_songs("measure_recordings"),
+        ledgers=per_batch("results/batches/measure_recordings/{batch}.parquet"),
     output:
         recordings="results/tables/recordings.parquet",
     log:
@@ -184,7 +192,7 @@ rule train_codebook:
     """
     input:
         recordings=ancient("results/tables/recordings.parquet"),
-        models=song_models("sketch"),
+        models=song_model_files("sketch"),
     output:
         codebook="results/sketch/codebook.safetensors",
         report="results/sketch/codebook.json",
@@ -201,6 +209,7 @@ rule train_codebook:
         gpu=gpus,
         device=SONGS["device"],
     params:
+        needs="songs",
         settings=song_settings("sketch"),
         seed=config["seed"],
     shell:
@@ -214,7 +223,7 @@ rule encode_sketch:
     input:
         recordings="results/batches/measure_recordings/{batch}.parquet",
         codebook=SONGS["sketch"]["codebook"] or rules.train_codebook.output.codebook,
-        models=song_models("sketch"),
+        models=song_model_files("sketch"),
     output:
         ledger="results/batches/encode_sketch/{batch}.parquet",
     log:
@@ -230,6 +239,7 @@ rule encode_sketch:
         gpu=gpus,
         device=SONGS["device"],
     params:
+        needs="songs",
         settings=song_settings("sketch", "model", "layer", "window"),
         code=code("encode_sketch.py", "songs"),
     shell:
@@ -242,7 +252,7 @@ rule encode_latents:
     """Acoustic latents, 25 a second, in step with the sketch: the VAE's means and scales."""
     input:
         recordings="results/batches/measure_recordings/{batch}.parquet",
-        models=song_models("latents"),
+        models=song_model_files("latents"),
     output:
         ledger="results/batches/encode_latents/{batch}.parquet",
     log:
@@ -258,115 +268,10 @@ rule encode_latents:
         gpu=gpus,
         device=SONGS["device"],
     params:
+        needs="songs",
         settings=song_settings("latents"),
         code=code("encode_latents.py", "songs"),
     shell:
         "rasen songs encode_latents.py --recordings {input.recordings} --songs results/songs"
         " --settings {params.settings:q} --device {resources.device} --code {params.code}"
         " --ledger {output.ledger} > {log} 2>&1"
-
-
-rule write_shard:
-    """The songs of a batch that came through every stage, in one file."""
-    input:
-        ledgers=expand(
-            "results/batches/{stage}/{{batch}}.parquet",
-            stage=[stage for stage in corpus.STAGES if stage != "separate_stems"],
-        ),
-    output:
-        shard="results/shards/{batch}.h5",
-    log:
-        "logs/write_shard/{batch}.log",
-    conda:
-        "../envs/core.yaml"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
-    params:
-        code=code("write_shard.py"),
-    shell:
-        "rasen core write_shard.py --ledger {input.ledgers} --songs results/songs"
-        " --code {params.code} --shard {output.shard} > {log} 2>&1"
-
-
-rule index_songs:
-    """The training set as a table, the quarantine with a reason for every song that fell out."""
-    input:
-        ledgers=of_songs(*corpus.STAGES),
-        shards=of_songs("shards"),
-    output:
-        songs="results/tables/songs.parquet",
-        quarantine="results/tables/quarantine.parquet",
-        lines="results/tables/lines.parquet",
-        words="results/tables/words.parquet",
-    log:
-        "logs/index_songs.log",
-    conda:
-        "../envs/core.yaml"
-    resources:
-        mem_mb=growing(8000),
-        runtime=growing(60),
-    params:
-        settings=json.dumps({key: SONGS[key] for key in ("filters", "splits")}),
-        seed=config["seed"],
-        batches=len(BATCHES),
-        code=code("index_songs.py"),
-    shell:
-        "rasen core index_songs.py --batches {params.batches} --results results"
-        " --settings {params.settings:q} --seed {params.seed} --index {output.songs}"
-        " --quarantine {output.quarantine} --lines {output.lines} --words {output.words}"
-        " > {log} 2>&1"
-
-
-rule plot_songs:
-    """What became of the songs, and how well their lyrics were found."""
-    input:
-        songs="results/tables/songs.parquet",
-        quarantine="results/tables/quarantine.parquet",
-    output:
-        figure=report(
-            "results/figures/songs.svg",
-            caption="../workflow/report/songs.rst",
-            category="Songs",
-        ),
-    log:
-        "logs/plot_songs.log",
-    conda:
-        "../envs/core.yaml"
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
-    params:
-        filters=json.dumps(SONGS["filters"]),
-        code=code("plot_songs.py"),
-    shell:
-        "rasen core plot_songs.py --songs {input.songs} --quarantine {input.quarantine}"
-        " --filters {params.filters:q} --figure {output.figure} > {log} 2>&1"
-
-
-rule export_songs:
-    """A shard as tar files in the WebDataset layout, for object stores; asked for by its name."""
-    input:
-        songs="results/tables/songs.parquet",
-        shard="results/shards/{batch}.h5",
-    output:
-        folder=directory("results/export/songs/{batch}"),
-    log:
-        "logs/export_songs/{batch}.log",
-    conda:
-        "../envs/core.yaml"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
-    params:
-        code=code("export_songs.py"),
-    shell:
-        "rasen core export_songs.py --songs {input.songs} --shard {input.shard}"
-        " --folder {output.folder} > {log} 2>&1"
-
-
-rule songs:
-    """The training set, its quarantine and a picture of both."""
-    input:
-        "results/tables/songs.parquet",
-        "results/figures/songs.svg",

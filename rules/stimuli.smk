@@ -6,7 +6,9 @@
 rule list_stimuli:
     """One row a clip: how it is rendered or where it is read, and its labels."""
     input:
-        sheet=lambda wildcards: places.sheet(config["stimuli"][wildcards.stimuli]),
+        sheet=lambda wildcards: presence.sheet_input(
+            config["stimuli"][wildcards.stimuli]
+        ),
     output:
         clips="results/stimuli/{stimuli}.parquet",
     log:
@@ -17,8 +19,9 @@ rule list_stimuli:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        needs="stimuli",
         settings=lambda wildcards: settings("stimuli", wildcards.stimuli),
-        recordings=lambda wildcards, output: sheets.sizes(
+        recordings=lambda wildcards, output: recordings.sizes(
             config["stimuli"][wildcards.stimuli], output.clips
         ),
         code=code("list_stimuli.py"),
@@ -33,7 +36,7 @@ rule encode_stimuli:
         clips="results/stimuli/{stimuli}.parquet",
         weights=managed_weights,
         certificate="results/weights/{model}/trained.json",
-        codec=managed_codec,
+        codec=optional_weights,
     output:
         inputs="results/inputs/{model}/{stimuli}.h5",
     log:
@@ -41,7 +44,7 @@ rule encode_stimuli:
     benchmark:
         "results/benchmarks/encode_stimuli/{model}/{stimuli}.tsv"
     conda:
-        "../envs/core.yaml"
+        conda_file
     threads: of_model("threads")
     resources:
         mem_mb=growing("memory"),
@@ -49,10 +52,12 @@ rule encode_stimuli:
         gpu=gpus,
         device=of_model("device"),
     params:
-        recipe=recipe("codec", "window"),
-        code=code("encode_stimuli.py"),
+        env=environment,
+        needs="models stimuli",
+        recipe=recipe_json("encode"),
+        code=code("encode_stimuli.py", environment),
     shell:
-        "rasen core encode_stimuli.py --recipe {params.recipe:q} --clips {input.clips}"
+        "rasen {params.env} encode_stimuli.py --recipe {params.recipe:q} --clips {input.clips}"
         " --certificate {input.certificate} --inputs {output.inputs}"
         " --device {resources.device} > {log} 2>&1"
 
@@ -64,5 +69,5 @@ rule stimuli:
             f"results/inputs/{name}/{stimuli}.h5"
             for name, model in MODELS.items()
             for key in ["activations", "gradient", "perplexity"]
-            for stimuli in places.sets(model, key)
+            for stimuli in targets.stimulus_sets(model, key)
         ],

@@ -18,13 +18,14 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from rasen.families import open_family
-from rasen.families.walk import initial_tensors
-from rasen.weights.fill import copy_in
+from rasen.measure.interpolate import initial_tensors
+from rasen.study.recipe import Initialisation
+from rasen.weights.network_tensors import load_into
 
 TOPICS, NOUNS, VERBS, ADJECTIVES = 8, 12, 4, 4  # and so many of each in a topic
 SYNONYMS = 0.3  # of the meanings have a second word in either language
 WINDOW, BATCH, RATE = 40, 16, 3e-3
-INITIAL = {"rule": "official", "seed": 0}
+INITIAL = Initialisation()
 LATIN = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
 KANA = list(
     "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワ"
@@ -117,7 +118,7 @@ def make(folder, lines, steps=300, keep=(10, 100), width=64, depth=3):
     config.save_pretrained(folder)
     network = LlamaForCausalLM(config)
     family = open_family("causal_lm", folder, {"window": WINDOW})
-    copy_in(network, initial_tensors(family, INITIAL))
+    load_into(network, initial_tensors(family, INITIAL))
     tokens = torch.tensor(_windows(tokenizer, lines))
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)

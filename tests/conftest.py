@@ -3,13 +3,13 @@
 import shutil
 
 import pytest
-from study import HOUSE, Study, fresh_study
+from study import ROOT, Study, fresh_study
 
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory):
     """Config and inputs, nothing run."""
-    return fresh_study(tmp_path_factory.mktemp("study") / "a folder", HOUSE / "tests/small/config")
+    return fresh_study(tmp_path_factory.mktemp("study") / "a folder", ROOT / "tests/small/config")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 import tiny
 import yaml
 
-HOUSE = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 TARGETS = (
     "all",
     "perplexity",
@@ -24,7 +24,7 @@ TARGETS = (
 class Study:
     """A working directory with a config, in which Snakemake runs a checkout's Snakefile."""
 
-    def __init__(self, folder, house=HOUSE):
+    def __init__(self, folder, house=ROOT):
         self.folder = folder
         self.house = house
 

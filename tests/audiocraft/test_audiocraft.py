@@ -2,36 +2,39 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tiny import every_layer
 
 from rasen.errors import RasenError
-from rasen.families import FAMILIES, open_family
+from rasen.families import open_family
 from rasen.families.audiocraft import renamed
-from rasen.families.musicgen import official_law
-from rasen.families.walk import network_at
+from rasen.families.musicgen import official_init_rule
+from rasen.measure.interpolate import network_at_point
+from rasen.study.recipe import Recipe
+from rasen.study.registry import FAMILIES
 from rasen.weights.certify import certify
-from rasen.weights.laws import draw
+from rasen.weights.init_rules import draw_tensor
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
 def oracle(tmp_path_factory):
     """A checkpoint made and loaded by audiocraft itself, and what it computes."""
     folder = tmp_path_factory.mktemp("audiocraft")
-    python = subprocess.check_output([HOUSE / "workflow/install", "audiocraft"], text=True).strip()
+    python = subprocess.check_output([ROOT / "workflow/install", "audiocraft"], text=True).strip()
     subprocess.run([python, Path(__file__).with_name("oracle.py"), folder], check=True)
     return folder, np.load(folder / "oracle.npz")
 
 
 def opened(folder):
     family = open_family("audiocraft", folder)
-    recipe = {"weights": folder, "point": "trained", "dtype": "float32"}
-    return family, network_at(family, recipe, "cpu")
+    return family, network_at_point(family, Recipe("audiocraft", str(folder)), "cpu")
 
 
 def difference(ours, theirs):
@@ -86,7 +89,7 @@ def test_cross_entropy_and_layers_equal_audiocraft(oracle):
     assert difference((sums / counts), reference["ce_clip_codebook"]) <= 1e-6
     assert torch.equal(counts.sum(-1), torch.from_numpy(reference["prediction_mask"].sum((1, 2))))
 
-    hidden, _ = family.hidden(network, batch)
+    hidden = every_layer(family, network, batch)
     assert difference(hidden[0], reference["embedded_null"][:, 1:]) <= 1e-5
     for layer, theirs in enumerate(reference["blocks_null"][:-1], start=1):
         assert difference(hidden[layer], theirs[:, 1:]) <= 1e-5
@@ -100,7 +103,9 @@ def test_official_initialisation_equals_audiocraft(oracle):
         if name.startswith("condition_provider"):
             continue
         ours = renamed(name).replace("in_proj_weight", "q_proj.weight")
-        values = draw([official_law(ours, theirs["shape"])], theirs["shape"], 0, name).double()
+        values = draw_tensor(
+            [official_init_rule(ours, theirs["shape"])], theirs["shape"], 0, name
+        ).double()
         if theirs["std"] == 0:
             assert values.unique().tolist() == [theirs["mean"]], name
             continue
@@ -129,17 +134,19 @@ def test_training_checkpoints_are_refused_with_the_cure(tmp_path):
 def test_a_training_checkpoint_is_refused_by_the_certificate_too(tmp_path):
     torch.save({"best_state": {"model": {}}, "xp.cfg": {}}, tmp_path / "state_dict.bin")
     with pytest.raises(RasenError, match="export_lm"):
-        certify(tmp_path, FAMILIES["audiocraft"].files)
+        certify(tmp_path, FAMILIES["audiocraft"].reader)
 
 
 def test_steps_of_a_run_are_read_from_their_own_folders(oracle, tmp_path):
     content = torch.load(oracle[0] / "state_dict.bin", weights_only=True)
     content["best_state"]["out_norm.bias"] += 1
     torch.save(content, tmp_path / "state_dict.bin")
-    recipe = {"weights": oracle[0], "dtype": "float32", "point": "step-000005"}
+    recipe = Recipe("audiocraft", str(oracle[0]))
     family = open_family("audiocraft", oracle[0])
-    step = network_at(family, recipe | {"checkpoint": tmp_path}, "cpu")
-    trained = network_at(family, recipe | {"point": "trained"}, "cpu")
+    step = network_at_point(
+        family, replace(recipe, point="step-000005", checkpoint=str(tmp_path)), "cpu"
+    )
+    trained = network_at_point(family, recipe, "cpu")
     moved = step.model.decoder.layer_norm.bias - trained.model.decoder.layer_norm.bias
     assert torch.allclose(moved, torch.ones(()))
-    assert certify(tmp_path, FAMILIES["audiocraft"].files)["tensors"] > 40
+    assert certify(tmp_path, FAMILIES["audiocraft"].reader)["tensors"] > 40

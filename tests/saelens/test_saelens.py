@@ -14,7 +14,7 @@ from rasen.sae.normalise import KINDS as NORMALISATIONS
 from rasen.sae.settings import KINDS, expand
 from rasen.sae.weights import start
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 N, D, ROWS = 96, 24, 300
 CASES = ["-".join(case) for case in itertools.product(KINDS, NORMALISATIONS)]
 THEIR_KINDS = {
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
     np.save(folder / "x.npy", x)
     for case in CASES:
         save(made(*case.split("-"), x), folder / case)
-    python = subprocess.check_output([HOUSE / "workflow/install", "saelens"], text=True).strip()
+    python = subprocess.check_output([ROOT / "workflow/install", "saelens"], text=True).strip()
     subprocess.run([python, Path(__file__).with_name("oracle.py"), folder], check=True)
     return folder
 

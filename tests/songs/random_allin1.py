@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-HOUSE = Path(__file__).parents[2]
-sys.path.insert(0, str(HOUSE / "workflow/scripts"))
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 import torch  # noqa: E402
 

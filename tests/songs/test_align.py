@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from rasen.audio import read, resample
 from rasen.errors import RasenError
+from rasen.io.audio import read_mono, resample
 from rasen.songs import lyrics, stems
 from rasen.songs.align import align_song, open_tools
 from rasen.songs.align.aligner import Aligner
@@ -49,7 +49,7 @@ def separated():
 
 
 def clean(name):
-    return read(SONGS / "vocals" / f"{name}.ogg", RATE)
+    return read_mono(SONGS / "vocals" / f"{name}.ogg", RATE)
 
 
 def truth(name):
@@ -62,7 +62,7 @@ def text(name):
 
 def align(tools, name, edit=lambda text: text, vocals=None, language=None, **more):
     vocals = clean(name) if vocals is None else vocals
-    lines = lyrics.parse(edit(text(name)))
+    lines = lyrics.parse_lyrics(edit(text(name)))
     return align_song(tools, vocals, lines, language or truth(name)["language"], **more)
 
 
@@ -160,7 +160,7 @@ def test_a_misspelt_word_does_no_harm(tools):
 
 def test_time_stamps(tools):
     """Right stamps do no harm (windows may begin elsewhere); wrong ones change nothing at all."""
-    lines = lyrics.read(SONGS / "lyrics/river.lrc")
+    lines = lyrics.read_lyrics(SONGS / "lyrics/river.lrc")
     plain = align(tools, "river")
     stamped = align_song(tools, clean("river"), lines, "en")
     assert abs(distances(stamped, "river")).mean() < 0.030
@@ -180,7 +180,7 @@ def test_a_line_that_whisper_misses_is_found_by_its_stamp(tools, monkeypatch):
 
     monkeypatch.setattr(Transcriber, "transcribe", deaf)
     assert align(tools, "river")["lines"][4]["reason"] == "not_sung"
-    found = align_song(tools, clean("river"), lyrics.read(SONGS / "lyrics/river.lrc"), "en")
+    found = align_song(tools, clean("river"), lyrics.read_lyrics(SONGS / "lyrics/river.lrc"), "en")
     assert abs(distances(found, "river")).mean() < 0.030
 
 
@@ -199,7 +199,7 @@ def test_songs_that_fall_out(tools, separated):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_language_is_found(tools, name):
-    alignment = align_song(tools, clean(name), lyrics.parse(text(name)))
+    alignment = align_song(tools, clean(name), lyrics.parse_lyrics(text(name)))
     assert alignment["language"] == truth(name)["language"]
     assert alignment["match_ratio"] == 1
 

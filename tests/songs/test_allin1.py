@@ -11,13 +11,13 @@ import torch
 from rasen.errors import RasenError
 from rasen.songs.structure import allin1, labels
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("allin1")
-    python = subprocess.check_output([HOUSE / "workflow/install", "allin1"], text=True).strip()
+    python = subprocess.check_output([ROOT / "workflow/install", "allin1"], text=True).strip()
     worker = Path(__file__).with_name("random_allin1.py")
     subprocess.run([python, worker, folder], check=True)
     return json.loads((folder / "found.json").read_text())
@@ -79,6 +79,6 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path, capsys, content):
 
 def test_the_stage_runs_in_its_environment():
     """Every module that the stage's script reads is in the environment."""
-    command = [HOUSE / "workflow/py", "allin1", "tag_structure.py", "--help"]
+    command = [ROOT / "workflow/py", "allin1", "tag_structure.py", "--help"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "--lyrics-ledger" in told

@@ -7,7 +7,7 @@ import pytest
 from oracle import Ears, sound, sung, tools
 
 from rasen.songs.align import DEFAULTS, RATE, SINGABLE, Tools, align_song, table
-from rasen.songs.lyrics import parse
+from rasen.songs.lyrics import parse_lyrics
 from rasen.songs.reasons import SongError
 
 RIVER = "over the river|down by the water|sing with me now|under the moon"
@@ -15,7 +15,7 @@ RIVER = "over the river|down by the water|sing with me now|under the moon"
 
 def align(truth, text, language="en", **more):
     lyrics = text if "[" in text else text.replace("|", "\n")
-    return align_song(tools(truth, **more), sound(truth), parse(lyrics), language)
+    return align_song(tools(truth, **more), sound(truth), parse_lyrics(lyrics), language)
 
 
 def fallen(*args, **more):
@@ -53,7 +53,7 @@ def test_a_song_as_its_lyrics_say():
 def test_windows_hold_one_line_and_nothing_else():
     truth = sung(RIVER, line_pause=0.05)
     opened = tools(truth)
-    align_song(opened, sound(truth), parse(RIVER.replace("|", "\n")), "en")
+    align_song(opened, sound(truth), parse_lyrics(RIVER.replace("|", "\n")), "en")
     for words, start, end in opened.aligner.asked[1:]:
         mine = [w for w in truth if w.text in words and start < (w.start + w.end) / 2 < end]
         others = [w for w in truth if start + 0.06 < (w.start + w.end) / 2 < end - 0.06]
@@ -187,7 +187,7 @@ def test_a_line_with_a_low_score_is_dropped(score, reason):
 
     ears.align = doubtful
     opened = Tools(ears, ears, DEFAULTS)
-    found = align_song(opened, sound(truth), parse(RIVER.replace("|", "\n")), "en")
+    found = align_song(opened, sound(truth), parse_lyrics(RIVER.replace("|", "\n")), "en")
     assert reasons(found) == [None, None, None, reason]
 
 
@@ -219,11 +219,13 @@ def test_a_whisper_that_only_knows_english():
     truth, tsuki = sung(RIVER), "よるのそらに月が|うたえ"
     opened = tools(truth)
     opened.transcriber.spoken = {}
-    assert align_song(opened, sound(truth), parse("over the river"), None)["language"] == "en"
+    assert (
+        align_song(opened, sound(truth), parse_lyrics("over the river"), None)["language"] == "en"
+    )
     truth = sung(tsuki, "ja")
     opened = tools(truth)
     opened.transcriber.spoken = {}
-    found = align_song(opened, sound(truth), parse(tsuki.replace("|", "\n")), "ja")
+    found = align_song(opened, sound(truth), parse_lyrics(tsuki.replace("|", "\n")), "ja")
     assert (found["language"], found["match_ratio"]) == ("ja", 1)
 
 

@@ -6,8 +6,8 @@ from math import ceil
 import numpy as np
 import pytest
 
-from rasen.audio import resample
-from rasen.songs.frames import frames, pad, windows
+from rasen.io.audio import resample
+from rasen.networks.frames import frames, pad, windows
 
 LENGTHS = [1, 2, 959, 960, 961, 15359, 15360, 15361, 24001, 480_007, 7_199_999, 86_399_983]
 

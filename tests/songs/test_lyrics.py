@@ -3,12 +3,14 @@
 
 import pytest
 
-from rasen.songs.lyrics import Line, normalise, parse, read, words
+from rasen.songs.lyrics import Line, normalise, parse_lyrics, read_lyrics, words
 from rasen.songs.reasons import SongError
 
 
 def test_plain_text_has_paragraphs_and_sections():
-    lines = parse("[Verse 1]\nover the river\n  down by the water \n\n\n[chorus]\nsing\n\nagain\n")
+    lines = parse_lyrics(
+        "[Verse 1]\nover the river\n  down by the water \n\n\n[chorus]\nsing\n\nagain\n"
+    )
     assert lines == [
         Line("over the river", 0, "Verse 1"),
         Line("down by the water", 0, "Verse 1"),
@@ -18,18 +20,20 @@ def test_plain_text_has_paragraphs_and_sections():
 
 
 def test_lyrics_without_sections_or_text():
-    assert parse("one\n\ntwo") == [Line("one", 0), Line("two", 1)]
-    assert parse("") == parse("\n \n") == parse("[verse]\n[ar:Somebody]\n") == []
+    assert parse_lyrics("one\n\ntwo") == [Line("one", 0), Line("two", 1)]
+    assert (
+        parse_lyrics("") == parse_lyrics("\n \n") == parse_lyrics("[verse]\n[ar:Somebody]\n") == []
+    )
 
 
 def test_mark_of_byte_order_and_windows_line_ends(tmp_path):
     path = tmp_path / "song.txt"
     path.write_bytes(b"\xef\xbb\xbf[verse]\r\none\r\n\r\ntwo\r\n")
-    assert read(path) == [Line("one", 0, "verse"), Line("two", 1, "verse")]
+    assert read_lyrics(path) == [Line("one", 0, "verse"), Line("two", 1, "verse")]
 
 
 def test_lrc_times_and_metadata():
-    lines = parse(
+    lines = parse_lyrics(
         "[ar:Rasen]\n[ti: River]\n[length:03:00]\n"
         "[00:08.50]over\n[00:12.5]down\n[1:02]by\n[01:04:25]x"
     )
@@ -43,7 +47,7 @@ def test_lrc_times_and_metadata():
 
 
 def test_lrc_rows_with_several_times_are_sung_several_times():
-    lines = parse("[00:10][00:30]sing with me\n[00:20]alone\n")
+    lines = parse_lyrics("[00:10][00:30]sing with me\n[00:20]alone\n")
     assert [(line.text, line.start) for line in lines] == [
         ("sing with me", 10),
         ("alone", 20),
@@ -52,13 +56,13 @@ def test_lrc_rows_with_several_times_are_sung_several_times():
 
 
 def test_an_empty_time_ends_the_line_before_it_and_the_paragraph():
-    first, second = parse("[00:10]one\n[00:14]\n[00:40]two")
+    first, second = parse_lyrics("[00:10]one\n[00:14]\n[00:40]two")
     assert (first.start, first.end, first.paragraph) == (10, 14, 0)
     assert (second.start, second.end, second.paragraph) == (40, None, 1)
 
 
 def test_lrc_with_word_times_offset_sections_and_a_row_without_time():
-    lines = parse(
+    lines = parse_lyrics(
         "[offset:+500]\n[chorus]\n[00:10.00]<00:10.00>sing <00:10.40>with\n(ooh)\n[00:12]me"
     )
     assert lines == [
@@ -73,13 +77,13 @@ def test_what_is_not_text_falls_out(tmp_path, data):
     path = tmp_path / "song.txt"
     path.write_bytes(data)
     with pytest.raises(SongError) as caught:
-        read(path)
+        read_lyrics(path)
     assert caught.value.reason == "lyrics_unreadable"
 
 
 def test_a_missing_file_falls_out(tmp_path):
     with pytest.raises(SongError, match="no such file") as caught:
-        read(tmp_path / "none.txt")
+        read_lyrics(tmp_path / "none.txt")
     assert caught.value.reason == "lyrics_unreadable"
 
 

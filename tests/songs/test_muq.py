@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rasen.errors import RasenError
+from rasen.networks.frames import frames, pad
+from rasen.networks.muq import Muq, open_muq
 from rasen.songs.demo.models import make_muq
-from rasen.songs.frames import frames, pad
-from rasen.songs.muq import Muq, open_muq
 
 torch.set_num_threads(1)
 

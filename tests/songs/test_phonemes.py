@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rasen import fingerprint
 from rasen.errors import RasenError
+from rasen.io import hashes
 from rasen.songs.phonemes import (
     LANGUAGES,
     chinese,
@@ -41,18 +41,18 @@ def test_a_vocabulary_of_the_users(tmp_path):
     listed, mapped = tmp_path / "list.yaml", tmp_path / "map.json"
     listed.write_text("".join(f"- '{token}'\n" for token in ["", *marks, "AY1"]))
     mapped.write_text(json.dumps({"vocab": {**{m: 10 + i for i, m in enumerate(marks)}, "AY1": 7}}))
-    assert inventory.read(listed).ids["AY1"] == len(marks) + 1
-    assert inventory.read(mapped).ids["AY1"] == 7
-    assert inventory.read(mapped).name.startswith("map-")
+    assert inventory.read_vocabulary(listed).ids["AY1"] == len(marks) + 1
+    assert inventory.read_vocabulary(mapped).ids["AY1"] == 7
+    assert inventory.read_vocabulary(mapped).name.startswith("map-")
     mapped.write_text(json.dumps({"AY1": -1, "[verse]": "x"}))
     with pytest.raises(RasenError) as caught:
-        inventory.read(mapped)
+        inventory.read_vocabulary(mapped)
     for words in ("the id of 'AY1' is -1", "'[verse]' is 'x'", "lacks [chorus] [bridge]"):
         assert words in str(caught.value)
     for text in ("7", "{", "!!python/object/apply:os.system [ls]"):
         listed.write_text(text)
         with pytest.raises(RasenError):
-            inventory.read(listed)
+            inventory.read_vocabulary(listed)
 
 
 # --- rules
@@ -184,7 +184,7 @@ def test_a_dictionary_is_parsed_when_it_is_new_or_changed(tmp_path):
 def test_our_pronunciations_are_part_of_the_code():
     """So an edit of them reruns `write_phonemes`."""
     home = Path(english.__file__).parent
-    files = fingerprint._closure([fingerprint.SCRIPTS / "write_phonemes.py"])
+    files = hashes._closure([hashes.SCRIPTS / "write_phonemes.py"])
     assert home / "english_words.py" in files
     assert {path.suffix for path in home.iterdir() if path.is_file()} == {".py"}
 

@@ -17,7 +17,7 @@ SONGS = Path(__file__).parents[2] / "resources/songs/truth"
 
 def said(text, language):
     """Every character, or word, that is spoken, with its phonemes."""
-    spans, _ = line.read(text, language, english.read_dictionary())
+    spans, _ = line.line_phonemes(text, language, english.read_dictionary())
     return {text[a:b]: "".join(tokens) for a, b, tokens in spans}
 
 
@@ -66,7 +66,7 @@ LINES = """よるのそらに月がのぼる|今日は一人で東京へ行く|�
 def test_japanese_is_what_pyopenjtalk_says(text):
     import pyopenjtalk
 
-    ours = " ".join(token for _, _, tokens in japanese.read(text) for token in tokens)
+    ours = " ".join(token for _, _, tokens in japanese.japanese_phonemes(text) for token in tokens)
     theirs = [token for token in pyopenjtalk.g2p(text).split() if token != "pau"]
     assert ours == " ".join(theirs)
     assert all(token in inventory.built_in().ids for token in theirs)

@@ -5,13 +5,13 @@ import pytest
 import soundfile
 import torch
 from safetensors.numpy import save_file
-from study import HOUSE
+from study import ROOT
 
 from rasen.errors import RasenError
 from rasen.songs import stems
 from rasen.songs.demo import compose
 
-FIXTURES = HOUSE / "resources/songs"
+FIXTURES = ROOT / "resources/songs"
 SETTINGS = {"model": str(FIXTURES / "models/demucs"), "shifts": 0, "overlap": 0.25}
 torch.set_num_threads(1)
 
@@ -49,8 +49,8 @@ def test_stems_add_up_to_the_mix(separator, river, tmp_path):
     assert np.abs(vocals + rest - mix).max() <= 2**-24
     for kind, off in (("flac", 2.0**-22), ("wav", 2.0**-24)):
         for loud in (1.0, 8.0):
-            told = stems.write(tmp_path, loud * vocals, loud * rest, 44100, kind)
-            both = [stems.read(tmp_path, name)[0] for name in ("vocals", "accompaniment")]
+            told = stems.write_stems(tmp_path, loud * vocals, loud * rest, 44100, kind)
+            both = [stems.read_stem(tmp_path, name)[0] for name in ("vocals", "accompaniment")]
             assert np.abs(sum(both) - told["gain"] * loud * mix).max() <= loud * off
             for path in tmp_path.iterdir():
                 path.unlink()
@@ -111,6 +111,6 @@ def test_a_checkpoint_that_names_another_class_is_refused(tmp_path, metadata):
 
 def test_flac_keeps_24_bits(tmp_path):
     sound = np.full((2, 100), 1 / 3, np.float32)
-    stems.write(tmp_path, sound, sound, 44100)
+    stems.write_stems(tmp_path, sound, sound, 44100)
     assert soundfile.info(tmp_path / "vocals.flac").subtype == "PCM_24"
-    assert np.abs(stems.read(tmp_path, "vocals")[0] - sound).max() < 2**-23
+    assert np.abs(stems.read_stem(tmp_path, "vocals")[0] - sound).max() < 2**-23

@@ -261,7 +261,7 @@ def test_annotations(tmp_path, name):
     path = tmp_path / name
     path.write_text(TABLES[name], encoding="utf-8")
     expected = [(0, 8, "intro", 1), (8, 20, "verse", 1), (20, 30, "chorus", 1)]
-    assert given.read(path, 30.0) == expected
+    assert given.read_annotation(path, 30.0) == expected
     stems = {"vocals": np.zeros((2, 3000)), "accompaniment": np.zeros((2, 3000))}
     table = tag("given", stems, 100, annotation=path)
     assert triples(table) == [row[:3] for row in expected]
@@ -271,7 +271,7 @@ def test_annotations(tmp_path, name):
 def test_gaps_of_an_annotation_are_filled(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("5\t10\tverse\n10\t12\tsilence\n14\t20\tchorus\n20\t20\tend\n")
-    assert given.read(path, 30.0) == [
+    assert given.read_annotation(path, 30.0) == [
         (0, 5, "intro", 0),
         (5, 14, "verse", 1),
         (14, 20, "chorus", 1),
@@ -283,7 +283,7 @@ def test_what_is_wrong_with_an_annotation_is_said_at_once(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("0\t8\tverze\n9\t7\tchorus\n7\t90\tmain theme\nabc\n")
     with pytest.raises(SongError) as caught:
-        given.read(path, 30.0)
+        given.read_annotation(path, 30.0)
     assert caught.value.reason == "annotation"
     for words in ("'verze' at 0 s; known: ", "prechorus", "from 9 to 7 s", "'main theme'",
                   "ends at 90 s, but the recording at 30 s", "row 4: 'abc'"):  # fmt: skip
@@ -296,9 +296,9 @@ def test_what_is_wrong_with_an_annotation_is_said_at_once(tmp_path):
     }.items():
         (tmp_path / name).write_text(text)
         with pytest.raises(RasenError):
-            given.read(tmp_path / name, 30.0)
+            given.read_annotation(tmp_path / name, 30.0)
     with pytest.raises(RasenError, match="cannot be read"):
-        given.read(tmp_path / "nowhere.tsv", 30.0)
+        given.read_annotation(tmp_path / "nowhere.tsv", 30.0)
 
 
 def test_json_twin_reads_back(tmp_path, fixture_song):
@@ -307,5 +307,5 @@ def test_json_twin_reads_back(tmp_path, fixture_song):
     assert (twin["path"], twin["bpm"]) == ("a song.flac", 120)
     path = tmp_path / "twin.json"
     path.write_text(json.dumps(twin))
-    read = given.read(path, float(table["end"].iloc[-1]))
+    read = given.read_annotation(path, float(table["end"].iloc[-1]))
     assert [row[:3] for row in read] == triples(table)

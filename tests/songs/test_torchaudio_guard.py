@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rasen.songs.torchaudio_guard import bare_package, import_torchaudio
+from rasen.networks.torchaudio_guard import bare_package, import_torchaudio
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 FRESH = """
 import sys
 import torch
-from rasen.songs.torchaudio_guard import import_torchaudio
+from rasen.networks.torchaudio_guard import import_torchaudio
 
 loads = []
 def broken(path):

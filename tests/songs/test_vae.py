@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rasen.errors import RasenError
+from rasen.networks.frames import frames, pad
+from rasen.networks.oobleck import PREFIXES
+from rasen.networks.torchaudio_guard import import_torchaudio
+from rasen.networks.vae import draw, open_vae, reach
 from rasen.songs.demo.models import make_vae, vae_config
-from rasen.songs.frames import frames, pad
-from rasen.songs.oobleck import PREFIXES
-from rasen.songs.torchaudio_guard import import_torchaudio
-from rasen.songs.vae import draw, open_vae, reach
 
 torch.set_num_threads(1)
 

@@ -6,14 +6,13 @@ import pytest
 import tiny
 import torch
 
-from rasen import inputs
-from rasen.device import flush_subnormals
 from rasen.families import open_family
-from rasen.families.walk import network_at
+from rasen.io import inputs
+from rasen.measure.interpolate import network_at_point
+from rasen.study.recipe import Initialisation, Recipe
 
 torch.set_num_threads(1)
-flush_subnormals()  # as every job does
-OFFICIAL = {"rule": "official", "seed": 3}
+OFFICIAL = Initialisation("official", 3)
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +40,9 @@ def at(family):
     """The tiny MusicGen at a point, by name."""
 
     def network(point, dtype="float32", **more):
-        recipe = {"weights": family.folder, "point": point, "dtype": dtype, "initial": OFFICIAL}
-        return network_at(family, recipe | more, "cpu")
+        fields = {"point": point, "dtype": dtype, "initial": OFFICIAL} | more
+        recipe = Recipe("musicgen", str(family.folder), **fields)
+        return network_at_point(family, recipe, "cpu")
 
     return network
 
@@ -58,7 +58,7 @@ def codes(tmp_path_factory):
     ]
     clips = pd.DataFrame({"clip": [f"clip{i}" for i in range(7)], "pitch": range(60, 67)})
     path = tmp_path_factory.mktemp("inputs") / "codes.h5"
-    inputs.write(path, encoded, clips)
+    inputs.write_inputs(path, encoded, clips)
     return inputs.Inputs(path)
 
 

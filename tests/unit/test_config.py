@@ -8,21 +8,26 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rasen import config, places, plan
 from rasen.errors import RasenError
+from rasen.io.json_dataclass import from_json, to_json
+from rasen.study import checkpoints, config
+from rasen.study.downloads import downloads
+from rasen.study.presence import missing_files
+from rasen.study.recipe import Initialisation, Recipe, recipe_of_point
+from rasen.study.song_models import song_settings, song_weights
 
-HOUSE = Path(__file__).parents[2]
-SCHEMA = HOUSE / "workflow/schemas/config.schema.yaml"
+ROOT = Path(__file__).parents[2]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 SMALLEST = {"models": {"m": {"family": "musicgen", "weights": "/models/m"}}}
 
 
 def load(settings):
-    return config.load(settings, SCHEMA)
+    return config.load_config(settings, SCHEMA)
 
 
 @pytest.mark.parametrize("path", ["config/config.yaml", "tests/small/config/config.yaml"])
 def test_shipped_configs_are_sound(path):
-    load(yaml.safe_load((HOUSE / path).read_text()))
+    load(yaml.safe_load((ROOT / path).read_text()))
 
 
 def test_defaults_are_filled_in_at_every_depth():
@@ -70,8 +75,8 @@ def test_a_helix_needs_its_activations_one_vector_a_note():
     with pytest.raises(RasenError) as error:
         load(settings)
     for part in [
-        "models.m.helix: 'notes' is dumped nowhere; add it to models.m.activations",
-        "models.m.helix: wants one vector a note, but activations.pool is 'all'",
+        "models.m.helix: 'notes' is not dumped; add it to models.m.activations",
+        "models.m.helix: needs one vector per note, but activations.pool is 'all'",
         "helix.period: [12, 4] runs backwards; write [4, 12]",
     ]:
         assert part in str(error.value), part
@@ -112,7 +117,7 @@ def described(rule, path=""):
 
 
 def test_every_setting_is_described():
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = config.read_schema(SCHEMA)
     assert not list(described(schema))
     assert not [name for part in schema["$defs"].values() for name in described(part)]
 
@@ -132,14 +137,14 @@ def test_every_setting_is_described():
     ],
 )
 def test_local_folders_and_hub_ids(weights, folder):
-    assert str(Path(places.folder(weights))) == folder
-    assert bool(places.hub_id(weights)) == (weights[0] not in "./r")
+    assert str(Path(checkpoints.local_folder(weights))) == folder
+    assert bool(checkpoints.hub_id(weights)) == (weights[0] not in "./r")
 
 
 def test_an_existing_folder_wins_over_the_hub(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "facebook/musicgen-small").mkdir(parents=True)
-    assert places.folder("facebook/musicgen-small") == "facebook/musicgen-small"
+    assert checkpoints.local_folder("facebook/musicgen-small") == "facebook/musicgen-small"
 
 
 def test_what_is_missing_is_told_before_any_job(tmp_path):
@@ -147,13 +152,13 @@ def test_what_is_missing_is_told_before_any_job(tmp_path):
         "models": {"m": {"family": "musicgen", "weights": str(tmp_path / "no")}},
         "stimuli": {"a": {"kind": "audio", "sheet": str(tmp_path / "no.tsv")}},
     }
-    problems = places.missing(load(settings), {"m", "a"})
+    problems = missing_files(load(settings), {"m", "a"})
     assert len(problems) == 2
     assert "models.m.weights" in problems[0]
     assert "stimuli.a.sheet" in problems[1]
-    assert len(places.missing(load(settings), {"m"})) == 1
+    assert len(missing_files(load(settings), {"m"})) == 1
     hub = {"models": {"m": {"family": "musicgen", "weights": "a/b"}}}
-    assert places.missing(load(hub), {"m"}) == []
+    assert missing_files(load(hub), {"m"}) == []
 
 
 def test_a_recipe_holds_what_its_point_needs_and_not_more():
@@ -169,19 +174,42 @@ def test_a_recipe_holds_what_its_point_needs_and_not_more():
             }
         }
     )["models"]["m"]
-    assert "initial" not in places.recipe(model, "trained")
-    assert places.recipe(model, "linear-0.500")["initial"]["rule"] == "official"
-    assert places.recipe(model, "linear+zeros-0.500")["initial"]["rule"] == "zeros"
-    assert places.recipe(model, "step-000005")["checkpoint"] == "/runs/5"
-    assert places.recipe(model, "trained", ["delay", "codec"])["options"] == {"delay": True}
+    assert recipe_of_point(model, "trained").initial is None
+    assert recipe_of_point(model, "linear-0.500").initial == Initialisation("official", 0)
+    assert recipe_of_point(model, "linear+zeros-0.500").initial.rule == "zeros"
+    assert recipe_of_point(model, "step-000005").checkpoint == "/runs/5"
+    assert recipe_of_point(model, "trained").options == {}
+    assert recipe_of_point(model, "trained", "activations").options == {"delay": True}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"point": "linear-0.500"}, "recipe of linear-0.500: needs `initial`"),
+        ({"point": "step-000001"}, "needs `checkpoint`"),
+        ({"point": "gradient-0.500"}, "needs `corrected`"),
+        ({"point": "linear-2"}, "not a point"),
+        ({"pont": "trained"}, "Recipe: no field 'pont'; did you mean 'point'"),
+        ({"initial": {"rule": "oficial"}}, "rule 'oficial' is not one of official"),
+        ({"initial": {"sed": 1}}, "Initialisation: no field 'sed'; did you mean 'seed'"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(fields, message):
+    with pytest.raises(RasenError, match=message):
+        from_json(Recipe, json.dumps({"family": "musicgen", "weights": "/m"} | fields))
+
+
+def test_recipes_travel_as_json():
+    recipe = Recipe("musicgen", "/m", "linear-0.500", initial=Initialisation(seed=3))
+    assert from_json(Recipe, to_json(recipe)) == recipe
 
 
 def test_links_of_our_pages_lead_somewhere():
-    tracked = subprocess.check_output(["git", "ls-files", "*.md"], cwd=HOUSE, text=True).split()
+    tracked = subprocess.check_output(["git", "ls-files", "*.md"], cwd=ROOT, text=True).split()
     assert "README.md" in tracked
     for page in tracked:
-        for link in re.findall(r"\]\(([^)#:]+)\)", (HOUSE / page).read_text()):
-            assert (HOUSE / page).parent.joinpath(link).exists(), f"{page}: {link}"
+        for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
+            assert (ROOT / page).parent.joinpath(link).exists(), f"{page}: {link}"
 
 
 def test_a_mistake_inside_a_list_is_named():
@@ -197,17 +225,17 @@ def test_models_of_songs_come_from_the_hub_or_from_folders(tmp_path, monkeypatch
     """With a sheet alone, real weights are named; allin1's only where it is asked for."""
     monkeypatch.chdir(tmp_path)
     plain = load(SMALLEST | {"songs": {"sheet": "songs.tsv"}})
-    kinds = [kind for _, _, kind in places.song_weights(plain)]
+    kinds = [kind for _, _, kind in song_weights(plain)]
     assert kinds == ["demucs", "whisper", "aligner", "aligner", "aligner", "muq", "vae"]
-    assert places.downloads(plain)["OpenMuQ--MuQ-large-msd-iter"][1] == "muq"
-    told = json.loads(plan.song_settings(plain["songs"], "align", "whisper", "aligners"))
+    assert downloads(plain)["OpenMuQ--MuQ-large-msd-iter"][1] == ("*.safetensors",)
+    told = json.loads(song_settings(plain["songs"], "align", "whisper", "aligners"))
     assert told["whisper"] == "resources/models/Systran--faster-whisper-large-v3"
     assert set(told["aligners"]) == {"en", "ja", "zh"}
     plain["songs"]["structure"]["backend"] = "allin1"
-    assert "allin1" in [kind for _, _, kind in places.song_weights(plain)]
+    assert "allin1" in [kind for _, _, kind in song_weights(plain)]
     plain["songs"]["sketch"]["codebook"] = "nowhere.npy"
     plain["songs"]["separate"]["model"] = "./nowhere"
-    told = "\n".join(places.missing(plain, {"songs"}))
+    told = "\n".join(missing_files(plain, {"songs"}))
     assert "songs.sketch.codebook: nowhere.npy does not exist" in told
     assert "songs.separate.model: nowhere does not exist; give a local checkpoint" in told
-    assert places.missing(plain, set()) == []
+    assert missing_files(plain, set()) == []

@@ -9,13 +9,17 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from rasen import config, places, stimuli
+from rasen import stimuli
 from rasen.errors import RasenError
-from rasen.stimuli import sheets
+from rasen.stimuli import recordings
+from rasen.study import config
+from rasen.study.presence import missing_files
+from rasen.study.recipe import recipe_of_point
+from rasen.study.routes import table_of_points
 
-HOUSE = Path(__file__).parents[2]
-SCHEMA = HOUSE / "workflow/schemas/config.schema.yaml"
-DEFAULT = yaml.safe_load((HOUSE / "config/config.yaml").read_text())
+ROOT = Path(__file__).parents[2]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 SLOW = settings(
     deadline=None,
     max_examples=150,
@@ -80,18 +84,18 @@ def configs(draw):
 @example(DEFAULT | {"models": {"../up": DEFAULT["models"]["nano"]}})
 @example(DEFAULT | {"stimuli": {"..": {"kind": "notes"}}})
 def test_any_config_is_taken_or_refused_in_words(tmp_path, changed):
-    taken, refusal = attempt(lambda: config.load(changed, SCHEMA))
+    taken, refusal = attempt(lambda: config.load_config(changed, SCHEMA))
     if refusal:
         assert "config/config.yaml: " in refusal
         return
-    points = config.table_of_points(taken)
+    points = table_of_points(taken)
     for name in [*taken["models"], *taken["stimuli"], *points["point"], *points["route"]]:
         inside = (tmp_path / "results" / name).resolve()
         assert inside.parent == tmp_path / "results", name
         assert name.isprintable()
-    places.missing(taken, {*taken["models"], *taken["stimuli"]})
+    missing_files(taken, {*taken["models"], *taken["stimuli"]})
     for model in taken["models"].values():
-        places.recipe(model, "linear-0.500")
+        recipe_of_point(model, "linear-0.500")
 
 
 cells = words | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -124,7 +128,7 @@ def test_any_sheet_is_read_or_refused_in_words(tmp_path, content, suffix, kind):
     sheet = tmp_path / f"a sheet's{suffix}"
     sheet.write_bytes(content)
     asked = {"kind": kind, "sheet": str(sheet), "seconds": 1}
-    sheets.sizes(asked, tmp_path / "none.parquet")
+    recordings.sizes(asked, tmp_path / "none.parquet")
     clips, refusal = attempt(lambda: stimuli.clips(asked))
     if refusal:
         assert str(sheet) in refusal

@@ -24,7 +24,6 @@ from rasen.helix import (
     reduce,
     smooth_paths,
     smooth_surrogates,
-    trials,
 )
 from rasen.helix.bootstrap import Interval
 from rasen.helix.nulls import smooth_correlation
@@ -288,7 +287,7 @@ def test_equation_one_as_printed_is_recovered_by_the_fit():
 def test_random_trials_never_beat_the_fit(rng):
     pytest.importorskip("optuna", reason="optuna is a peer of the benchmark, not a requirement")
     x = reduce(octaves(rng))[0]
-    found = trials(x, count=40, seeds=(0, 1))
+    found = best_of_trials(x, count=40, seeds=(0, 1))
     assert found.shape == (2,)
     assert (found <= fit(x).helicality).all()
 

@@ -7,7 +7,7 @@ from rasen.errors import RasenError
 from rasen.families import FAMILIES
 from rasen.weights import hub
 
-FILES = FAMILIES["musicgen"].files
+FILES = FAMILIES["musicgen"].weight_files
 
 
 @pytest.fixture
@@ -51,6 +51,6 @@ def test_failure_names_both_cures_and_leaves_nothing(asked, monkeypatch, tmp_pat
 
 def test_audiocraft_takes_its_own_file(asked, tmp_path):
     asked["files"] = ["config.json", "model.safetensors", "state_dict.bin"]
-    hub.fetch("a/b", tmp_path / "m", FAMILIES["audiocraft"].files)
+    hub.fetch("a/b", tmp_path / "m", FAMILIES["audiocraft"].weight_files)
     assert "state_dict.bin" in asked["allow_patterns"]
     assert "*.safetensors" not in asked["allow_patterns"]

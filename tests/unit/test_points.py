@@ -3,7 +3,7 @@
 import pytest
 
 from rasen.errors import RasenError
-from rasen.points import along, gradient, linear, parse
+from rasen.study.points import gradient_point, linear_point, parse_point, routes_of_model
 
 ROUTES = {
     "linear": {"whole": [0, 0.25, 0.5, 0.75, 1], "near": [0.9, 0.95, 1, 0.75]},
@@ -12,12 +12,12 @@ ROUTES = {
 
 
 def test_ends_of_a_linear_route_are_the_endpoints():
-    assert linear(0).name == "untrained"
-    assert linear(1).name == "trained"
-    assert linear(0, "zeros").name == "untrained+zeros"
-    assert linear(1, "zeros").name == "trained"
-    assert gradient(0).name == "gradient-0.000"
-    assert gradient(1).name == "gradient-1.000"
+    assert linear_point(0).name == "untrained"
+    assert linear_point(1).name == "trained"
+    assert linear_point(0, "zeros").name == "untrained+zeros"
+    assert linear_point(1, "zeros").name == "trained"
+    assert gradient_point(0).name == "gradient-0.000"
+    assert gradient_point(1).name == "gradient-1.000"
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_ends_of_a_linear_route_are_the_endpoints():
      "untrained+zeros", "linear+seed1-0.250"],
 )  # fmt: skip
 def test_names_come_back(name):
-    assert parse(name).name == name
+    assert parse_point(name).name == name
 
 
 @pytest.mark.parametrize(
@@ -36,17 +36,17 @@ def test_names_come_back(name):
 )  # fmt: skip
 def test_other_names_are_refused(name):
     with pytest.raises(RasenError, match="not a point"):
-        parse(name)
+        parse_point(name)
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.001, 0.1234])
 def test_alphas_that_no_name_can_carry_are_refused(alpha):
     with pytest.raises(RasenError, match="at most three decimals"):
-        linear(alpha)
+        linear_point(alpha)
 
 
 def test_grids_are_united_and_shared_points_counted_once():
-    table = along("m", ROUTES)
+    table = routes_of_model("m", ROUTES)
     walk = table[table["route"] == "linear"]
     assert walk["position"].tolist() == [0, 0.25, 0.5, 0.75, 0.9, 0.95, 1]
     assert not table.duplicated(["route", "point"]).any()
@@ -54,7 +54,7 @@ def test_grids_are_united_and_shared_points_counted_once():
 
 def test_a_training_run_may_begin_and_end_at_the_endpoints():
     run = {"steps": [10, 1, 100], "untrained": 0, "trained": 400}
-    table = along("m", ROUTES, run).query("route == 'step'")
+    table = routes_of_model("m", ROUTES, run).query("route == 'step'")
     assert table["point"].tolist() == [
         "untrained", "step-000001", "step-000010", "step-000100", "trained",
     ]  # fmt: skip
@@ -62,7 +62,7 @@ def test_a_training_run_may_begin_and_end_at_the_endpoints():
 
 
 def test_control_starts_walk_the_whole_route_to_the_same_end():
-    table = along("m", ROUTES, controls={"zeros": {}}).query("route == 'linear+zeros'")
+    table = routes_of_model("m", ROUTES, controls={"zeros": {}}).query("route == 'linear+zeros'")
     assert table["point"].tolist() == [
         "untrained+zeros", "linear+zeros-0.250", "linear+zeros-0.500", "linear+zeros-0.750",
         "trained",

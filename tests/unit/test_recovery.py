@@ -1,11 +1,14 @@
-"""Layers exchanged for something else, and what that costs."""
+"""Layers replaced by something else, and what that costs."""
 
 import numpy as np
 import pytest
 import torch
+from tiny import every_layer
 
 from rasen.errors import RasenError
-from rasen.recovery import exchanged, recovered
+from rasen.measure.interpolate import network_at_point
+from rasen.measure.recovery import loss_recovered, replaced
+from rasen.study.recipe import Recipe
 
 
 def keep(x):
@@ -20,7 +23,7 @@ def into(seen):
 def test_the_layer_itself_recovers_everything_and_its_mean_nothing(family, at, codes):
     network, seen = at("trained"), set()
     for layer in range(1, 4):
-        table = recovered(family, network, codes, layer, {"keep": keep}, "cpu", 3)
+        table = loss_recovered(family, network, codes, layer, {"keep": keep}, "cpu", 3)
         assert table["loss"].item() == table["loss_model"].item()
         assert table["loss_mean"].item() != pytest.approx(table["loss"].item(), abs=1e-4)
         needed = table["loss_mean"].item() > table["loss_model"].item()
@@ -36,7 +39,9 @@ def test_noise_costs_and_little_noise_costs_little(family, at, codes):
         return lambda x: x + size * x.std() * torch.randn(x.shape, generator=noise)
 
     functions = {"little": with_noise(0.01), "much": with_noise(3.0)}
-    little, much = recovered(family, at("trained"), codes, 2, functions, "cpu", 7)["loss_recovered"]
+    little, much = loss_recovered(family, at("trained"), codes, 2, functions, "cpu", 7)[
+        "loss_recovered"
+    ]
     assert little == pytest.approx(1, abs=0.05)
     assert abs(much - 1) > 0.2
 
@@ -45,10 +50,10 @@ def test_what_enters_is_what_hidden_gives(family, at, codes):
     """Frame by frame: the leading column and the padding are left alone."""
     network = at("trained")
     part = next(codes.batches(7))
-    hidden, lengths = family.hidden(network, part)
-    for layer, site in enumerate(family.sites(network), start=1):
+    hidden, lengths = every_layer(family, network, part), part["lengths"]
+    for layer, module in enumerate(family.layer_modules(network), start=1):
         seen = []
-        with torch.no_grad(), exchanged(site, into(seen), lengths, 1):
+        with torch.no_grad(), replaced(module, into(seen), lengths, family.prefix):
             family.losses(network, part)
         # the loss reads one position less: the last frame of a full clip is only a target
         wanted = [
@@ -57,21 +62,21 @@ def test_what_enters_is_what_hidden_gives(family, at, codes):
         torch.testing.assert_close(seen[0], torch.cat(wanted))
 
 
-def test_language_models_have_sites_too(language):
-    from rasen.families.walk import network_at
-
-    recipe = {"weights": language.folder, "point": "trained", "dtype": "float32"}
-    network = network_at(language, recipe, "cpu")
+def test_the_bos_token_of_a_language_model_is_left_alone(language):
+    """No SAE ever saw its frame, so no reconstruction may stand in for it."""
+    recipe = Recipe("causal_lm", str(language.folder))
+    network = network_at_point(language, recipe, "cpu")
+    assert language.prefix == 1
     part = {"tokens": torch.arange(12).view(2, 6) % 7, "lengths": torch.tensor([6, 4])}
-    hidden, lengths = language.hidden(network, part)
-    for layer, site in enumerate(language.sites(network), start=1):
+    hidden, lengths = every_layer(language, network, part), language.frames(part["lengths"])
+    for layer, module in enumerate(language.layer_modules(network), start=1):
         seen = []
-        with torch.no_grad(), exchanged(site, into(seen), lengths):
+        with torch.no_grad(), replaced(module, into(seen), lengths, language.prefix):
             language.losses(network, part)
-        wanted = torch.cat([hidden[layer][0, :6], hidden[layer][1, :4]])
+        wanted = torch.cat([hidden[layer][0, :5], hidden[layer][1, :3]])
         torch.testing.assert_close(seen[0], wanted)
 
 
-def test_a_layer_without_a_site_is_refused(family, at, codes):
+def test_a_layer_without_a_module_is_refused(family, at, codes):
     with pytest.raises(RasenError, match="known for layers 1 to 3"):
-        recovered(family, at("trained"), codes, 0, {"keep": keep}, "cpu", 3)
+        loss_recovered(family, at("trained"), codes, 0, {"keep": keep}, "cpu", 3)

@@ -6,17 +6,18 @@ import pytest
 import tiny
 import torch
 
-from rasen import activations, gradient, perplexity, store
-from rasen.device import flush_subnormals, pick_device
+from rasen.device import pick_device
 from rasen.errors import RasenError
 from rasen.families.musicgen import delayed
+from rasen.io import hdf5
+from rasen.measure import activations, gradient, perplexity
+from rasen.measure.activations import DumpSettings
+from rasen.measure.interpolate import network_at_point
 from rasen.nano.codec import RATE, encode, fit_codec
 from rasen.seeds import generator
 from rasen.stimuli.melodies import melody
-from rasen.weights import checkpoint
-from rasen.weights.fill import slots
-
-SETTINGS = {"layers": "all", "pool": "mean", "dtype": "float32"}
+from rasen.study.recipe import Recipe
+from rasen.weights.network_tensors import named_tensors, save_network
 
 
 def equal_clips(count=3, time=20, seed=1):
@@ -62,10 +63,8 @@ def test_padding_changes_no_loss(family, at, codes):
 
 
 def test_loss_of_a_language_model_is_transformers_own(language):
-    from rasen.families.walk import network_at
-
-    recipe = {"weights": language.folder, "point": "trained", "dtype": "float32"}
-    network = network_at(language, recipe, "cpu")
+    recipe = Recipe("causal_lm", str(language.folder))
+    network = network_at_point(language, recipe, "cpu")
     tokens = torch.from_numpy(language.encode("a tune in C major", "cpu")["tokens"])[None]
     padded = torch.nn.functional.pad(tokens, (0, 5))
     batch = {"tokens": padded, "lengths": torch.tensor([tokens.shape[1]])}
@@ -76,14 +75,14 @@ def test_loss_of_a_language_model_is_transformers_own(language):
 
 def test_summary_is_exp_of_the_mean_and_its_interval_covers_it(family, at, codes):
     losses = perplexity.clip_losses(family, at("trained"), codes, "cpu", 4)
-    table = perplexity.summary(losses, 500, 0).set_index("group")
+    table = perplexity.summarise_losses(losses, 500, 0).set_index("group")
     by_book = losses.groupby("group")[["loss", "targets"]].sum()
     mean = (by_book["loss"] / by_book["targets"]).mean()
     assert table.loc["mean", "perplexity"] == pytest.approx(np.exp(mean))
     assert (table["low"] <= table["perplexity"]).all()
     assert (table["perplexity"] <= table["high"]).all()
     assert (table["low"] < table["high"]).all()
-    again = perplexity.summary(losses, 500, 0).set_index("group")
+    again = perplexity.summarise_losses(losses, 500, 0).set_index("group")
     assert table.equals(again)
 
 
@@ -105,15 +104,15 @@ def test_one_step_equals_a_hand_made_sgd_step(family, at, codes, batch):
     torch.optim.SGD(by_hand.parameters(), lr=1.0).step()
 
     network = at("linear-0.250")
-    start = {name: t.clone() for name, t in slots(network).items()}
-    table = gradient.correct(family, network, codes, 1.0, 1, "cpu", batch)
-    for name, tensor in slots(network).items():
-        assert torch.allclose(tensor, slots(by_hand)[name], rtol=0, atol=2e-6), name
+    start = {name: t.clone() for name, t in named_tensors(network).items()}
+    table = gradient.correct_network(family, network, codes, 1.0, 1, "cpu", batch)
+    for name, tensor in named_tensors(network).items():
+        assert torch.allclose(tensor, named_tensors(by_hand)[name], rtol=0, atol=2e-6), name
     assert table["loss_before"][0] == pytest.approx(before.item(), abs=1e-5)
     assert table["loss_after"][0] == pytest.approx(
         whole_loss(family, network, codes).item(), abs=1e-5
     )
-    moved = sum((slots(network)[n] - t).double().square().sum() for n, t in start.items())
+    moved = sum((named_tensors(network)[n] - t).double().square().sum() for n, t in start.items())
     size = sum(t.double().square().sum() for t in start.values())
     assert table["change"][0] == pytest.approx((moved / size).sqrt().item(), rel=1e-4)
 
@@ -124,38 +123,40 @@ def test_in_one_batch_the_step_is_bit_equal_to_sgd(family, at, codes):
     sums, _ = family.losses(by_hand, batch)
     (sums.sum(0) / family.targets(batch["lengths"]).sum(0)).mean().backward()
     torch.optim.SGD(by_hand.parameters(), lr=0.3).step()
-    gradient.correct(family, network, codes, 0.3, 1, "cpu", 7)
-    assert all(torch.equal(t, slots(by_hand)[n]) for n, t in slots(network).items())
+    gradient.correct_network(family, network, codes, 0.3, 1, "cpu", 7)
+    assert all(torch.equal(t, named_tensors(by_hand)[n]) for n, t in named_tensors(network).items())
 
 
 def test_two_steps_are_one_after_the_other(family, at, codes):
     twice, once = at("linear-0.250"), at("linear-0.250")
-    table = gradient.correct(family, twice, codes, 0.5, 2, "cpu", 7)
+    table = gradient.correct_network(family, twice, codes, 0.5, 2, "cpu", 7)
     for _ in range(2):
-        gradient.correct(family, once, codes, 0.5, 1, "cpu", 7)
-    assert all(torch.equal(t, slots(once)[n]) for n, t in slots(twice).items())
+        gradient.correct_network(family, once, codes, 0.5, 1, "cpu", 7)
+    assert all(torch.equal(t, named_tensors(once)[n]) for n, t in named_tensors(twice).items())
     assert table["loss_after"][0] == table["loss_before"][1]
     assert table["loss_after"][1] < table["loss_before"][0]
 
 
 def test_corrected_weights_come_back_bit_equal(family, at, codes, tmp_path):
     network = at("linear-0.250")
-    gradient.correct(family, network, codes, 1.0, 1, "cpu", 7)
-    checkpoint.save(network, tmp_path / "corrected.safetensors")
-    again = at("gradient-0.250", corrected=tmp_path / "corrected.safetensors")
-    assert all(torch.equal(t, slots(again)[n]) for n, t in slots(network).items())
+    gradient.correct_network(family, network, codes, 1.0, 1, "cpu", 7)
+    save_network(network, tmp_path / "corrected.safetensors")
+    again = at("gradient-0.250", corrected=str(tmp_path / "corrected.safetensors"))
+    assert all(torch.equal(t, named_tensors(again)[n]) for n, t in named_tensors(network).items())
 
 
 def test_a_diverging_loss_is_said(family, at, codes):
     with pytest.raises(RasenError, match="try a smaller eta"):
-        gradient.correct(family, at("trained"), codes, 1e30, 3, "cpu", 7)
+        gradient.correct_network(family, at("trained"), codes, 1e30, 3, "cpu", 7)
 
 
 # --- activations
 
 
 def dumped(family, network, codes, path, batch=3, **settings):
-    activations.dump(family, network, codes, path, SETTINGS | settings, "cpu", batch, model="tiny")
+    activations.dump(
+        family, network, codes, path, DumpSettings(**settings), "cpu", batch, model="tiny"
+    )
     return h5py.File(path)
 
 
@@ -163,7 +164,7 @@ def test_mean_is_over_the_frames_of_each_clip(family, at, codes, tmp_path):
     network = at("trained")
     with dumped(family, network, codes, tmp_path / "a.h5") as file:
         for clip, alone in enumerate(codes.batches(1)):
-            hidden, _ = family.hidden(network, alone)
+            hidden = tiny.every_layer(family, network, alone)
             for layer, values in enumerate(hidden):
                 wanted = values[0].mean(0).detach().numpy()
                 assert np.allclose(file[f"layers/{layer:02d}"][clip], wanted, atol=1e-5)
@@ -176,10 +177,10 @@ def test_last_and_all_frames(family, at, codes, tmp_path):
         dumped(family, network, codes, tmp_path / "last.h5", pool="last") as last,
     ):
         clip, frame = every["rows/clip"][:], every["rows/frame"][:]
-        assert np.bincount(clip).tolist() == codes.frames.tolist()
+        assert np.bincount(clip).tolist() == codes.lengths.tolist()
         ends = np.append(frame[1:] == 0, True)
         assert np.array_equal(every["layers/02"][:][ends], last["layers/02"][:])
-        hidden, _ = family.hidden(network, next(codes.batches(3)))
+        hidden = tiny.every_layer(family, network, next(codes.batches(3)))
         assert np.allclose(every["layers/01"][:30], hidden[1][0].detach().numpy(), atol=1e-6)
 
 
@@ -187,7 +188,7 @@ def test_layers_are_transformers_own_and_say_what_they_are(family, at, tmp_path)
     network, batch = at("trained"), equal_clips()
     family.options["delay"] = False
     try:
-        hidden, _ = family.hidden(network, batch)
+        hidden = tiny.every_layer(family, network, batch)
     finally:
         family.options.pop("delay")
     codes = batch["codes"].transpose(1, 2)
@@ -208,11 +209,11 @@ def test_layers_are_transformers_own_and_say_what_they_are(family, at, tmp_path)
 def test_delay_is_causal_and_shows_each_book_in_time(family, at):
     """Frame t knows book k up to t - k: a change of code (t, k) is first seen at frame t + k."""
     network, batch = at("trained"), equal_clips(1)
-    before, _ = family.hidden(network, batch)
+    before = tiny.every_layer(family, network, batch)
     for book in range(tiny.BOOKS):
         changed = {**batch, "codes": batch["codes"].clone()}
         changed["codes"][0, 10, book] = (changed["codes"][0, 10, book] + 1) % tiny.CARD
-        after, _ = family.hidden(network, changed)
+        after = tiny.every_layer(family, network, changed)
         differs = (before[-1] - after[-1]).abs().amax(-1)[0] > 0
         assert differs.nonzero()[0].item() == 10 + book
 
@@ -243,8 +244,8 @@ def test_file_describes_itself(family, at, codes, tmp_path):
         assert file.attrs["model"] == "tiny"
         assert file.attrs["pool"] == "mean"
         assert "embeddings plus positions" in file.attrs["layers"]
-        assert store.read_table(file, "clips")["pitch"].tolist() == list(range(60, 67))
-    store.verify(tmp_path / "a.h5")
+        assert hdf5.read_table(file, "clips")["pitch"].tolist() == list(range(60, 67))
+    hdf5.verify(tmp_path / "a.h5")
 
 
 def test_numbers_that_float16_cannot_hold_are_refused(family, at, codes, tmp_path):
@@ -279,4 +280,4 @@ def test_subnormal_numbers_count_as_zero_and_change_no_token():
         assert torch.equal(encode(fit_codec(clips, 0), clips), tokens)
         assert torch.equal(encode(slow, 1e-30 * clips), quiet)
     finally:
-        flush_subnormals()
+        torch.set_flush_denormal(False)

@@ -9,9 +9,10 @@ import pytest
 import torch
 from planted import planted, recovered
 
-from rasen import activations, store
 from rasen.errors import RasenError
-from rasen.sae import codes as codes_of
+from rasen.io import hdf5
+from rasen.measure import activations
+from rasen.sae import coding as codes_of
 from rasen.sae import load, metrics, normalise, norms, settings, train, trainer, weights
 from rasen.sae.folder import finished
 from rasen.sae.source import BLOCK, open_source
@@ -32,9 +33,9 @@ def trap(tmp_path_factory):
 
 
 def dump(path, x, clips, dtype="float32", **attributes):
-    """What rasen.activations.dump writes with pool "all": layers 3 (noise) and 6 (x)."""
+    """What rasen.measure.activations.dump writes with pool "all": layers 3 (noise) and 6 (x)."""
     attributes = {"pool": "all", "recipe": {"point": "trained"}, "model": "nano"} | attributes
-    with store.create(path, **attributes) as writer:
+    with hdf5.create(path, **attributes) as writer:
         for name, rows in (("layers/03", np.zeros_like(x)), ("layers/06", x)):
             writer.array(name, rows.astype(dtype))
         writer.array("rows/clip", clips.astype(np.int32))
@@ -306,9 +307,9 @@ def test_an_sae_comes_back_with_its_metadata(tmp_path):
 
 
 def test_a_dump_of_a_model_is_trained_on(family, at, codes, tmp_path):
-    """What rasen.activations writes, with its clips as groups."""
+    """What rasen.measure.activations writes, with its clips as groups."""
     path = tmp_path / "a.h5"
-    pool = {"layers": [1], "pool": "all", "dtype": "float16"}
+    pool = activations.DumpSettings([1], "all", "float16")
     activations.dump(
         family, at("trained"), codes, path, pool, "cpu", 2, recipe={"point": "trained"}
     )
@@ -395,7 +396,7 @@ def test_dumps_that_do_not_serve_are_refused(tmp_path):
         train(x, SMALL, 0, tmp_path / "saes", groups=clips_of(1000, 500))
     with pytest.raises(RasenError, match=re.escape("not int64 (3, 4)")):
         train(np.zeros((3, 4), int), SMALL, 0, tmp_path / "saes")
-    with store.create(tmp_path / "cut.h5") as writer:
+    with hdf5.create(tmp_path / "cut.h5") as writer:
         writer.file.flush()
         (tmp_path / "unfinished.h5").write_bytes((tmp_path / "cut.h5.partial").read_bytes())
     with pytest.raises(RasenError, match=r"unfinished\.h5: "):

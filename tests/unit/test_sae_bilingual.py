@@ -7,15 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rasen import activations, inputs
 from rasen.families import open_family
-from rasen.families.walk import network_at
+from rasen.io import inputs
+from rasen.measure import activations
+from rasen.measure.interpolate import network_at_point
 from rasen.sae import features, load, train
+from rasen.study.recipe import Recipe
 
 POINTS = ["untrained", "step-000010", "step-000100", "trained"]
 LAYER = 1
 SAE = {"expansion": 1, "k": 4, "batch": 512, "epochs": 30, "lr": 3e-3}
-DUMP = {"layers": [LAYER], "pool": "all", "dtype": "float32"}
+DUMP = activations.DumpSettings([LAYER], "all", "float32")
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +29,8 @@ def run(tmp_path_factory):
     family = open_family("causal_lm", folder / "model", {"window": bilingual.WINDOW})
     encoded = [family.encode(line, "cpu") for line in corpus.lines[:700]]
     clips = pd.DataFrame({"clip": [f"line {number}" for number in range(700)]})
-    inputs.write(folder / "text.h5", encoded, clips)
-    tokens = np.concatenate([each["tokens"] for each in encoded])
-    words = np.array(family.tokenizer().batch_decode(tokens[:, None]))
+    inputs.write_inputs(folder / "text.h5", encoded, clips)
+    words = np.concatenate([family.words(clip) for clip in encoded])
     return folder, family, corpus, losses, words
 
 
@@ -37,18 +38,18 @@ def run(tmp_path_factory):
 def route(run):
     """{point: (language, granularity, rasen.sae.features.match.Side)}, tables of shares."""
     folder, family, corpus, _, words = run
-    recipe = {"weights": family.folder, "dtype": "float32", "initial": bilingual.INITIAL}
-    trained = network_at(family, recipe | {"point": "trained"}, "cpu")
+    recipe = Recipe("causal_lm", str(family.folder), initial=bilingual.INITIAL)
+    trained = network_at_point(family, recipe, "cpu")
     vectors = trained.get_input_embeddings().weight.detach().numpy()
     vocabulary = family.tokenizer().convert_ids_to_tokens(range(len(vectors)))
     found = {}
     for point in POINTS:
-        at = {"point": point, "checkpoint": family.folder / "checkpoints" / point}
-        network, path = network_at(family, recipe | at, "cpu"), folder / f"{point}.h5"
+        here = replace(recipe, point=point, checkpoint=str(family.folder / "checkpoints" / point))
+        network, path = network_at_point(family, here, "cpu"), folder / f"{point}.h5"
         activations.dump(family, network, inputs.Inputs(folder / "text.h5"), path, DUMP, "cpu", 50)
         table = train(path, SAE, 0, folder / point, layer=LAYER)
         sae = load(folder / point / table["sae"][0])
-        counted = features.tally.of_dump(sae, path, LAYER, skip=1)
+        counted = features.tally.of_dump(sae, path, LAYER)
         shown = features.tally.examples(counted)
         about = (corpus.meanings, vocabulary, vectors)
         tables = (
@@ -57,7 +58,7 @@ def route(run):
         )
         shares = [each.value_counts(normalize=True).round(2).to_dict() for each in tables]
         print(point, *shares)
-        found[point] = (*shares, features.match.side(sae, counted))
+        found[point] = (*shares, features.match.side_of(sae, counted))
     return found
 
 

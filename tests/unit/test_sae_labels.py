@@ -12,7 +12,8 @@ from rasen.errors import RasenError
 from rasen.sae.features import clap, exchange, labels, match, tally
 from rasen.sae.features import tags as tagging
 from rasen.sae.features.association import Ranks
-from rasen.sae.features.significance import corrected, shuffled
+from rasen.sae.features.nulls import shuffled
+from rasen.stats import corrected
 
 INSTRUMENTS = ["flute", "organ", "piano"]
 
@@ -455,7 +456,9 @@ def test_a_question_goes_out_and_an_answer_comes_in(tmp_path):
             "context": "a «猫» b",
         }
     )
-    exchange.write(shown, tmp_path / "ask.json", ["chord C"], {"point": "trained"}, shown=1)
+    exchange.write_question(
+        shown, tmp_path / "ask.json", ["chord C"], {"point": "trained"}, shown=1
+    )
     question = json.loads((tmp_path / "ask.json").read_text())
     assert question["format"] == exchange.QUESTION
     assert question["features"] == [
@@ -464,7 +467,7 @@ def test_a_question_goes_out_and_an_answer_comes_in(tmp_path):
     ]
     answer = {"format": exchange.ANSWER, "labels": [{"feature": 5, "label": "chord C"}]}
     (tmp_path / "answer.json").write_text(json.dumps(answer))
-    assert exchange.read(tmp_path / "answer.json", {2, 5})["label"].tolist() == ["chord C"]
+    assert exchange.read_answer(tmp_path / "answer.json", {2, 5})["label"].tolist() == ["chord C"]
 
 
 @pytest.mark.parametrize(
@@ -491,7 +494,7 @@ def test_faults_of_an_answer_are_told(answer, message, tmp_path):
     path = tmp_path / "answer.json"
     path.write_text(answer if isinstance(answer, str) else json.dumps(answer))
     with pytest.raises(RasenError, match=message):
-        exchange.read(path, {1, 2})
+        exchange.read_answer(path, {1, 2})
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rasen import store
 from rasen.errors import RasenError
+from rasen.io import hdf5
 from rasen.sae.features import granularity, language, sheet, tally
 
 CLIP = np.repeat(np.arange(60), 25)
@@ -20,7 +20,7 @@ def dense(rng, rows=1500, features=40, share=0.1):
 
 
 def parts(x, block=400):
-    """The same as rasen.sae.codes gives it: winners first, then zeros at any index."""
+    """The same as rasen.sae.coding gives it: winners first, then zeros at any index."""
     for start in range(0, len(x), block):
         rows = x[start : start + block]
         order = np.argsort(-rows, axis=1, kind="stable")[:, : int((rows > 0).sum(1).max())]
@@ -125,16 +125,16 @@ def test_rounding_to_tenths_takes_the_first_of_what_looks_equal():
 
 def test_a_tally_comes_back_and_damage_is_seen(rng, tmp_path):
     found = tallied(dense(rng), skip=1)
-    tally.write(tmp_path / "a.h5", found, model="nano")
-    again = tally.read(tmp_path / "a.h5")
+    tally.write_tally(tmp_path / "a.h5", found, model="nano")
+    again = tally.read_tally(tmp_path / "a.h5")
     assert (again.values != found.values).nnz == 0
     for name in ("clip", "frame", "counted"):
         assert np.array_equal(getattr(again, name), getattr(found, name))
     same(tally.examples(again), tally.examples(found))
-    store.verify(tmp_path / "a.h5")
+    hdf5.verify(tmp_path / "a.h5")
     nothing = tallied(np.zeros((1500, 4), np.float32) + [0, 0, 1e-30, 0] * (CLIP[:, None] < 0))
-    tally.write(tmp_path / "b.h5", nothing)
-    assert len(tally.table(tally.read(tmp_path / "b.h5"))) == 4
+    tally.write_tally(tmp_path / "b.h5", nothing)
+    assert len(tally.table(tally.read_tally(tmp_path / "b.h5"))) == 4
     assert tally.examples(nothing).empty
 
 
@@ -316,16 +316,16 @@ def contexts(points=("a", "b"), features=150):
 
 def test_a_sheet_goes_out_and_comes_back(tmp_path):
     path = tmp_path / "sheet.tsv"
-    sheet.write(contexts(), path, seed=0)
+    sheet.write_label_sheet(contexts(), path, seed=0)
     blank = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
     assert blank.groupby("point").size().tolist() == [100, 100]
     assert blank["feature"].nunique() > 100  # each point draws its own
     assert blank["example_10"][0] == f"«word {blank.feature[0]}»⇥9⏎"
     with pytest.raises(RasenError, match="no label yet"):
-        sheet.read(path)
+        sheet.read_label_sheet(path)
     blank.loc[:9, "granularity"] = ["Token ", "synonym"] * 5
     blank.to_csv(path, sep="\t", index=False)
-    labels = sheet.read(path)
+    labels = sheet.read_label_sheet(path)
     assert labels["granularity"].tolist() == ["token", "synonym"] * 5
     assert labels["feature"].tolist() == blank["feature"][:10].astype(int).tolist()
 
@@ -338,10 +338,10 @@ def test_faults_of_a_sheet_are_told_at_once(tmp_path):
     with pytest.raises(
         RasenError, match=r"(?s)line 2: granularity 'tokn'.*line 3: feature 'x'.*line 5: a 2 is lab"
     ):
-        sheet.read(path)
+        sheet.read_label_sheet(path)
     path.write_text("point,feature,granularity\n")
     with pytest.raises(RasenError, match="no column point, feature, granularity; keep the header"):
-        sheet.read(path)
+        sheet.read_label_sheet(path)
 
 
 def test_kappa_by_hand():

@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 from index_songs import index_songs
 
-from rasen import store, tables
 from rasen.errors import RasenError
-from rasen.songs import corpus, dataset, export, index, shards
+from rasen.io import hdf5, parquet
+from rasen.songs import dataset, export, index, layout, shards
 from rasen.songs.dataset import PATCH, RATE, Order, Windows, collate
 
 FILTERS = {"match": 0.7, "score": 0.3, "silence": 0.5, "clipping": 0.01, "duplicates": True}
@@ -52,13 +52,13 @@ def results(tmp_path_factory):
         (home / "phonemes.json").write_text(json.dumps(phonemes_of(name, frames)))
         rows.append({"song": name, "artist": f"A{number}", "language": "", "seconds": frames / 25})
     rows = pd.DataFrame(rows)
-    shards.write(results / "shards/00000.h5", rows[:2], results / "songs")
-    shards.write(results / "shards/00001.h5", rows[2:], results / "songs")
+    shards.write_shard(results / "shards/00000.h5", rows[:2], results / "songs")
+    shards.write_shard(results / "shards/00001.h5", rows[2:], results / "songs")
     parts = [
-        shards.contents(results / f"shards/{name}.h5").assign(shard=name)
+        shards.shard_contents(results / f"shards/{name}.h5").assign(shard=name)
         for name in ("00000", "00001")
     ]
-    tables.write(pd.concat(parts).assign(split="train"), results / "tables/songs.parquet")
+    parquet.write_table(pd.concat(parts).assign(split="train"), results / "tables/songs.parquet")
     return results
 
 
@@ -68,12 +68,12 @@ def windows(results):
 
 
 def test_a_shard_holds_its_songs(results):
-    rows = shards.contents(results / "shards/00000.h5")
+    rows = shards.shard_contents(results / "shards/00000.h5")
     assert rows[["song", "offset", "frames"]].values.tolist() == [
         ["short", 0, 48], ["even", 48, 160],
     ]  # fmt: skip
     assert rows["language"].tolist() == ["en", "en"]
-    store.verify(results / "shards/00000.h5")
+    hdf5.verify(results / "shards/00000.h5")
 
 
 def test_songs_out_of_step_are_refused(results, tmp_path):
@@ -83,13 +83,13 @@ def test_songs_out_of_step_are_refused(results, tmp_path):
     np.save(home / "latents.npy", np.zeros((17, 128), np.float16))
     row = pd.DataFrame([{"song": "bad", "artist": "", "language": "", "seconds": 1.0}])
     with pytest.raises(RasenError, match="16 sketch tokens and 17 latents"):
-        shards.write(tmp_path / "x.h5", row, tmp_path)
+        shards.write_shard(tmp_path / "x.h5", row, tmp_path)
     assert not (tmp_path / "x.h5").exists()
 
 
 def test_a_shard_may_be_empty(tmp_path):
-    shards.write(tmp_path / "x.h5", pd.DataFrame(columns=["song", *shards.KEPT]), tmp_path)
-    assert shards.contents(tmp_path / "x.h5").empty
+    shards.write_shard(tmp_path / "x.h5", pd.DataFrame(columns=["song", *shards.KEPT]), tmp_path)
+    assert shards.shard_contents(tmp_path / "x.h5").empty
 
 
 def test_windows_start_on_patches_and_carry_their_own_lyrics(windows):
@@ -235,10 +235,10 @@ def test_splits_and_missing_files_are_told(results, tmp_path):
 def rewritten(results, tmp_path):
     """(index, shard): `even` lies elsewhere than the index says, `short` is of another length."""
     index, shard = tmp_path / "tables/songs.parquet", tmp_path / "shards/00000.h5"
-    rows = tables.read(results / "tables/songs.parquet").query("shard == '00000'")
+    rows = parquet.read_table(results / "tables/songs.parquet").query("shard == '00000'")
     assert rows["song"].tolist() == ["short", "even"]
-    tables.write(rows.assign(frames=[32, 160]), index)
-    shards.write(shard, rows[::-1], results / "songs")
+    parquet.write_table(rows.assign(frames=[32, 160]), index)
+    shards.write_shard(shard, rows[::-1], results / "songs")
     return index, shard
 
 
@@ -259,25 +259,25 @@ def test_an_index_older_than_its_shards_gives_no_wrong_music(rewritten):
         f"{shard}: song 'short' has 48 frames, 32 in the index: the index is older than its "
         "shards; run `snakemake songs`"
     ]
-    rows = tables.read(index)
-    tables.write(rows[rows["song"] == "even"].assign(song="gone"), index)
+    rows = parquet.read_table(index)
+    parquet.write_table(rows[rows["song"] == "even"].assign(song="gone"), index)
     with pytest.raises(RasenError, match=r"'gone' is not in it; the index is older .* songs`"):
         Windows(index)[0]
 
 
 def test_a_shard_written_anew_is_opened_anew(rewritten, results):
     index, shard = rewritten
-    rows = tables.read(index).query("song == 'even'")
-    tables.write(rows, index)
+    rows = parquet.read_table(index).query("song == 'even'")
+    parquet.write_table(rows, index)
     assert Windows(index, seconds=1000)[0]["sketch"][0] == 0
-    shards.write(shard, rows.assign(song="short"), results / "songs")
-    tables.write(shards.contents(shard).assign(shard="00000", split="train"), index)
+    shards.write_shard(shard, rows.assign(song="short"), results / "songs")
+    parquet.write_table(shards.shard_contents(shard).assign(shard="00000", split="train"), index)
     assert Windows(index, seconds=1000)[0]["song"] == "short"
 
 
 def test_an_old_index_exports_no_wrong_music(rewritten, tmp_path):
     index, shard = rewritten
-    rows = tables.read(index).set_index("song", drop=False)
+    rows = parquet.read_table(index).set_index("song", drop=False)
     export.to_tar(tmp_path / "x.tar", shard, rows.loc[["even"]])
     with tarfile.open(tmp_path / "x.tar") as tar:
         assert np.load(io.BytesIO(tar.extractfile("even.sketch.npy").read())).tolist() == [
@@ -333,9 +333,9 @@ def test_a_hundred_windows_of_150_seconds_a_second(tmp_path):
         np.save(home / "latents.npy", np.zeros((frames, 128), np.float16))
         (home / "phonemes.json").write_text(json.dumps(phonemes_of(f"s{number}", frames)))
         rows.append({"song": f"s{number}", "artist": "", "language": "", "seconds": 240.0})
-    shards.write(tmp_path / "shards/00000.h5", pd.DataFrame(rows), tmp_path / "songs")
-    table = shards.contents(tmp_path / "shards/00000.h5").assign(shard="00000", split="train")
-    tables.write(table, tmp_path / "tables/songs.parquet")
+    shards.write_shard(tmp_path / "shards/00000.h5", pd.DataFrame(rows), tmp_path / "songs")
+    table = shards.shard_contents(tmp_path / "shards/00000.h5").assign(shard="00000", split="train")
+    parquet.write_table(table, tmp_path / "tables/songs.parquet")
     windows = Windows(tmp_path / "tables/songs.parquet", seconds=150)
     for place in range(10):
         assert len(windows[place]["sketch"]) == 3744
@@ -408,7 +408,7 @@ def test_artists_stay_in_their_split():
 
 
 def test_the_export_is_the_same_every_time_and_readable_by_anybody(results, tmp_path):
-    table = tables.read(results / "tables/songs.parquet").query("shard == '00000'")
+    table = parquet.read_table(results / "tables/songs.parquet").query("shard == '00000'")
     for name in ("one", "two"):
         export.to_tar(tmp_path / f"{name}.tar", results / "shards/00000.h5", table)
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
@@ -429,8 +429,8 @@ def test_keys_of_the_export_are_unique_and_end_at_their_first_dot(results, tmp_p
         shutil.copytree(results / "songs/short", tmp_path / "songs" / name)
     rows = pd.DataFrame({"song": names, "artist": "", "language": "", "seconds": 1.92})
     shard = tmp_path / "00000.h5"
-    shards.write(shard, rows, tmp_path / "songs")
-    export.to_tar(tmp_path / "x.tar", shard, shards.contents(shard))
+    shards.write_shard(shard, rows, tmp_path / "songs")
+    export.to_tar(tmp_path / "x.tar", shard, shards.shard_contents(shard))
     with tarfile.open(tmp_path / "x.tar") as tar:
         parts = [name.split(".", 1) for name in tar.getnames()]
         kept = json.load(tar.extractfile("a%2Eb.json"))
@@ -458,16 +458,16 @@ def test_the_index_tells_which_file_is_gone_and_what_to_do(tmp_path, stage, name
     files = {"measure_recordings": "fingerprint.npy", "align_lyrics": "alignment.json"}
     measures = {"silence": 0.1, "clipping": 0.0, "match_ratio": 1.0, "score": 1.0}
     row = {"song": "a", "key": "k", "outcome": "ok", "reason": "", "detail": ""} | measures
-    for each in corpus.STAGES:
+    for each in layout.STAGES:
         sizes = {files[each]: (song / files[each]).stat().st_size} if each in files else {}
         rows = pd.DataFrame([row | {"files": json.dumps(sizes)}])
-        tables.write(rows, tmp_path / f"batches/{each}/00000.parquet")
+        parquet.write_table(rows, tmp_path / f"batches/{each}/00000.parquet")
     sheet = pd.DataFrame([{"song": "a", "artist": "A", "language": "", "seconds": 0.64}])
-    shards.write(tmp_path / "shards/00000.h5", sheet, tmp_path / "songs")
+    shards.write_shard(tmp_path / "shards/00000.h5", sheet, tmp_path / "songs")
     settings = {"filters": FILTERS, "splits": {"valid": 0, "test": 0}}
     paths = [tmp_path / f"tables/{t}.parquet" for t in ("songs", "quarantine", "lines", "words")]
     index_songs(1, tmp_path, settings, 0, *paths)
-    assert tables.read(paths[0])["song"].tolist() == ["a"]
+    assert parquet.read_table(paths[0])["song"].tolist() == ["a"]
     (song / name).unlink()
     ledger = tmp_path / f"batches/{stage}/00000.parquet"
     with pytest.raises(RasenError) as caught:

@@ -5,9 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from rasen import tables
 from rasen.errors import RasenError
-from rasen.songs.ledger import Stage, survivors
+from rasen.io import parquet
+from rasen.songs.ledger import BatchRunner, passed
 from rasen.songs.reasons import REASONS, SongError
 
 
@@ -31,7 +31,7 @@ class Work:
 
 
 def stage(tmp_path, code="code", settings=None):
-    return Stage("stage", tmp_path / "songs", code, settings or {})
+    return BatchRunner("stage", tmp_path / "songs", code, settings or {})
 
 
 def test_one_bad_song_does_not_stop_the_others(tmp_path, songs):
@@ -135,26 +135,28 @@ def test_survivors_are_ok_in_every_ledger(tmp_path, songs):
     paths = []
     for name, work in (("one", Work(a=SongError("silent", "-"))), ("two", Work(c=KeyError()))):
         paths.append(tmp_path / f"{name}.parquet")
-        tables.write(Stage(name, tmp_path / "songs", "", {}).run(songs, work), paths[-1])
-    left = survivors(tmp_path / "songs", *paths)
+        parquet.write_table(
+            BatchRunner(name, tmp_path / "songs", "", {}).run(songs, work), paths[-1]
+        )
+    left = passed(tmp_path / "songs", *paths)
     assert left["song"].tolist() == ["b"]
-    parts = [tables.read(p).set_index("song").loc["b", "key"] for p in paths]
+    parts = [parquet.read_table(p).set_index("song").loc["b", "key"] for p in paths]
     assert left["key"].tolist() == ["".join(parts)]
 
 
 def test_a_file_that_is_gone_is_told_with_its_cure(tmp_path, songs):
     ledger = tmp_path / "stage.parquet"
-    tables.write(stage(tmp_path).run(songs, Work()), ledger)
+    parquet.write_table(stage(tmp_path).run(songs, Work()), ledger)
     (tmp_path / "songs/b/made.txt").unlink()
     with pytest.raises(RasenError, match=rf"b/made.txt: gone or changed; delete {ledger} and run"):
-        survivors(tmp_path / "songs", ledger)
+        passed(tmp_path / "songs", ledger)
 
 
 def test_a_batch_in_which_all_fell_out_has_a_ledger(tmp_path, songs):
     ledger = tmp_path / "stage.parquet"
     out = {song: SongError("missing", "-") for song in "abc"}
-    tables.write(stage(tmp_path).run(songs, Work(**out)), ledger)
-    assert survivors(tmp_path / "songs", ledger).empty
+    parquet.write_table(stage(tmp_path).run(songs, Work(**out)), ledger)
+    assert passed(tmp_path / "songs", ledger).empty
     nothing = stage(tmp_path).run(songs[:0], Work())
     assert {"song", "outcome", "reason", "files"} <= set(nothing)
 

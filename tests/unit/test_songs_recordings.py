@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from rasen.errors import RasenError
-from rasen.songs import corpus, duplicates, listening, recording, sample
+from rasen.songs import audio_measures, corpus, duplicates, recording, sample
 from rasen.songs.reasons import SongError
 from rasen.stimuli.melodies import melody
 
@@ -39,7 +39,7 @@ def test_formats(tmp_path, music, name, options):
     path = tmp_path / name
     sound, rate = (music, RATE) if "opus" not in name else (music[:, : 48000 * 10], 48000)
     soundfile.write(path, sound.T, rate, **options)
-    read, found = recording.read(path)
+    read, found = recording.read_recording(path)
     assert (read.shape[0], found, read.dtype) == (2, rate, np.float32)
     assert abs(read.shape[1] - sound.shape[1]) < 0.1 * rate
     assert recording.seconds(path) == pytest.approx(sound.shape[1] / rate, abs=0.1)
@@ -48,7 +48,7 @@ def test_formats(tmp_path, music, name, options):
 def test_mono_and_8_khz_become_what_a_stage_wants(tmp_path, music):
     path = tmp_path / "phone.wav"
     soundfile.write(path, music[0, ::4][: 8000 * 5], 8000)
-    sound, rate = recording.read(path)
+    sound, rate = recording.read_recording(path)
     stereo = recording.stereo(sound, rate, 48000)
     assert stereo.shape == (2, 48000 * 5)
     assert (stereo[0] == stereo[1]).all()
@@ -57,7 +57,7 @@ def test_mono_and_8_khz_become_what_a_stage_wants(tmp_path, music):
 
 def refused(path):
     with pytest.raises(SongError) as caught:
-        recording.read(path)
+        recording.read_recording(path)
     return caught.value.reason
 
 
@@ -90,12 +90,12 @@ def test_a_wav_that_was_streamed_has_no_size(tmp_path, music):
     whole = path.read_bytes()
     for told in (0, 0xFFFFFFFF, 0x7FFFF024):
         path.write_bytes(whole[:4] + told.to_bytes(4, "little") + whole[8:])
-        assert recording.read(path)[0].shape == music.shape
+        assert recording.read_recording(path)[0].shape == music.shape
 
 
 def test_a_recording_that_goes_away_later_is_no_songs_fault(tmp_path):
     with pytest.raises(RasenError, match="was there when it was measured, and is gone") as caught:
-        recording.read_again(tmp_path / "gone.wav")
+        recording.reread_recording(tmp_path / "gone.wav")
     assert not isinstance(caught.value, SongError)
 
 
@@ -108,15 +108,15 @@ def test_without_ffmpeg_its_formats_are_told(tmp_path, monkeypatch):
 
 def test_level_clipping_and_silence(music):
     sound = np.concatenate([music / np.abs(music).max(), np.zeros_like(music)], axis=1)
-    found = listening.measures(sound, RATE)
+    found = audio_measures.measures(sound, RATE)
     assert found["seconds"] == pytest.approx(60)
     assert found["silence"] == pytest.approx(0.5, abs=0.02)
     assert found["clipping"] == 0  # a single sample at full scale is a peak, not clipping
-    loud = listening.measures(np.clip(4 * sound, -1, 1), RATE)
+    loud = audio_measures.measures(np.clip(4 * sound, -1, 1), RATE)
     assert loud["clipping"] > 0.05
     held = np.zeros((1, 1000), np.float32)
     held[0, 10:13], held[0, 50:52] = 1, -1
-    assert listening.measures(held, 1000)["clipping"] == pytest.approx(0.003)
+    assert audio_measures.measures(held, 1000)["clipping"] == pytest.approx(0.003)
 
 
 def test_the_same_recording_is_known_again(tmp_path, music):
@@ -124,12 +124,12 @@ def test_the_same_recording_is_known_again(tmp_path, music):
     for seed in range(3, 8):
         sounds[f"other{seed}"] = (melody(np.random.default_rng(seed), 30, RATE)[None], RATE)
     soundfile.write(tmp_path / "a.mp3", music.T, RATE)
-    sounds["mp3"] = recording.read(tmp_path / "a.mp3")
+    sounds["mp3"] = recording.read_recording(tmp_path / "a.mp3")
     sounds["phone"] = (recording.mono(0.2 * music[:, 3 * RATE + 777 :], RATE, 8000)[None], 8000)
     noise = np.random.default_rng(0).normal(0, 0.01, music.shape).astype(np.float32)
     sounds["noisy"] = (music + noise, RATE)
     sounds["short"] = (music[:, :1000], RATE)
-    prints = {name: listening.fingerprint(*sound) for name, sound in sounds.items()}
+    prints = {name: audio_measures.fingerprint(*sound) for name, sound in sounds.items()}
     assert duplicates.find(prints) == dict.fromkeys(("mp3", "phone", "noisy"), "first")
 
 
@@ -146,7 +146,7 @@ def tonal():
     have words of others, many twice), then every 50th again with 5 % of its bits wrong and its
     beginning cut."""
     rng = np.random.default_rng(0)
-    pool = [listening.fingerprint(melody(rng, 60, 16000)[None], 16000) for _ in range(8)]
+    pool = [audio_measures.fingerprint(melody(rng, 60, 16000)[None], 16000) for _ in range(8)]
     pool.append(np.zeros(900, np.uint32))  # silence
     prints = {}
     for number in range(500):
@@ -202,7 +202,7 @@ def test_the_first_and_the_last_song_may_be_alike():
 def test_a_sheet_is_read_with_paths_from_its_folder(tmp_path):
     sheet = tmp_path / "songs.tsv"
     sheet.write_text("song\taudio\tlyrics\na\t../x/a.mp3\ta.txt\nb\tb.wav\t\n")
-    table = corpus.read(sheet)
+    table = corpus.read_song_sheet(sheet)
     assert list(table) == list(corpus.COLUMNS)
     assert table["audio"].tolist() == [str(tmp_path.parent / "x/a.mp3"), str(tmp_path / "b.wav")]
     assert table["lyrics"].tolist() == [str(tmp_path / "a.txt"), ""]
@@ -219,7 +219,7 @@ def test_a_sheet_is_read_with_paths_from_its_folder(tmp_path):
 def test_names_of_digits_stay_as_they_are(tmp_path):
     sheet = tmp_path / "songs.tsv"
     sheet.write_text("song\taudio\tartist\n0001\ta.wav\t007\n1.10\tb.wav\t7\n")
-    table = corpus.read(sheet)
+    table = corpus.read_song_sheet(sheet)
     assert table["song"].tolist() == ["0001", "1.10"]
     assert table["artist"].tolist() == ["007", "7"]
 
@@ -228,12 +228,12 @@ def test_every_mistake_in_a_sheet_is_told(tmp_path):
     sheet = tmp_path / "songs.tsv"
     sheet.write_text("song\taudio\n../a\tx.wav\nb\t\nC\tx.wav\nc\tx.wav\n")
     with pytest.raises(RasenError) as caught:
-        corpus.read(sheet)
+        corpus.read_song_sheet(sheet)
     for part in ("'../a': a name may hold", "song 'b' has no audio", "song 'c' occurs twice"):
         assert part in str(caught.value)
     sheet.write_text("song\taudio\tlyrcs\na\tx{1}.wav\tb\n" + "a" * 201 + "\ty.wav\tb\n")
     with pytest.raises(RasenError) as caught:
-        corpus.read(sheet)
+        corpus.read_song_sheet(sheet)
     for part in (
         "`lyrcs`: did you mean `lyrics`?",
         "'x{1}.wav': a path may hold no",
@@ -242,7 +242,7 @@ def test_every_mistake_in_a_sheet_is_told(tmp_path):
         assert part in str(caught.value)
     sheet.write_text("name\tfile\na\tb\n")
     with pytest.raises(RasenError, match="has no column song, audio"):
-        corpus.read(sheet)
+        corpus.read_song_sheet(sheet)
 
 
 def corpus_of(outcomes):

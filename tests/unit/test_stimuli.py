@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from rasen import audio, stimuli, store
-from rasen.encoding import encode
+from rasen import stimuli
 from rasen.errors import RasenError
-from rasen.inputs import Inputs
-from rasen.stimuli import notes, sheets, synth
+from rasen.io import audio, hdf5
+from rasen.io.inputs import Inputs
+from rasen.measure.encoding import encode_clips
+from rasen.stimuli import notes, synth
+from rasen.stimuli.recordings import sizes
 
 NOTES = {"kind": "notes", "lowest": 48, "keys": 36, "instruments": "all", "soundfont": None,
          "repeats": 4, "beats": 2, "tempo": 120}  # fmt: skip
@@ -135,10 +137,10 @@ def test_quoted_line_breaks_and_odd_labels_survive(tmp_path):
     (tmp_path / "a.jsonl").write_text(line, encoding="utf-8")
     table = stimuli.clips({"kind": "text", "sheet": str(tmp_path / "a.jsonl")})
     assert table["text"].tolist() == ["a\u2028b", "c"]
-    with store.create(tmp_path / "a.h5") as writer:
+    with hdf5.create(tmp_path / "a.h5") as writer:
         writer.table("clips", table)
-    with store.open_file(tmp_path / "a.h5") as file:
-        assert store.read_table(file, "clips")["meta"][0] == '{"set": "x"}'
+    with hdf5.open_file(tmp_path / "a.h5") as file:
+        assert hdf5.read_table(file, "clips")["meta"][0] == '{"set": "x"}'
     (tmp_path / "b.tsv").write_text("text\ttext\nx\ty\n")
     with pytest.raises(RasenError, match="column names must differ"):
         stimuli.clips({"kind": "text", "sheet": str(tmp_path / "b.tsv")})
@@ -147,12 +149,12 @@ def test_quoted_line_breaks_and_odd_labels_survive(tmp_path):
 def test_a_changed_recording_is_noticed(recordings, tmp_path):
     settings = {"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2}
     clips = tmp_path / "clips.parquet"
-    row, before = rows(settings)[1], sheets.sizes(settings, clips)
+    row, before = rows(settings)[1], sizes(settings, clips)
     os.utime(recordings / "tone.flac")
-    assert sheets.sizes(settings, clips) == before
+    assert sizes(settings, clips) == before
     stimuli.sound(row, RATE)
     soundfile.write(recordings / "tone.flac", 0.1 * np.ones(20000), 16000)
-    assert sheets.sizes(settings, clips) != before
+    assert sizes(settings, clips) != before
     with pytest.raises(RasenError, match="has changed since its sheet was read"):
         stimuli.sound(row, RATE)
 
@@ -162,11 +164,11 @@ def test_recordings_that_stayed_elsewhere_count_as_listed(recordings, tmp_path):
     settings = {"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2}
     clips = tmp_path / "clips.parquet"
     stimuli.clips(settings).to_parquet(clips)
-    before = sheets.sizes(settings, clips)
+    before = sizes(settings, clips)
     (recordings / "tone.flac").unlink()
-    assert sheets.sizes(settings, clips) == before
+    assert sizes(settings, clips) == before
     clips.unlink()
-    assert sheets.sizes(settings, clips) != before
+    assert sizes(settings, clips) != before
 
 
 # --- bad audio
@@ -189,7 +191,7 @@ def test_bad_audio_is_told_by_name_with_the_cure(tmp_path):
         "absent.wav": "no such file",
     }.items():
         with pytest.raises(RasenError, match=reason) as error:
-            audio.read(tmp_path / name, 16000)
+            audio.read_mono(tmp_path / name, 16000)
         assert str(tmp_path / name) in str(error.value)
 
 
@@ -201,15 +203,15 @@ def test_all_bad_clips_are_told_at_once_and_nothing_is_written(family, tmp_path)
     sheet.write_text("path\nsilent.wav\ngood.wav\nshort.wav\n")
     clips = stimuli.clips({"kind": "audio", "sheet": str(sheet), "seconds": 9})
     with pytest.raises(RasenError, match="2 of 3 clips") as error:
-        encode(family, clips, tmp_path / "i.h5", "cpu")
+        encode_clips(family, clips, tmp_path / "i.h5", "cpu")
     assert "silent.wav" in str(error.value)
     assert "000002-short: 100 samples at 16000 Hz are less than one frame" in str(error.value)
     assert not list(tmp_path.glob("i.h5*"))
 
     sheet.write_text("path\ngood.wav\n")
     clips = stimuli.clips({"kind": "audio", "sheet": str(sheet), "seconds": 9})
-    encode(family, clips, tmp_path / "i.h5", "cpu")
-    assert Inputs(tmp_path / "i.h5").frames.tolist() == [57]  # 18000 samples, 320 a frame
+    encode_clips(family, clips, tmp_path / "i.h5", "cpu")
+    assert Inputs(tmp_path / "i.h5").lengths.tolist() == [57]  # 18000 samples, 320 a frame
 
 
 def test_resampling_keeps_a_tone():

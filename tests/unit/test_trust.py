@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).parents[2]
-SOURCES = sorted((HOUSE / "workflow/scripts").rglob("*.py"))
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "workflow/scripts").rglob("*.py"))
 RUNS_TEXT = {"eval", "exec", "compile", "__import__"}
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 TELEMETRY = {"wandb", "sentry_sdk", "posthog", "mixpanel", "opentelemetry", "analytics"}
@@ -66,7 +66,7 @@ def test_the_net_has_no_holes(line):
 
 def test_rule_files_hold_no_shell_tricks():
     """Settings reach a shell quoted; nothing is fetched by a shell command."""
-    for path in [HOUSE / "Snakefile", *(HOUSE / "rules").glob("*.smk")]:
+    for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
         text = path.read_text()
         for word in ("eval ", "curl ", "wget ", "pickle", "run:"):
             assert word not in text, f"{path.name}: {word}"
@@ -77,9 +77,9 @@ def test_jobs_are_told_to_send_no_telemetry(tmp_path):
     names = ["HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK", "PYANNOTE_METRICS_ENABLED"]
     script = tmp_path / "show.py"
     script.write_text(f"import os\nprint({{name: os.environ.get(name) for name in {names}}})")
-    relative = os.path.relpath(script, HOUSE / "workflow/scripts")
+    relative = os.path.relpath(script, ROOT / "workflow/scripts")
     done = subprocess.run(
-        [HOUSE / "workflow/py", "core", relative], text=True, capture_output=True, check=True
+        [ROOT / "workflow/py", "core", relative], text=True, capture_output=True, check=True
     )
     found = ast.literal_eval(done.stdout)
     assert found == {names[0]: "1", names[1]: "1", names[2]: "0"}

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from study import HOUSE, Study
+from study import ROOT, Study
 
 PERPLEXITY = {"measure_perplexity": 8, "gather_perplexity": 1, "plot_perplexity": 2}
 HELIX = {"fit_helix": 5, "fit_baselines": 1, "gather_helix": 1, "plot_helix": 1}
@@ -17,10 +17,10 @@ def copy(finished, tmp_path_factory):
     """The finished study beside a checkout of its own, both free to be changed."""
     folder = tmp_path_factory.mktemp("copy")
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.check_output(listed, cwd=HOUSE, text=True).splitlines():
-        if (HOUSE / name).is_file():
+    for name in subprocess.check_output(listed, cwd=ROOT, text=True).splitlines():
+        if (ROOT / name).is_file():
             (folder / "house" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(HOUSE / name, folder / "house" / name)
+            shutil.copy(ROOT / name, folder / "house" / name)
     shutil.copytree(finished.folder, folder / "study", symlinks=True)
     study = Study(folder / "study", folder / "house")
     assert study.planned() == {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
-from study import HOUSE, Study
+from study import ROOT, Study
 
 PERPLEXITY = "results/tables/perplexity.parquet"
 
@@ -224,7 +224,7 @@ def test_two_people_share_a_folder(study, finished, tmp_path):
         pytest.skip("needs root, to be two people")
     one, other, group = 20001, 20002, 20000
     try:
-        subprocess.run([sys.executable, HOUSE / "workflow/scripts/list_points.py", "--help"],
+        subprocess.run([sys.executable, ROOT / "workflow/scripts/list_points.py", "--help"],
                        user=other, group=group, capture_output=True, check=True)  # fmt: skip
     except (PermissionError, subprocess.CalledProcessError):
         pytest.skip("the checkout or its Python lies where other users cannot read it")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from study import HOUSE
+from study import ROOT
 
-from rasen.config import refuse_templates
 from rasen.errors import RasenError
+from rasen.study.config import refuse_templates
 
 TARGETS = [
     "all",
@@ -52,7 +52,7 @@ def test_default_config_can_be_planned_as_typed():
     snakemake = Path(sys.executable).with_name("snakemake")
     for extra in ([], ["--profile", "slurm"], ["--snakefile", "workflow/Snakefile"]):
         command = [snakemake, "--dry-run", "--quiet", "all", "--cores", "8", *extra]
-        done = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
 
@@ -72,7 +72,7 @@ def test_templates_that_run_code_are_refused(other, tmp_path, way):
         path.write_text(f"__use_yte__: true\nseed: {expression}\n{plain}")
     more = ["--configfile", str(path)] if way == "configfile" else []
     command = [Path(sys.executable).with_name("snakemake"), "-n", "--cores", "1",
-               "--snakefile", HOUSE / "Snakefile", *more]  # fmt: skip
+               "--snakefile", ROOT / "Snakefile", *more]  # fmt: skip
     done = subprocess.run(command, cwd=other.folder, capture_output=True, text=True)
     assert done.returncode == 1
     assert f"{path.name}: says `__use_yte__`" in done.stdout + done.stderr
@@ -162,10 +162,10 @@ def test_a_route_of_16_points_is_few_slurm_jobs(other):
 
 def test_every_rule_has_a_slurm_group():
     """But for those that run on this machine and those that are long and alone."""
-    text = "".join(path.read_text() for path in (HOUSE / "rules").glob("*.smk"))
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     rules = {block.split(":")[0]: block for block in re.split(r"^rule ", text, flags=re.M)[1:]}
     remote = {n for n, block in rules.items() if "    shell:" in block and "localrule" not in block}
-    profile = yaml.safe_load((HOUSE / "slurm/profile.yaml").read_text())
+    profile = yaml.safe_load((ROOT / "slurm/profile.yaml").read_text())
     remote |= set(re.findall(r"^use rule \w+ as (\w+) with:", text, flags=re.M))
     long = {"train_nano", "export_point", "separate_stems", "align_lyrics", "train_codebook"}
     long |= {"encode_sketch", "encode_latents", "gather_recordings", "index_songs"}

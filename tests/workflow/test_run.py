@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from rasen import store
+from rasen.io import hdf5
 
 
 def table(study, name):
@@ -100,11 +100,11 @@ def test_the_ends_of_routes_are_one_and_the_same(finished):
 
 def test_nanos_run_begins_at_theta_init(finished):
     """Step 0 of the training run is bit for bit the point `untrained`."""
-    from rasen.families.walk import open_at
+    from rasen.measure.interpolate import load_at_point
 
     nano = finished.folder / "resources/models/nano"
     recipe = {"family": "musicgen", "weights": nano, "dtype": "float32", "point": "untrained"}
-    _, network = open_at(recipe | {"initial": {"rule": "official", "seed": 0}}, "cpu")
+    _, network = load_at_point(recipe | {"initial": {"rule": "official", "seed": 0}}, "cpu")
     first = load_file(nano / "checkpoints/step-000000/model.safetensors")
     last = load_file(nano / "checkpoints/step-000004/model.safetensors")
     trained = load_file(nano / "model.safetensors")
@@ -115,7 +115,7 @@ def test_nanos_run_begins_at_theta_init(finished):
 
 def test_activations_describe_themselves(finished):
     path = finished.folder / "results/activations/nano/linear-0.500/recordings.h5"
-    store.verify(path)
+    hdf5.verify(path)
     with h5py.File(path) as file:
         assert file["layers/06"].shape == (4, 128)
         assert file["clips/pitch"][:].tolist() == [60, 61, 62, 63]

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 from study import Study
 
-from rasen import sharing
+from rasen.study import archive as archives
 
 HELIX_AGAIN = {"fit_helix": 5, "fit_baselines": 1, "gather_helix": 1, "plot_helix": 1}
 
@@ -81,17 +81,17 @@ def test_with_activations_the_helix_can_be_fitted_anew(finished, archive, tmp_pa
     assert received.planned() == {}
     received.edit(lambda config: config["helix"].update(null_draws=29))
     assert received.planned() == HELIX_AGAIN
-    crate = json.loads((tmp_path / sharing.METADATA).read_text())
+    crate = json.loads((tmp_path / archives.METADATA).read_text())
     assert crate["@graph"][1]["license"] == "CC0-1.0"
 
 
 def test_the_archive_describes_itself(archive, tmp_path):
     unpack(archive, tmp_path)
-    crate = json.loads((tmp_path / sharing.METADATA).read_text())
+    crate = json.loads((tmp_path / archives.METADATA).read_text())
     entities = {each["@id"]: each for each in crate["@graph"]}
     assert len(entities) == len(crate["@graph"])
     named = {part["@id"] for part in entities["./"]["hasPart"]}
-    for line in (tmp_path / sharing.MANIFEST).read_text().splitlines():
+    for line in (tmp_path / archives.MANIFEST).read_text().splitlines():
         digest, name = line.split("  ", 1)
         data = (tmp_path / name).read_bytes()
         assert hashlib.sha256(data).hexdigest() == digest == entities[name]["sha256"]
@@ -107,7 +107,7 @@ def test_the_archive_describes_itself(archive, tmp_path):
 
 def test_no_path_of_this_machine_travels(archive, finished, tmp_path):
     unpack(archive, tmp_path)
-    records = (tmp_path / sharing.DATABASE).read_bytes()
+    records = (tmp_path / archives.DATABASE).read_bytes()
     assert str(finished.folder).encode() not in records
 
 

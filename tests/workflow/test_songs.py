@@ -8,14 +8,14 @@ import tarfile
 import numpy as np
 import pytest
 import soundfile
-from study import HOUSE, Study
+from study import ROOT, Study
 
-from rasen import store, tables
+from rasen.io import hdf5, parquet
 from rasen.songs import dataset, recording
 from rasen.songs.demo import compose
 from rasen.songs.reasons import REASONS
 
-FIXTURES = HOUSE / "resources/songs"
+FIXTURES = ROOT / "resources/songs"
 STAGES = {
     "measure_recordings", "separate_stems", "align_lyrics", "tag_structure", "write_phonemes",
     "encode_sketch", "encode_latents", "write_shard",
@@ -24,7 +24,7 @@ STAGES = {
 
 def new_study(folder):
     """The checkout's own config and demo songs in a folder of its own."""
-    shutil.copytree(HOUSE / "config", folder / "config")
+    shutil.copytree(ROOT / "config", folder / "config")
     (folder / "resources").mkdir()
     (folder / "resources/songs").symlink_to(FIXTURES)
     study = Study(folder)
@@ -86,11 +86,13 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture
 def quarantine(corpus):
-    return tables.read(corpus[0].folder / "results/tables/quarantine.parquet").set_index("song")
+    return parquet.read_table(corpus[0].folder / "results/tables/quarantine.parquet").set_index(
+        "song"
+    )
 
 
 def test_good_songs_are_in_the_data(corpus):
-    songs = tables.read(corpus[0].folder / "results/tables/songs.parquet").set_index("song")
+    songs = parquet.read_table(corpus[0].folder / "results/tables/songs.parquet").set_index("song")
     assert {"river", "tsuki"} <= set(songs.index)
     assert songs.loc["tsuki", "language"] == "ja"  # the sheet did not say
     assert songs.loc["river", "match_ratio"] > 0.9
@@ -128,7 +130,7 @@ def test_each_bad_song_has_its_documented_outcome(quarantine, song, stage, reaso
 
 def test_every_song_is_in_one_of_the_two_tables(corpus, quarantine):
     sheet = (corpus[0].folder / "config/songs.tsv").read_text().splitlines()[1:]
-    songs = tables.read(corpus[0].folder / "results/tables/songs.parquet")
+    songs = parquet.read_table(corpus[0].folder / "results/tables/songs.parquet")
     assert {line.split("\t")[0] for line in sheet} == set(songs["song"]) ^ set(quarantine.index)
 
 
@@ -150,7 +152,7 @@ def test_a_song_has_its_files(corpus):
 
 def test_training_reads_the_windows_with_their_words(corpus):
     index = corpus[0].folder / "results/tables/songs.parquet"
-    songs = tables.read(index)
+    songs = parquet.read_table(index)
     for split in songs["split"].unique():
         windows = dataset.Windows(index, split, seconds=20)
         for place in range(len(windows)):
@@ -165,7 +167,7 @@ def test_nothing_is_left_to_do_and_nothing_half_written(corpus):
     assert study.planned("songs") == {}
     assert not list(study.folder.rglob("*.partial"))
     for shard in (study.folder / "results/shards").glob("*.h5"):
-        store.verify(shard)
+        hdf5.verify(shard)
 
 
 def test_a_filter_reruns_the_index_alone(corpus):
@@ -204,7 +206,7 @@ def test_a_corpus_grows_without_doing_anything_twice(corpus):
     assert (study.folder / "results/songs/river/vocals.flac").stat().st_mtime_ns == vocals
     log = (study.folder / "logs/measure_recordings/00000.log").read_text()
     assert [line.split(":")[0] for line in log.splitlines()] == ["yue"]
-    out = tables.read(study.folder / "results/tables/quarantine.parquet").set_index("song")
+    out = parquet.read_table(study.folder / "results/tables/quarantine.parquet").set_index("song")
     assert out.loc["yue", "reason"] == "unreadable"
 
 

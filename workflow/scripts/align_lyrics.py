@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from rasen import command, fingerprint, tables
+from rasen import command
 from rasen.device import pick_device
+from rasen.io import hashes, parquet
 from rasen.songs import align, lyrics, recording, stems
 from rasen.songs import ledger as ledgers
 from rasen.songs.reasons import SongError
@@ -32,8 +33,8 @@ def align_lyrics(
     def work(tools, song, folder):
         if not song.lyrics:
             raise SongError("no_lyrics", "the sheet names none")
-        lines = lyrics.read(song.lyrics)
-        vocals = recording.mono(*stems.read(songs / song.song, "vocals"), align.RATE)
+        lines = lyrics.read_lyrics(song.lyrics)
+        vocals = recording.mono(*stems.read_stem(songs / song.song, "vocals"), align.RATE)
         found = align.align_song(tools, vocals, lines, song.language or None, song=song.song)
         text = json.dumps(found, ensure_ascii=False, indent=1)
         (folder / "alignment.json").write_text(text + "\n", encoding="utf-8")
@@ -43,13 +44,13 @@ def align_lyrics(
         return {key: found[key] for key in MEASURES} | counts
 
     weights = {
-        folder: fingerprint.weights(folder)
+        folder: hashes.hash_folder(folder)
         for folder in (settings["whisper"], *settings["aligners"].values())
     }
-    todo = ledgers.survivors(songs, recordings, stem_ledger)
-    todo["key"] += todo["language"] + todo["lyrics"].map(fingerprint.if_there)
-    stage = ledgers.Stage("align_lyrics", songs, code, settings | weights)
-    tables.write(stage.run(todo, work, open_tools), ledger)
+    todo = ledgers.passed(songs, recordings, stem_ledger)
+    todo["key"] += todo["language"] + todo["lyrics"].map(hashes.hash_if_present)
+    stage = ledgers.BatchRunner("align_lyrics", songs, code, settings | weights)
+    parquet.write_table(stage.run(todo, work, open_tools), ledger)
 
 
 if __name__ == "__main__":

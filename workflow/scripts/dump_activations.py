@@ -1,31 +1,35 @@
 """Dump the activations of a model at a point."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
-from rasen import activations as stage
-from rasen import command, fingerprint, store
+from rasen import command
 from rasen.device import pick_device
-from rasen.families.walk import open_at
-from rasen.inputs import Inputs
+from rasen.io.atomic import write_text
+from rasen.io.hashes import hash_file
+from rasen.io.inputs import Inputs
+from rasen.measure.activations import DumpSettings, describe, dump
+from rasen.measure.interpolate import load_at_point
+from rasen.study.recipe import Recipe
 
 
 def dump_activations(
-    recipe: dict,
+    recipe: Recipe,
     inputs: Path,
     certificate: Path,
     activations: Path,
     description: Path,
     model: str,
-    settings: dict,
+    settings: DumpSettings,
     code: str,
     device: str,
     batch: int,
 ):
     """Run the model at its point over encoded stimuli; write what its layers give, described."""
     device = pick_device(device)
-    family, network = open_at(recipe, device)
-    stage.dump(
+    family, network = load_at_point(recipe, device)
+    dump(
         family,
         network,
         Inputs(inputs),
@@ -34,13 +38,13 @@ def dump_activations(
         device,
         batch,
         model=model,
-        point=recipe["point"],
-        recipe=recipe,
+        point=recipe.point,
+        recipe=asdict(recipe),
         weights=json.loads(certificate.read_text())["hash"],
-        stimuli=fingerprint.file(inputs),
+        stimuli=hash_file(inputs),
         code=code,
     )
-    store.write_text(description, json.dumps(stage.describe(activations), indent=1))
+    write_text(description, json.dumps(describe(activations), indent=1))
 
 
 if __name__ == "__main__":

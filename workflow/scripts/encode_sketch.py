@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from rasen import command, fingerprint, tables
+from rasen import command
 from rasen.device import pick_device
 from rasen.errors import RasenError
+from rasen.io import hashes, parquet
+from rasen.networks import frames, muq
 from rasen.songs import codebook as codebooks
-from rasen.songs import frames, muq, recording
 from rasen.songs import ledger as ledgers
+from rasen.songs import recording
 
 
 def encode_sketch(
@@ -26,7 +28,7 @@ def encode_sketch(
         )
 
     def work(model, song, folder):
-        sound = recording.mono(*recording.read_again(song.audio), muq.RATE)
+        sound = recording.mono(*recording.reread_recording(song.audio), muq.RATE)
         states = model.embed(frames.pad(sound, muq.RATE), settings["layer"], settings["window"])
         sketch = codebooks.nearest(book, states, device=pick_device(device))
         np.save(folder / "sketch.npy", sketch)
@@ -36,12 +38,12 @@ def encode_sketch(
         return muq.open_muq(settings["model"], pick_device(device))
 
     version = settings | {
-        "codes": fingerprint.file(codebook),
-        "weights": fingerprint.weights(settings["model"]),
+        "codes": hashes.hash_file(codebook),
+        "weights": hashes.hash_folder(settings["model"]),
     }
-    stage = ledgers.Stage("encode_sketch", songs, code, version)
-    todo = ledgers.survivors(songs, recordings)
-    tables.write(stage.run(todo, work, open_model), ledger)
+    stage = ledgers.BatchRunner("encode_sketch", songs, code, version)
+    todo = ledgers.passed(songs, recordings)
+    parquet.write_table(stage.run(todo, work, open_model), ledger)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from rasen import command
-from rasen.families.walk import open_at
+from rasen.device import pick_device
+from rasen.measure.interpolate import load_at_point
+from rasen.study.recipe import Recipe
 
 
-def export_point(recipe: dict, folder: Path):
+def export_point(recipe: Recipe, folder: Path):
     """Write a folder that the model's own library opens (transformers' from_pretrained)."""
-    family, network = open_at(recipe, "cpu")
+    family, network = load_at_point(recipe, pick_device("cpu"))
     family.export(network, folder)
 
 

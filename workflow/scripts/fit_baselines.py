@@ -1,21 +1,26 @@
-"""Fit the pitch helix to features that no network made: spectra, and the model's codec tokens."""
+"""Fit the pitch helix to features without a network: spectra, and the model's codec tokens."""
 
 from pathlib import Path
 
-from rasen import command, pitch, stimuli, tables
+from rasen import command, stimuli
+from rasen.helix.layers import HelixSettings, fit_layers
+from rasen.io import parquet
+from rasen.measure.notes import RATE, keyboard, spectra, token_shares
 
 
-def fit_baselines(clips: Path, inputs: Path, model: str, settings: dict, seed: int, rows: Path):
-    """Write one row a baseline and instrument, as fit_helix does for layers."""
-    sheet = tables.read(clips)
-    order, instruments, _ = pitch.keyboard(sheet)
-    features = pitch.spectra(stimuli.sound(row, pitch.RATE) for row in sheet.itertuples())
-    if (bag := pitch.tokens(inputs)) is not None:
-        features["codec tokens"] = bag
-    notes = {name: each[order] for name, each in features.items()}
-    fits, _ = pitch.fits(notes, instruments, settings, seed)
+def fit_baselines(
+    clips: Path, inputs: Path, model: str, settings: HelixSettings, seed: int, rows: Path
+):
+    """Write one row per baseline and instrument, as fit_helix does for layers."""
+    sheet = parquet.read_table(clips)
+    order, instruments, _ = keyboard(sheet)
+    features = spectra(stimuli.sound(row, RATE) for row in sheet.itertuples())
+    if (shares := token_shares(inputs)) is not None:
+        features["codec tokens"] = shares
+    notes = {name: values[order] for name, values in features.items()}
+    fits, _ = fit_layers(notes, instruments, settings, seed)
     fits = fits.rename(columns={"label": "features"}).assign(layer=-1)
-    tables.write(fits.assign(model=model, point=fits["features"]), rows)
+    parquet.write_table(fits.assign(model=model, point=fits["features"]), rows)
 
 
 if __name__ == "__main__":

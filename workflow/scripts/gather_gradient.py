@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from rasen import command, tables
+from rasen import command
+from rasen.io import parquet
 
 
 def gather_gradient(losses: list[Path], points: Path, table: Path):
     """One row a model, point and step: eta, loss before and after, relative change of weights."""
-    route = tables.read(points).query("route == 'gradient'")
-    tables.write(route.merge(tables.gather(losses), on=["model", "point"]), table)
+    route = parquet.read_table(points).query("route == 'gradient'")
+    parquet.write_table(route.merge(parquet.read_tables(losses), on=["model", "point"]), table)
 
 
 if __name__ == "__main__":

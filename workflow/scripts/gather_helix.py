@@ -4,27 +4,33 @@ from pathlib import Path
 
 import pandas as pd
 
-from rasen import command, pitch, tables
+from rasen import command
+from rasen.helix.layers import HelixSettings, add_random_baselines, summarise_layers
+from rasen.io import parquet
 
 
 def gather_helix(
-    fits: list[Path], baselines: list[Path], points: Path, settings: dict, seed: int, table: Path
+    fits: list[Path],
+    baselines: list[Path],
+    points: Path,
+    settings: HelixSettings,
+    seed: int,
+    table: Path,
 ):
-    """One row a model, route, point, position and layer; baselines have layer -1."""
+    """One row per model, route, point, position and layer; baselines have layer -1."""
 
     def summaries(rows, keys):
-        each = rows.groupby(keys, sort=False)
-        each = each.apply(lambda part: pitch.summary(part, seed))
-        return each.reset_index(level=keys)
+        groups = rows.groupby(keys, sort=False)
+        return groups.apply(lambda part: summarise_layers(part, seed)).reset_index(level=keys)
 
-    network = summaries(tables.gather(fits), ["model", "point"])
-    network = tables.read(points).merge(network, on=["model", "point"])
-    others = summaries(tables.gather(baselines), ["model", "point"])
+    network = summaries(parquet.read_tables(fits), ["model", "point"])
+    network = parquet.read_table(points).merge(network, on=["model", "point"])
+    others = summaries(parquet.read_tables(baselines), ["model", "point"])
     others = others.assign(route="baseline", position=float("nan"))
     both = pd.concat([network, others[network.columns]], ignore_index=True)
-    both = pitch.beside_random(both, settings, seed)
+    both = add_random_baselines(both, settings, seed)
     first = ["model", "route", "point", "position", "layer", "features", "verdict"]
-    tables.write(both[[*first, *both.columns.drop(first)]], table)
+    parquet.write_table(both[[*first, *both.columns.drop(first)]], table)
 
 
 if __name__ == "__main__":

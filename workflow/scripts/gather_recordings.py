@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from rasen import command, tables
+from rasen import command
+from rasen.io import parquet
+from rasen.songs import layout
 
 
 def gather_recordings(batches: int, results: Path, recordings: Path):
     """Write the rows of the batches 00000, 00001, ... below each other."""
-    ledgers = (
-        results / f"batches/measure_recordings/{batch:05d}.parquet" for batch in range(batches)
-    )
-    tables.write(tables.gather(ledgers).drop(columns="files"), recordings)
+    ledgers = layout.ledgers(results, "measure_recordings", batches)
+    parquet.write_table(parquet.read_tables(ledgers).drop(columns="files"), recordings)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rasen import command, tables
-from rasen.songs import align, corpus, ledger, shards
+from rasen import command
+from rasen.io import parquet
+from rasen.songs import align, layout
 from rasen.songs import index as indexing
+from rasen.songs.ledger import passed
+from rasen.songs.shards import shard_contents
 
 
 def index_songs(
@@ -16,30 +19,33 @@ def index_songs(
     index: Path, quarantine: Path, lines: Path, words: Path,
 ):  # fmt: skip
     """Write the four tables of the batches 00000, 00001, ... in `results`."""
-    names = [f"{batch:05d}" for batch in range(batches)]
     stages = {
-        stage: tables.gather(results / f"batches/{stage}/{name}.parquet" for name in names)
-        for stage in corpus.STAGES
+        stage: parquet.read_tables(layout.ledgers(results, stage, batches))
+        for stage in layout.STAGES
     }
-    contents = [shards.contents(results / f"shards/{name}.h5").assign(shard=name) for name in names]
+    contents = [
+        shard_contents(path).assign(shard=path.stem) for path in layout.shards(results, batches)
+    ]
     songs = results / "songs"
     for stage in ("measure_recordings", "align_lyrics"):  # whose files are read below
-        for name in names:
-            ledger.survivors(songs, results / f"batches/{stage}/{name}.parquet")
+        for path in layout.ledgers(results, stage, batches):
+            passed(songs, path)
     heard = stages["measure_recordings"].query("outcome == 'ok'")["song"]
     prints = {song: np.load(songs / song / "fingerprint.npy") for song in heard}
     kept, fallen = indexing.build(
         stages, pd.concat(contents, ignore_index=True), prints,
         settings["filters"], settings["splits"], seed,
     )  # fmt: skip
-    tables.write(kept, index)
-    tables.write(fallen, quarantine)
+    parquet.write_table(kept, index)
+    parquet.write_table(fallen, quarantine)
     aligned = [
         align.table(json.loads((songs / song / "alignment.json").read_text(encoding="utf-8")))
         for song in kept["song"]
     ]
     for part, path in enumerate((lines, words)):
-        tables.write(pd.concat([a[part] for a in aligned]) if aligned else pd.DataFrame(), path)
+        parquet.write_table(
+            pd.concat([a[part] for a in aligned]) if aligned else pd.DataFrame(), path
+        )
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from rasen import command, points, tables
+from rasen import command
+from rasen.io import parquet
+from rasen.study import points
 
 
 def list_points(points_json: str, table: Path):
     """Write rows [model, route, point, position], given as JSON, as parquet."""
-    tables.write(pd.DataFrame(json.loads(points_json), columns=points.COLUMNS), table)
+    parquet.write_table(pd.DataFrame(json.loads(points_json), columns=points.COLUMNS), table)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from rasen import command, stimuli, tables
+from rasen import command, stimuli
+from rasen.io import parquet
 
 
 def list_stimuli(settings: dict, clips: Path):
     """Write one row a clip: how it is rendered or where it is read, and its labels."""
-    tables.write(stimuli.clips(settings), clips)
+    parquet.write_table(stimuli.clips(settings), clips)
 
 
 if __name__ == "__main__":

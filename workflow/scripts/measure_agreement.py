@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
-from rasen import command, tables
-from rasen.sae import features as stage
+from rasen import command
+from rasen.io import parquet
+from rasen.sae.features.sheet import agreement as agreement_of
+from rasen.sae.features.sheet import read_label_sheet
 
 
 def measure_agreement(hand: Path, features: list[Path], model: str, layer: int, agreement: Path):
-    """Share of equal labels and Cohen's kappa, a row a point and one for all."""
-    found, _ = stage.sheet.agreement(stage.sheet.read(hand), tables.gather(features))
-    tables.write(found.assign(model=model, layer=layer), agreement)
+    """Share of equal labels and Cohen's kappa, a row per point and one for all."""
+    table, _ = agreement_of(read_label_sheet(hand), parquet.read_tables(features))
+    parquet.write_table(table.assign(model=model, layer=layer), agreement)
 
 
 if __name__ == "__main__":

@@ -2,21 +2,23 @@
 
 from pathlib import Path
 
-from rasen import command, tables
+from rasen import command
 from rasen.device import pick_device
-from rasen.families.walk import open_at
-from rasen.inputs import Inputs
-from rasen.perplexity import clip_losses
+from rasen.io import parquet
+from rasen.io.inputs import Inputs
+from rasen.measure.interpolate import load_at_point
+from rasen.measure.perplexity import clip_losses
+from rasen.study.recipe import Recipe
 
 
 def measure_perplexity(
-    recipe: dict, inputs: Path, losses: Path, model: str, point: str, device: str, batch: int
+    recipe: Recipe, inputs: Path, losses: Path, model: str, point: str, device: str, batch: int
 ):
     """Write the summed cross entropy and the number of targets of every clip and codebook."""
     device = pick_device(device)
-    family, network = open_at(recipe, device)
+    family, network = load_at_point(recipe, device)
     table = clip_losses(family, network, Inputs(inputs), device, batch)
-    tables.write(table.assign(model=model, point=point), losses)
+    parquet.write_table(table.assign(model=model, point=point), losses)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rasen import command, fingerprint, tables
-from rasen.songs import corpus, listening, recording
-from rasen.songs.ledger import Stage
+from rasen import command
+from rasen.io import hashes, parquet
+from rasen.songs import audio_measures, corpus, recording
+from rasen.songs.ledger import BatchRunner
 from rasen.songs.reasons import SongError
 
 
@@ -21,10 +22,10 @@ def measure_recordings(
         told = recording.seconds(song.audio) if Path(song.audio).is_file() else None
         if told is not None:
             within(told)  # before a long one is read
-        sound, rate = recording.read(song.audio, longest + 1)
-        measures = listening.measures(sound, rate)
+        sound, rate = recording.read_recording(song.audio, longest + 1)
+        measures = audio_measures.measures(sound, rate)
         within(measures["seconds"])
-        np.save(folder / "fingerprint.npy", listening.fingerprint(sound, rate))
+        np.save(folder / "fingerprint.npy", audio_measures.fingerprint(sound, rate))
         return measures
 
     def within(seconds):
@@ -33,10 +34,10 @@ def measure_recordings(
         if seconds > longest:
             raise SongError("too_long", f"{seconds:.0f} s, songs.longest is {longest:g}")
 
-    rows["key"] = rows["audio"].map(fingerprint.if_there)
-    made = Stage("measure_recordings", songs, code, settings).run(rows, work)
+    rows["key"] = rows["audio"].map(hashes.hash_if_present)
+    made = BatchRunner("measure_recordings", songs, code, settings).run(rows, work)
     # Later stages read the recording, not what was measured: their key is the recording's alone.
-    tables.write(made.drop(columns="key").merge(rows, on="song"), ledger)
+    parquet.write_table(made.drop(columns="key").merge(rows, on="song"), ledger)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,35 @@
-"""Measure what a model loses when a layer is exchanged for its reconstruction."""
+"""Measure what a model loses when a layer is replaced by its reconstruction."""
 
 from pathlib import Path
 
-from rasen import command, tables
+from rasen import command
 from rasen.device import pick_device
-from rasen.families.walk import open_at
-from rasen.inputs import Inputs
-from rasen.recovery import recovered
-from rasen.sae import load
+from rasen.io import parquet
+from rasen.io.inputs import Inputs
+from rasen.measure.interpolate import load_at_point
+from rasen.measure.recovery import loss_recovered
+from rasen.sae.folder import load
+from rasen.study.recipe import Recipe
 
 
 def measure_recovery(
-    recipe: dict, inputs: Path, metrics: Path, layer: int, recovery: Path, device: str, batch: int
+    recipe: Recipe,
+    inputs: Path,
+    metrics: Path,
+    model: str,
+    layer: int,
+    recovery: Path,
+    device: str,
+    batch: int,
 ):
     """Run the model once with each of the best SAEs in the layer's place."""
     device = pick_device(device)
-    family, network = open_at(recipe, device)
-    best = tables.read(metrics).query("best")["sae"]
+    family, network = load_at_point(recipe, device)
+    best = parquet.read_table(metrics).query("best")["sae"]
     saes = {name: load(metrics.parent / name, device).reconstruct for name in best}
-    table = recovered(family, network, Inputs(inputs), layer, saes, device, batch)
-    tables.write(table.rename(columns={"name": "sae"}), recovery)
+    table = loss_recovered(family, network, Inputs(inputs), layer, saes, device, batch)
+    table = table.rename(columns={"name": "sae"})
+    parquet.write_table(table.assign(model=model, point=recipe.point, layer=layer), recovery)
 
 
 if __name__ == "__main__":

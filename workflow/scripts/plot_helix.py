@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from rasen import command, tables
+from rasen import command
 from rasen.figures import helix
+from rasen.io import parquet
 
 
 def plot_helix(
@@ -16,12 +17,12 @@ def plot_helix(
     picture: Path,
 ):
     """Four pictures from the table; curves are those of the points of the linear route."""
-    rows = tables.read(table).query("model == @model")
+    rows = parquet.read_table(table).query("model == @model")
     helix.draw_alpha(rows, alpha)
     helix.draw_routes(rows, routes)
     helix.draw_layers(rows, layers)
     last = rows.query("route == 'linear' and layer == layer.max()")
-    lines = tables.gather(curves).query("layer == layer.max()")
+    lines = parquet.read_tables(curves).query("layer == layer.max()")
     lines = lines.merge(last[["point", "position"]], on="point")
     helix.draw_curves(lines, dict(zip(last["position"], last["verdict"], strict=True)), picture)
 

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from rasen import command, tables
+from rasen import command
 from rasen.figures import sae as draw
+from rasen.io import parquet
+from rasen.sae.settings import main_value
 
 
 def plot_sae(
@@ -15,10 +17,10 @@ def plot_sae(
     """
     figures.mkdir(parents=True)
     order = {point: place for place, point in enumerate(points)}
-    metrics, found, steps = map(tables.read, (saes, features, flow))
+    metrics, found, steps = map(parquet.read_table, (saes, features, flow))
     metrics, found, steps = (each[each["model"] == model] for each in (metrics, found, steps))
     metrics = metrics.drop_duplicates(["point", "layer", "sae"])
-    metrics = metrics[_first(metrics, settings, "kind")]
+    metrics = metrics[_main(metrics, settings, "kind")]
     metrics = metrics.assign(position=metrics["point"].map(order))
     found = found.assign(position=found["point"].map(order))
     steps = steps.rename(columns={"from_point": "point", "to_point": "following"})
@@ -26,10 +28,10 @@ def plot_sae(
         draw.draw_labels(found, figures / "labels.svg")
     for layer in sorted(found["layer"].unique()):
         here, rows = (each[each["layer"] == layer] for each in (metrics, found))
-        last = here[(here["point"] == points[-1]) & _first(here, settings, "normalise")]
+        last = here[(here["point"] == points[-1]) & _main(here, settings, "normalise")]
         draw.draw_grid(last, figures / f"grid-layer-{layer}.svg")
         if here["normalise"].nunique() > 1:
-            main = _first(here, settings, "expansion") & _first(here, settings, "k")
+            main = _main(here, settings, "expansion") & _main(here, settings, "k")
             draw.draw_dead(here[main], figures / f"dead-layer-{layer}.svg")
         if {"language", "granularity"} & set(rows.dropna(axis=1, how="all")):
             draw.draw_route(rows, figures / f"words-layer-{layer}.svg")
@@ -37,10 +39,9 @@ def plot_sae(
             draw.draw_flow(steps[steps["layer"] == layer], figures / f"flow-layer-{layer}.svg")
 
 
-def _first(table, settings, key):
-    """Rows with the first value of a key of the grid."""
-    value = settings[key][0] if isinstance(settings[key], list) else settings[key]
-    return table[key] == value
+def _main(table, settings, key):
+    """Rows with the main value of a key of the grid."""
+    return table[key] == main_value(settings, key)
 
 
 if __name__ == "__main__":

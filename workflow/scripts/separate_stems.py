@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from rasen import command, fingerprint, tables
+from rasen import command
 from rasen.device import pick_device
+from rasen.io import hashes, parquet
 from rasen.songs import ledger as ledgers
 from rasen.songs import recording, stems
 
@@ -14,17 +15,19 @@ def separate_stems(
     """Write vocals and accompaniment of each song, and the ledger."""
 
     def work(separator, song, folder):
-        sound, rate = recording.read_again(song.audio)
+        sound, rate = recording.reread_recording(song.audio)
         vocals, accompaniment = stems.separate(separator, sound, rate, song.song)
-        return stems.write(folder, vocals, accompaniment, separator.samplerate, settings["format"])
+        return stems.write_stems(
+            folder, vocals, accompaniment, separator.samplerate, settings["format"]
+        )
 
     def open_model():
         return stems.open_separator(settings, pick_device(device))
 
-    weights = {"weights": fingerprint.weights(settings["model"])}
-    stage = ledgers.Stage("separate_stems", songs, code, settings | weights)
-    todo = ledgers.survivors(songs, recordings)
-    tables.write(stage.run(todo, work, open_model), ledger)
+    weights = {"weights": hashes.hash_folder(settings["model"])}
+    stage = ledgers.BatchRunner("separate_stems", songs, code, settings | weights)
+    todo = ledgers.passed(songs, recordings)
+    parquet.write_table(stage.run(todo, work, open_model), ledger)
 
 
 if __name__ == "__main__":

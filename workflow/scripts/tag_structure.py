@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from rasen import command, fingerprint, tables
+from rasen import command
 from rasen.device import pick_device
+from rasen.io import hashes, parquet
 from rasen.songs import ledger as ledgers
 from rasen.songs import stems, structure
 from rasen.songs.reasons import SongError
@@ -35,7 +36,7 @@ def tag_structure(
             raise SongError("annotation", "the sheet names none")
         home = songs / song.song
         alignment = json.loads((home / "alignment.json").read_text(encoding="utf-8"))
-        parts = {name: stems.read(home, name) for name in ("vocals", "accompaniment")}
+        parts = {name: stems.read_stem(home, name) for name in ("vocals", "accompaniment")}
         rate = parts["vocals"][1]
         sounds = {name: sound for name, (sound, _) in parts.items()}
         table = structure.tag(
@@ -46,11 +47,11 @@ def tag_structure(
         (folder / "structure.json").write_text(twin + "\n", encoding="utf-8")
         return {"sections": len(table), "backend": backend}
 
-    todo = ledgers.survivors(songs, recordings, stem_ledger, lyrics_ledger)
+    todo = ledgers.passed(songs, recordings, stem_ledger, lyrics_ledger)
     if backend == "given":
-        todo["key"] += todo["structure"].map(fingerprint.if_there)
-    stage = ledgers.Stage("tag_structure", songs, code, settings)
-    tables.write(stage.run(todo, work, open_model), ledger)
+        todo["key"] += todo["structure"].map(hashes.hash_if_present)
+    stage = ledgers.BatchRunner("tag_structure", songs, code, settings)
+    parquet.write_table(stage.run(todo, work, open_model), ledger)
 
 
 if __name__ == "__main__":

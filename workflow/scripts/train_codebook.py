@@ -6,21 +6,24 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from rasen import command, store, tables
+from rasen import command
 from rasen.device import pick_device
+from rasen.io import parquet
+from rasen.io.atomic import write_text
+from rasen.networks import frames, muq
 from rasen.songs import codebook as codebooks
-from rasen.songs import frames, muq, recording, sample
+from rasen.songs import recording, sample
 
 
 def train_codebook(
     recordings: Path, settings: dict, seed: int, device: str, codebook: Path, report: Path
 ):
     """Write the codebook and what it is like: held-out error, dead codes, entropy."""
-    cuts = sample.cuts(tables.read(recordings), settings["sample"], settings["window"], seed)
+    cuts = sample.cuts(parquet.read_table(recordings), settings["sample"], settings["window"], seed)
     model = muq.open_muq(settings["model"], pick_device(device))
     parts = {True: [], False: []}
     for audio, moments in tqdm(list(cuts.groupby("audio")), "listening", disable=None):
-        sound = recording.mono(*recording.read_again(audio), muq.RATE)
+        sound = recording.mono(*recording.reread_recording(audio), muq.RATE)
         for cut in moments.itertuples(index=False):
             part = sound[round(cut.start * muq.RATE) :][: round(cut.seconds * muq.RATE)]
             states = model.embed(frames.pad(part, muq.RATE), settings["layer"], settings["window"])
@@ -32,7 +35,7 @@ def train_codebook(
     )  # fmt: skip
     codebooks.save(book, codebook)
     told |= {"songs": len(cuts["song"].unique()), "layer": settings["layer"]}
-    store.write_text(report, json.dumps(told, indent=1) + "\n")
+    write_text(report, json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,16 +4,17 @@ import json
 from pathlib import Path
 from shutil import rmtree
 
-from rasen import command, store
+from rasen import command
 from rasen.device import pick_device
-from rasen.sae import train
+from rasen.io import hdf5
+from rasen.sae.trainer import train
 
 
 def train_sae(
     frames: Path, layer: int, settings: dict, outlier: float, seed: int, device: str, metrics: Path
 ):
     """Train the grid beside `metrics`; a killed run goes on, SAEs of other settings are removed."""
-    with store.open_file(frames) as file:
+    with hdf5.open_file(frames) as file:
         said = {name: file.attrs[name] for name in ("model", "point", "recipe", "weights")}
     metadata = {
         "model_name": said["model"],
@@ -32,6 +33,7 @@ def train_sae(
         folder,
         layer,
         metadata=metadata,
+        columns={"model": said["model"], "point": said["point"], "layer": layer},
         device=pick_device(device),
         outlier=outlier,
     )

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import yaml
 
-from rasen import command, store
+from rasen import command
+from rasen.io.atomic import write_text
 
 
 def write_config(settings: dict, config: Path):
     """Write it as YAML, keys in the order of the config file."""
-    store.write_text(config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    write_text(config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rasen import command, fingerprint, tables
+from rasen import command
+from rasen.io import hashes, parquet
 from rasen.songs import ledger as ledgers
 from rasen.songs import phonemes
 from rasen.songs.phonemes import inventory
@@ -24,7 +25,7 @@ def write_phonemes(
 
     def open_inventory():
         vocabulary = settings["vocabulary"]
-        return inventory.read(vocabulary) if vocabulary else inventory.built_in()
+        return inventory.read_vocabulary(vocabulary) if vocabulary else inventory.built_in()
 
     def work(symbols, song, folder):
         home = songs / song.song
@@ -36,10 +37,10 @@ def write_phonemes(
         tokens, _ = phonemes.sequence(spoken, 0, song.seconds)
         return {"tokens": len(tokens), "unknown": sum(spoken["unknown"].values())}
 
-    files = {key: fingerprint.if_there(settings[key]) for key in ("dictionary", "vocabulary")}
-    todo = ledgers.survivors(songs, recordings, lyrics_ledger, structure_ledger)
-    stage = ledgers.Stage("write_phonemes", songs, code, settings | files)
-    tables.write(stage.run(todo, work, open_inventory), ledger)
+    files = {key: hashes.hash_if_present(settings[key]) for key in ("dictionary", "vocabulary")}
+    todo = ledgers.passed(songs, recordings, lyrics_ledger, structure_ledger)
+    stage = ledgers.BatchRunner("write_phonemes", songs, code, settings | files)
+    parquet.write_table(stage.run(todo, work, open_inventory), ledger)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 
 from pathlib import Path
 
-from rasen import command, store
+from rasen import command
+from rasen.io.atomic import write_text
 
 TEXT = """\
 # Results of Rasen
@@ -97,7 +98,7 @@ with h5py.File("activations/nano/trained/notes.h5") as file:
 
 def write_readme(readme: Path):
     """Write the page."""
-    store.write_text(readme, TEXT)
+    write_text(readme, TEXT)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from rasen.songs import shards
 
 def write_shard(ledger: list[Path], songs: Path, shard: Path, code: str):
     """Write the shard. ledger: those of all stages, the recordings' first."""
-    shards.write(shard, ledgers.survivors(songs, *ledger), songs, code=code)
+    shards.write_shard(shard, ledgers.passed(songs, *ledger), songs, code=code)
 
 
 if __name__ == "__main__":

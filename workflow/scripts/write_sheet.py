@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from rasen import command, tables
-from rasen.sae import features
+from rasen import command
+from rasen.io import parquet
+from rasen.sae.features.sheet import write_label_sheet
 
 
 def write_sheet(examples: list[Path], seed: int, sheet: Path):
-    """A hundred features a point, drawn by the seed, with their examples and an empty column."""
-    features.sheet.write(tables.gather(examples), sheet, seed)
+    """A hundred features per point, drawn by the seed, with examples and an empty column."""
+    write_label_sheet(parquet.read_tables(examples), sheet, seed)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ import torch
 from faster_whisper.tokenizer import Tokenizer
 from words import SONGS
 
-from rasen.audio import resample
+from rasen.io.audio import resample
+from rasen.networks.torchaudio_guard import import_torchaudio
 from rasen.songs.demo import compose
 from rasen.songs.stems import open_separator
-from rasen.songs.torchaudio_guard import import_torchaudio
 
 import_torchaudio()
 import whisperx  # noqa: E402

@@ -8,7 +8,7 @@ from espeak import RATE
 from make_songs import sing
 from words import lexicon, lines
 
-from rasen.audio import resample
+from rasen.io.audio import resample
 from rasen.seeds import generator
 from rasen.songs.demo import compose
 

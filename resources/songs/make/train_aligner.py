@@ -17,11 +17,11 @@ import torch
 from data import band, crop, utterance
 from words import lexicon
 
-from rasen.audio import resample
+from rasen.io.audio import resample
+from rasen.networks.torchaudio_guard import import_torchaudio
 from rasen.seeds import generator
 from rasen.songs.demo import compose
 from rasen.songs.stems import open_separator
-from rasen.songs.torchaudio_guard import import_torchaudio
 
 RATE, FRAME = 16000, 320
 LANGUAGES = ("en", "ja", "zh")

@@ -20,11 +20,11 @@ from faster_whisper.tokenizer import _LANGUAGE_CODES
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from words import SONGS, lines
 
-from rasen.audio import read, resample
+from rasen.io.audio import read_mono, resample
+from rasen.networks.torchaudio_guard import import_torchaudio
 from rasen.seeds import generator
 from rasen.songs import stems
 from rasen.songs.demo import compose
-from rasen.songs.torchaudio_guard import import_torchaudio
 
 import_torchaudio()
 from transformers import (  # noqa: E402
@@ -78,7 +78,7 @@ def tokens():
 
 def sounds(truth, separator):
     """A song's voice at 16 kHz, clean and separated, and an accompaniment without voice."""
-    voice = read(ROOT / f"vocals/{truth['song']}.ogg", compose.RATE)
+    voice = read_mono(ROOT / f"vocals/{truth['song']}.ogg", compose.RATE)
     found = [voice]
     for seed in SEEDS:
         vocals, music = compose.compose(voice, truth["sections"], seed)

@@ -4,17 +4,22 @@ import argparse
 import inspect
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from functools import partial
 from pathlib import Path
 from types import UnionType
-from typing import get_args
+from typing import Any, get_args
 
 from rasen.errors import RasenError
+from rasen.io.json_dataclass import from_json
 
 
-def run(function):
+def run(function: Callable[..., None]) -> None:
     """Call `function` with arguments from the command line, typed by its annotations.
 
-    str, int, float and Path are read as such, bool as true or false, dict and list as JSON.
+    str, int, float and Path are read as such, bool as true or false, dict, list and dataclasses
+    as JSON.
     A RasenError becomes one plain message and exit code 1; so does a full disk.
     """
     parser = argparse.ArgumentParser(
@@ -29,8 +34,8 @@ def run(function):
             default=None if needed else parameter.default,
             **_reader(parameter.annotation),
         )
-    arguments = vars(parser.parse_args())
     try:
+        arguments = vars(parser.parse_args())
         function(**arguments)
     except (RasenError, OSError) as error:
         sys.exit(f"Error: {error}")
@@ -41,7 +46,7 @@ def run(function):
         sys.exit(f"Error: the GPU has too little memory; {cure} ({error})")
 
 
-def _reader(annotation):
+def _reader(annotation: Any) -> dict[str, Any]:
     """How argparse reads one annotation."""
     if isinstance(annotation, UnionType):  # `Path | None`: the first is what may be typed
         annotation = get_args(annotation)[0]
@@ -49,6 +54,8 @@ def _reader(annotation):
         return {"type": _boolean, "metavar": "true|false"}
     if annotation in (dict, list):
         return {"type": json.loads, "metavar": "JSON"}
+    if is_dataclass(annotation):
+        return {"type": partial(from_json, annotation), "metavar": "JSON"}
     if getattr(annotation, "__origin__", None) is list:  # list[Path]
         return {"type": get_args(annotation)[0], "nargs": "*"}
     if annotation in (str, int, float, Path):
@@ -56,5 +63,5 @@ def _reader(annotation):
     raise TypeError(f"no way to read {annotation} from a command line")
 
 
-def _boolean(text):
+def _boolean(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()]

@@ -1,103 +1,114 @@
-"""The contract between a kind of model and everything that walks, runs and measures it.
+"""The contract between a kind of model and everything that interpolates, runs and measures it.
 
-A family is one file with one class. Nothing else in Rasen knows a model's name.
+A family is one file with one class. What is known of it without importing it stands in
+`rasen.study.registry`; nothing else in Rasen knows a model's name.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-TRANSFORMERS = ["*.safetensors", "pytorch_model*.bin"]
+import numpy as np
+import torch
 
+from rasen.study.registry import FAMILIES
+from rasen.weights.init_rules import InitRule
+from rasen.weights.lazy_tensors import LazyTensor
 
-class Entry(NamedTuple):
-    """What is known of a family before it is imported."""
-
-    module: str  # with the class under the name FAMILY
-    files: list[str]  # that hold its weights, best first
-
-
-FAMILIES = {
-    "musicgen": Entry("rasen.families.musicgen", TRANSFORMERS),
-    "audiocraft": Entry("rasen.families.audiocraft", ["state_dict.bin"]),
-    "causal_lm": Entry("rasen.families.causal_lm", TRANSFORMERS),
-}
+Batch = Mapping[str, torch.Tensor]  # {field: [clip, time, ...]} zero-padded, "lengths": [clip]
 
 
 class Family(ABC):
-    """One model: how to build it, initialise it, feed it and read it.
+    """One model: how to build it, load it, initialise it, feed it and read it.
 
     `folder` holds the trained checkpoint; `options` are the family's own settings. Making one
     reads the architecture and loads no weights.
     """
 
     reads: ClassVar[str]  # what a stimulus is: "audio" or "text"
-    sample_rate: int  # of the sound that `encode` wants (audio families)
-    layers: list[str]  # what each entry of `hidden` is, in order
-    front: ClassVar[int] = 0  # positions that `losses` reads before the first frame
-    lead: int = 0  # frames in front of every clip that are no stimulus (a BOS token)
-    groups: list[str]  # names of the loss's parts: one a codebook, or one in all
+    sample_rate: int  # of the sound that `encode` takes (audio families)
+    layers: list[str]  # what each layer of `hidden` is, in order
 
-    def __init__(self, folder, options):
+    def __init__(self, folder: Path | str, options: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
         self.options = options
 
     @abstractmethod
-    def network(self, device, dtype):
-        """The walked network with storage and no values in it ("meta": not even storage)."""
+    def build(self, device: str, dtype: str) -> torch.nn.Module:
+        """The network with storage and no values in it ("meta": not even storage)."""
 
     @abstractmethod
-    def checkpoint(self, folder):
-        """{name as in the network: Lazy} of a checkpoint folder of this model."""
+    def load(self, folder: Path | str) -> dict[str, LazyTensor]:
+        """The tensors of a checkpoint folder of this model, named as in the network."""
 
     @abstractmethod
-    def laws(self, rule):
-        """{name: [Law, ...]} of the rule "official" or "hf" for every tensor of the network."""
+    def init_rules(self, rule: str) -> dict[str, list[InitRule]]:
+        """How every tensor of the network is initialised, by the rule "official" or "hf"."""
 
     @abstractmethod
-    def encode(self, stimulus, device):
+    def encode(self, stimulus: np.ndarray | str, device: str) -> dict[str, np.ndarray]:
         """One stimulus as model inputs {field: array [time, ...]}.
 
         stimulus: float32 samples [time] at `sample_rate`, or a string. Weights that are not
-        walked (a codec, a tokenizer) are used here and nowhere else.
+        interpolated (a codec, a tokenizer) are used here and nowhere else.
         """
 
     @abstractmethod
-    def hidden(self, network, batch):
-        """Outputs [clip, frame, dim] of every layer, and the valid frames of each clip [clip].
+    def frames(self, lengths: torch.Tensor) -> torch.Tensor:
+        """Number of frames that `hidden` gives of clips with inputs of these lengths [clip]."""
 
-        batch: {field: tensor [clip, time, ...]} padded with zeros, and "lengths" [clip].
+    @abstractmethod
+    def hidden(
+        self, network: torch.nn.Module, batch: Batch, layers: Sequence[int]
+    ) -> Iterator[tuple[int, torch.Tensor]]:
+        """(layer, its output [clip, frame, dim]) of each wanted layer in turn.
+
+        Frames are those of the stimulus: special tokens in front of it are left out.
         """
 
     @abstractmethod
-    def sites(self, network):
-        """The modules whose outputs the entries of `hidden` are, from entry 1 on, in order.
-
-        Exchanging what such a module gives exchanges that layer for the rest of the network.
-        """
-
-    @abstractmethod
-    def losses(self, network, batch):
-        """Summed cross entropy and number of targets, each [clip, group]."""
-
-    @abstractmethod
-    def targets(self, lengths):
-        """Number of targets [clip, group] of clips with these lengths, without running them."""
-
-    def words(self, fields):
-        """One string a frame of a clip's inputs {field: [time, ...]}, as people read; or None."""
-        return None
-
-    def vocabulary(self):
-        """All words and the trained model's vectors of them [words, dim]; or None."""
-        return None
-
-    @abstractmethod
-    def export(self, network, folder):
+    def export(self, network: torch.nn.Module, folder: Path) -> None:
         """Save as a checkpoint folder that the model's own library opens."""
 
 
-def open_family(name, folder, options=None):
+class LossFamily(Family):
+    """A model with a loss of its own, from which perplexity and gradients come."""
+
+    loss_groups: list[str]  # names of the loss's parts: one per codebook, or one in all
+    prefix: int = 0  # positions in front of the stimulus in the forward pass of `losses`
+
+    @abstractmethod
+    def losses(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed cross entropy and number of targets, each [clip, group]."""
+
+    @abstractmethod
+    def targets(self, lengths: torch.Tensor) -> torch.Tensor:
+        """Number of targets [clip, group] of clips with these lengths, without running them."""
+
+    @abstractmethod
+    def layer_modules(self, network: torch.nn.Module) -> list[torch.nn.Module]:
+        """The modules whose outputs the layers of `hidden` are, from layer 1 on, in order.
+
+        Replacing what such a module gives replaces that layer for the rest of the network.
+        """
+
+
+class TextFamily(Family):
+    """A model that reads text: its inputs as words, and the vectors of its vocabulary."""
+
+    reads = "text"
+
+    @abstractmethod
+    def words(self, inputs: Mapping[str, np.ndarray]) -> list[str]:
+        """One string per frame of a clip's inputs {field: [time, ...]}, as people read it."""
+
+    @abstractmethod
+    def vocabulary(self) -> tuple[list[str], np.ndarray]:
+        """All words and the trained model's input vectors of them [words, dim]."""
+
+
+def open_family(name: str, folder: Path | str, options: Mapping[str, Any] | None = None) -> Family:
     """The Family object of one model; its module is imported only now."""
     return import_module(FAMILIES[name].module).FAMILY(folder, options or {})

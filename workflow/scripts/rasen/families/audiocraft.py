@@ -2,16 +2,18 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 from transformers.models.musicgen.modeling_musicgen import MusicgenDecoderConfig
 
-from rasen.errors import RasenError, one_error
+from rasen.errors import RasenError, raise_all
+from rasen.families.audiocraft_checkpoint import read_exported
 from rasen.families.huggingface import read_config
 from rasen.families.musicgen import MusicGen
-from rasen.weights import checkpoint as checkpoints
-from rasen.weights.checkpoint import exported
+from rasen.weights import lazy_tensors
+from rasen.weights.lazy_tensors import LazyTensor
 
 RENAMED = [  # audiocraft -> transformers
     (r"^emb\.", "model.decoder.embed_tokens."),
@@ -43,7 +45,7 @@ EXPECTED = {  # what makes it MusicGen's decoder and not one of its relatives
 class Audiocraft(MusicGen):
     """A folder with audiocraft's exported `state_dict.bin`; option `codec` names an EnCodec."""
 
-    def decoder_config(self):
+    def decoder_config(self) -> MusicgenDecoderConfig:
         settings = self.experiment()
         lm = settings["transformer_lm"]
         return MusicgenDecoderConfig(
@@ -59,10 +61,10 @@ class Audiocraft(MusicGen):
             dropout=0.0,
         )
 
-    def experiment(self):
+    def experiment(self) -> dict[str, Any]:
         """xp.cfg, the settings of the training run, which every exported file carries."""
         path = self.folder / "state_dict.bin"
-        settings = yaml.safe_load(exported(path)[1])
+        settings = yaml.safe_load(read_exported(self.folder)[1])
         books = settings["transformer_lm"]["n_q"]
         pattern = settings.get("codebooks_pattern") or {}
         delays = (pattern.get("delay") or {}).get("delays") or list(range(books))
@@ -73,20 +75,19 @@ class Audiocraft(MusicGen):
         ]
         if delays != list(range(books)):  # stereo models, for one
             problems.append(f"codebooks_pattern.delay.delays is {delays}")
-        if error := one_error(problems, f"{path}: another architecture than mono MusicGen:"):
-            raise error
+        raise_all(problems, f"{path}: another architecture than mono MusicGen:")
         return settings
 
-    def network(self, device, dtype):
-        network = super().network(device, dtype)
+    def build(self, device: str, dtype: str) -> torch.nn.Module:
+        network = super().build(device, dtype)
         table = network.model.decoder.embed_positions
         table.weights = table.weights.copy_(sinusoids(*table.weights.shape))
         return network
 
-    def checkpoint(self, folder):
+    def load(self, folder: Path | str) -> dict[str, LazyTensor]:
         found = {}
-        for name, tensor in exported(Path(folder) / "state_dict.bin")[0].items():
-            if name.startswith("condition_provider."):  # text conditioning is not walked
+        for name, tensor in read_exported(folder)[0].items():
+            if name.startswith("condition_provider."):  # text conditioning is not interpolated
                 continue
             name = renamed(name)
             if name.endswith("in_proj_weight"):
@@ -95,11 +96,11 @@ class Audiocraft(MusicGen):
                     found[new] = tensor.part(i, 3)
             else:
                 found[name] = tensor
-        wanted = self.network("meta", "float32").state_dict()
-        checkpoints.compare(found, {n: tuple(t.shape) for n, t in wanted.items()}, folder)
+        wanted = self.build("meta", "float32").state_dict()
+        lazy_tensors.require_tensors(found, {n: tuple(t.shape) for n, t in wanted.items()}, folder)
         return found
 
-    def codec_folder(self):
+    def codec_folder(self) -> str:
         if "codec" not in self.options:
             raise RasenError(
                 f"{self.folder}: audiocraft keeps its codec in a format of its own; set `codec` "
@@ -107,24 +108,24 @@ class Audiocraft(MusicGen):
             )
         return self.options["codec"]
 
-    def codec_config(self):
+    def codec_config(self) -> dict[str, Any]:
         return read_config(self.codec_folder())
 
-    def codec_tensors(self):
-        return checkpoints.read(self.codec_folder())
+    def codec_tensors(self) -> dict[str, LazyTensor]:
+        return lazy_tensors.read_folder(self.codec_folder())
 
-    def export(self, network, folder):
+    def export(self, network: torch.nn.Module, folder: Path) -> None:
         network.save_pretrained(folder)  # a decoder as transformers stores it
 
 
-def renamed(name):
+def renamed(name: str) -> str:
     """audiocraft's name of a tensor as transformers says it."""
     for old, new in RENAMED:
         name = re.sub(old, new, name)
     return name
 
 
-def sinusoids(length, dim):
+def sinusoids(length: int, dim: int) -> torch.Tensor:
     """audiocraft's position table [length, dim], in its own order of rounding."""
     half = dim // 2
     exponent = torch.arange(half).view(1, -1) / (half - 1)

@@ -1,26 +1,29 @@
 """Any causal language model of transformers (LLaMA, GPT-NeoX, GPT-2, ...), over token windows."""
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from rasen.errors import RasenError
-from rasen.families import Family
-from rasen.families.huggingface import build, read_config, recorded_laws
-from rasen.weights import checkpoint as checkpoints
+from rasen.families import Batch, LossFamily, TextFamily
+from rasen.families.huggingface import build_network, read_config, recorded_init_rules
+from rasen.weights import lazy_tensors
+from rasen.weights.init_rules import InitRule
+from rasen.weights.lazy_tensors import LazyTensor
 
 FINAL_NORMS = {"norm", "ln_f", "final_layer_norm", "final_layernorm", "final_norm"}
 
 
-class CausalLM(Family):
+class CausalLM(LossFamily, TextFamily):
     """A folder that AutoModelForCausalLM opens, its tokenizer beside the weights."""
 
-    reads = "text"
-
-    def __init__(self, folder, options):
+    def __init__(self, folder: Path | str, options: Mapping[str, Any]) -> None:
         super().__init__(folder, options)
         read_config(folder)  # the plain message when it is missing
         try:
@@ -33,19 +36,19 @@ class CausalLM(Family):
                 f"{folder}: not a causal language model that transformers knows ({reason}); "
                 "check `family`"
             ) from None
-        self.groups = ["token"]
+        self.loss_groups = ["token"]
         self.layers = [
             "embeddings",
             *(f"output of layer {layer}" for layer in range(1, depth)),
             f"output of layer {depth} after the final norm",
         ]
 
-    def network(self, device, dtype):
-        return build(self.architecture, self.config, device, dtype)
+    def build(self, device: str, dtype: str) -> torch.nn.Module:
+        return build_network(self.architecture, self.config, device, dtype)
 
-    def checkpoint(self, folder):
-        tensors = checkpoints.read(folder)
-        network = self.network("meta", "float32")
+    def load(self, folder: Path | str) -> dict[str, LazyTensor]:
+        tensors = lazy_tensors.read_folder(folder)
+        network = self.build("meta", "float32")
         found = {}
         for names in _names_of_each(network):  # a tied tensor is stored under one of its names
             stored = next((name for name in names if name in tensors), None)
@@ -56,14 +59,14 @@ class CausalLM(Family):
         found |= {n: t for n, t in tensors.items() if n not in known and not _buffer(n, ignored)}
         state = network.state_dict()
         wanted = {names[0]: tuple(state[names[0]].shape) for names in _names_of_each(network)}
-        checkpoints.compare(found, wanted, folder)
+        lazy_tensors.require_tensors(found, wanted, folder)
         return found
 
-    def laws(self, rule):
+    def init_rules(self, rule: str) -> dict[str, list[InitRule]]:
         # The official rule of a language model is the one its own transformers class carries.
-        return recorded_laws(self.architecture, self.config)
+        return recorded_init_rules(self.architecture, self.config)
 
-    def encode(self, stimulus, device):
+    def encode(self, stimulus: np.ndarray | str, device: str) -> dict[str, np.ndarray]:
         tokenizer = self.tokenizer()
         tokens = tokenizer(stimulus, add_special_tokens=False)["input_ids"]
         if tokenizer.bos_token_id is not None:
@@ -73,7 +76,7 @@ class CausalLM(Family):
         return {"tokens": np.array(tokens[: self.options["window"]], dtype=np.int32)}
 
     @cache  # noqa: B019 (a family lives as long as its process)
-    def tokenizer(self):
+    def tokenizer(self) -> PreTrainedTokenizerBase:
         try:
             return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
         except (OSError, ValueError) as error:
@@ -81,32 +84,41 @@ class CausalLM(Family):
             raise RasenError(f"{self.folder}: holds no tokenizer ({reason})") from None
 
     @property
-    def lead(self):
+    def prefix(self) -> int:  # the BOS token
         return int(self.tokenizer().bos_token_id is not None)
 
-    def words(self, fields):
-        ids, which = np.unique(fields["tokens"], return_inverse=True)
-        words = np.array([self.tokenizer().decode([int(each)]) for each in ids], object)
+    def words(self, inputs: Mapping[str, np.ndarray]) -> list[str]:
+        return self._decoded(inputs["tokens"][self.prefix :])
+
+    def _decoded(self, tokens: np.ndarray) -> list[str]:
+        ids, which = np.unique(tokens, return_inverse=True)
+        words = np.array([self.tokenizer().decode([int(token)]) for token in ids], object)
         return list(words[which])
 
-    def vocabulary(self):
-        network = self.network("meta", "float32")
+    def vocabulary(self) -> tuple[list[str], np.ndarray]:
+        network = self.build("meta", "float32")
         table = network.get_input_embeddings().weight
         state = network.state_dict(keep_vars=True)
         name = next(name for name, tensor in state.items() if tensor is table)
-        vectors = self.checkpoint(self.folder)[name].read().float().numpy()
-        return self.words({"tokens": np.arange(len(vectors))}), vectors
+        vectors = self.load(self.folder)[name].read().float().numpy()
+        return self._decoded(np.arange(len(vectors))), vectors
 
-    def hidden(self, network, batch):
+    def frames(self, lengths: torch.Tensor) -> torch.Tensor:
+        return lengths - self.prefix
+
+    def hidden(
+        self, network: torch.nn.Module, batch: Batch, layers: Sequence[int]
+    ) -> Iterator[tuple[int, torch.Tensor]]:
         output = network.base_model(
             input_ids=batch["tokens"].long(),
             attention_mask=_mask(batch),
             output_hidden_states=True,
             use_cache=False,
         )
-        return list(output.hidden_states), batch["lengths"]
+        for layer in layers:
+            yield layer, output.hidden_states[layer][:, self.prefix :]
 
-    def sites(self, network):
+    def layer_modules(self, network: torch.nn.Module) -> list[torch.nn.Module]:
         count = self.config.num_hidden_layers
         children = list(network.base_model.named_children())
         blocks = [c for _, c in children if isinstance(c, torch.nn.ModuleList) and len(c) == count]
@@ -118,7 +130,7 @@ class CausalLM(Family):
             )
         return [*blocks[0][:-1], norms[0]]
 
-    def losses(self, network, batch):
+    def losses(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         tokens = batch["tokens"].long()
         logits = network(input_ids=tokens, attention_mask=_mask(batch), use_cache=False).logits[
             :, :-1
@@ -130,10 +142,10 @@ class CausalLM(Family):
         loss = loss.view(wanted.shape).sum(-1, keepdim=True)
         return loss, (wanted != -100).sum(-1, keepdim=True)
 
-    def targets(self, lengths):
+    def targets(self, lengths: torch.Tensor) -> torch.Tensor:
         return (lengths - 1)[:, None]
 
-    def export(self, network, folder):
+    def export(self, network: torch.nn.Module, folder: Path) -> None:
         network.save_pretrained(folder)
         self.tokenizer().save_pretrained(folder)
 

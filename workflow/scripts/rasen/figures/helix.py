@@ -128,7 +128,8 @@ def draw_layers(table, path):
 def draw_curves(curves, verdicts, path, columns=5):
     """Notes and fitted helix in 3D, one small picture a point of the linear route.
 
-    curves: rows of one layer (rasen.pitch.fits) with column position; verdicts: {position: words}
+    curves: rows of one layer (of rasen.helix.layers.fit_layers) with column position;
+    verdicts: {position: words}
     """
     positions = sorted(curves["position"].unique())
     columns = min(columns, len(positions))

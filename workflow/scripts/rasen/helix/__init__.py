@@ -11,46 +11,21 @@ curve repeats is a question of its own: `octave_evidence`. What either number is
 `random_baseline`, `permuted`, `smooth_surrogates` and by the features of `baselines`.
 """
 
-from rasen.helix.bootstrap import Interval, bootstrap_mean, bootstrap_pooled
-from rasen.helix.bound import upper_bound
-from rasen.helix.fitting import LITERATURE, OCTAVE, Flag, Helix, describe, fit, fit_triples
-from rasen.helix.nulls import permuted, random_baseline, smooth_paths, smooth_surrogates
-from rasen.helix.octave import (
-    Octave,
-    fold,
-    held_out_octave,
-    octave_contrast,
-    octave_evidence,
-    period_curve,
-)
-from rasen.helix.reduction import reduce
-from rasen.helix.significance import corrected, p_value
-from rasen.helix.trials import trials
+from rasen import lazy_exports
 
-__all__ = [
-    "LITERATURE",
-    "OCTAVE",
-    "Flag",
-    "Helix",
-    "Interval",
-    "Octave",
-    "bootstrap_mean",
-    "bootstrap_pooled",
-    "corrected",
-    "describe",
-    "fit",
-    "fit_triples",
-    "fold",
-    "held_out_octave",
-    "octave_contrast",
-    "octave_evidence",
-    "p_value",
-    "period_curve",
-    "permuted",
-    "random_baseline",
-    "reduce",
-    "smooth_paths",
-    "smooth_surrogates",
-    "trials",
-    "upper_bound",
-]
+_MODULES = {
+    "bootstrap": ("bootstrap_mean", "bootstrap_pooled"),
+    "bound": ("upper_bound",),
+    "fitting": ("LITERATURE", "OCTAVE", "Flag", "Helix", "describe", "fit", "fit_triples"),
+    "layers": ("HelixSettings", "fit_layers", "summarise_layers"),
+    "nulls": ("permuted", "random_baseline", "smooth_paths", "smooth_surrogates"),
+    "octave": (
+        "Octave", "fold", "held_out_octave", "octave_contrast", "octave_evidence", "period_curve",
+    ),
+    "reduction": ("reduce",),
+    "trials": ("best_of_trials",),
+}  # fmt: skip
+_EXPORTS = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
+_EXPORTS |= dict.fromkeys(("Interval", "corrected", "p_value"), "rasen.stats")
+__all__ = list(_EXPORTS)
+__getattr__ = lazy_exports(__name__, _EXPORTS)

@@ -3,40 +3,14 @@
 Instruments are the sample; keys are not (they are the axis of the helix) and so stay whole.
 """
 
-from dataclasses import dataclass
-from warnings import catch_warnings
-
 import numpy as np
 
 from rasen.helix.fitting import LITERATURE, fit_triples
 from rasen.helix.octave import fold
 from rasen.helix.reduction import gram, scores_of
+from rasen.stats import Interval, resampled_units
 
 MEMORY = 2**26  # numbers of resampled features held at a time: half a gigabyte
-
-
-@dataclass
-class Interval:
-    """A number with its interval over instruments; arrays where the number is one."""
-
-    value: float  # of the sample itself
-    low: float
-    high: float
-    bias: float  # median of the draws less the value: taken out of the interval
-    draws: np.ndarray  # (draws, ...) the resampled values
-
-    @classmethod
-    def of(cls, value, draws, level):
-        """Quantiles of the draws, moved so that their median is the value.
-
-        A resample repeats instruments and so averages away less noise than the sample did:
-        Helicality of pooled features falls, by more than its own spread when noise is all.
-        """
-        tail = (1 - level) / 2
-        with catch_warnings(action="ignore", category=RuntimeWarning):  # all NaN: NaN it is
-            low, middle, high = np.nanquantile(draws, [tail, 0.5, 1 - tail], axis=0)
-        bias = middle - value
-        return cls(value, low - bias, high - bias, bias, draws)
 
 
 def bootstrap_mean(values, level=0.95, draws=1000, seed=0, statistic=np.nanmean):
@@ -45,7 +19,7 @@ def bootstrap_mean(values, level=0.95, draws=1000, seed=0, statistic=np.nanmean)
     statistic    called with `axis`; np.nanmedian is the other useful one.
     """
     values = np.asarray(values)
-    chosen = _resamples(len(values), draws, seed)
+    chosen = resampled_units(len(values), draws, seed)
     return Interval.of(statistic(values, axis=0), statistic(values[chosen], axis=1), level)
 
 
@@ -65,7 +39,7 @@ def bootstrap_pooled(
     if dim > instruments * keys:  # all that matters lies in the span of the notes
         features = _compressed(features.reshape(-1, dim)).reshape(instruments, keys, -1)
         dim = features.shape[2]
-    chosen = _resamples(instruments, draws, seed)
+    chosen = resampled_units(instruments, draws, seed)
     weights = np.stack([np.bincount(each, minlength=instruments) for each in chosen])
     weights = np.vstack([np.ones(instruments), weights]) / instruments  # row 0: the sample
     products = np.empty((len(weights), keys, keys))
@@ -85,7 +59,3 @@ def bootstrap_pooled(
 def _compressed(rows):
     """Rows (n, dim) with dim > n in n dimensions, their scalar products unchanged."""
     return np.linalg.qr(rows.T, mode="r").T
-
-
-def _resamples(count, draws, seed):
-    return np.random.default_rng(seed).integers(count, size=(draws, count))

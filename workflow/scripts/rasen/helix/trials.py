@@ -22,7 +22,7 @@ BOUNDS = {
 }
 
 
-def trials(x, omega=LITERATURE, count=1000, seeds=(0, 1, 2)):
+def best_of_trials(x, omega=LITERATURE, count=1000, seeds=(0, 1, 2)):
     """Best Helicality that TPE finds for x (keys, 3), one for each seed: (seeds,)."""
     import optuna
 

@@ -9,17 +9,18 @@ import torch
 from tqdm import tqdm
 from transformers import MusicgenForCausalLM
 
-from rasen import fingerprint, store
 from rasen.device import flush_subnormals
-from rasen.families.musicgen import official_law
+from rasen.families.musicgen import official_init_rule
+from rasen.io import hashes
+from rasen.io.atomic import write_text
 from rasen.nano.codec import RATE, encode, fit_codec
 from rasen.nano.decoder import decoder_config, log_spaced, train
 from rasen.nano.folder import save_model, save_step
 from rasen.seeds import generator
 from rasen.stimuli.melodies import melody
-from rasen.weights.checkpoint import Lazy
-from rasen.weights.fill import copy_in, slots
-from rasen.weights.laws import draw
+from rasen.weights.init_rules import draw_tensor
+from rasen.weights.lazy_tensors import LazyTensor
+from rasen.weights.network_tensors import load_into, named_tensors
 
 CLIPS, SECONDS = 240, 4.0
 TRAINING = "training.json"  # another training, another content: Snakemake compares it
@@ -45,19 +46,21 @@ def make(folder, seed, steps):
     codec = fit_codec(clips, seed)
     codes = encode(codec, clips)
     network = MusicgenForCausalLM(decoder_config())
-    copy_in(network, initial_tensors(network, seed))
+    load_into(network, initial_tensors(network, seed))
     for step in train(network, codes, steps, log_spaced(steps), seed):
         save_step(partial, step, network)
     save_model(partial, codec, network, seed)
-    weights = fingerprint.file(partial / "model.safetensors")
+    weights = hashes.hash_file(partial / "model.safetensors")
     about = {"seed": seed, "steps": steps, "model.safetensors": weights}
-    store.write_text(partial / TRAINING, json.dumps(about, indent=1) + "\n")
+    write_text(partial / TRAINING, json.dumps(about, indent=1) + "\n")
     partial.rename(folder)
 
 
 def initial_tensors(network, seed):
     """{name: Lazy} of the official theta_init, drawn as the workflow draws it."""
     return {
-        name: Lazy(t.shape, partial(draw, [official_law(name, t.shape)], t.shape, seed, name))
-        for name, t in slots(network).items()
+        name: LazyTensor(
+            t.shape, partial(draw_tensor, [official_init_rule(name, t.shape)], t.shape, seed, name)
+        )
+        for name, t in named_tensors(network).items()
     }

@@ -8,9 +8,15 @@ for rows, indices, values in codes(sae, "nano/trained/melodies.h5", layer=2):
     ...
 """
 
-from rasen.sae.codes import codes
-from rasen.sae.folder import load, save
-from rasen.sae.metrics import norms
-from rasen.sae.trainer import train
+from rasen import lazy_exports
 
-__all__ = ["codes", "load", "norms", "save", "train"]
+_EXPORTS = {
+    "codes": "rasen.sae.coding",
+    "features": "rasen.sae.features",
+    "load": "rasen.sae.folder",
+    "norms": "rasen.sae.metrics",
+    "save": "rasen.sae.folder",
+    "train": "rasen.sae.trainer",
+}
+__all__ = list(_EXPORTS)
+__getattr__ = lazy_exports(__name__, _EXPORTS)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from rasen import store
 from rasen.errors import RasenError
+from rasen.io.atomic import write_text
 from rasen.sae import normalise
 from rasen.sae.model import SAE
 
@@ -84,7 +84,7 @@ def save(sae, folder):
     if sae.threshold is not None:
         tensors["threshold"] = sae.threshold
     save_file({name: tensor.cpu() for name, tensor in tensors.items()}, folder / WEIGHTS)
-    store.write_text(folder / CONFIG, json.dumps(sae.config, indent=1))
+    write_text(folder / CONFIG, json.dumps(sae.config, indent=1))
 
 
 def load(folder, device="cpu"):

@@ -16,7 +16,7 @@ import warnings
 from difflib import get_close_matches
 from itertools import product
 
-from rasen.errors import RasenError, one_error
+from rasen.errors import RasenError, raise_all
 from rasen.sae.normalise import KINDS as NORMALISATIONS
 
 KINDS = ("topk", "batchtopk", "matryoshka", "relu")
@@ -43,8 +43,7 @@ def expand(settings):
     """A dict or a list of dicts, in which lists stand for grids, as a list of complete dicts."""
     grids = [settings] if isinstance(settings, dict) else list(settings)
     unknown = sorted({key for grid in grids for key in grid} - set(DEFAULTS))
-    if unknown:
-        raise one_error(f"sae: {key}: unknown setting{_hint(key)}" for key in unknown)
+    raise_all(f"sae: {key}: unknown setting{_hint(key)}" for key in unknown)
     found = []
     for grid in grids:
         lists = {key: value if isinstance(value, list) else [value] for key, value in grid.items()}
@@ -92,8 +91,7 @@ def check(settings, d):
             problems.append(
                 f"sae: {key}: {sorted(values, key=str)} differ; all SAEs of a run see the same rows"
             )
-    if problems:
-        raise one_error(dict.fromkeys(problems))
+    raise_all(dict.fromkeys(problems))
 
 
 def latents(setting, d):
@@ -139,3 +137,23 @@ def warn_of_few_rows(settings, d, rows):
             "(more clips or epochs) or a smaller expansion",
             stacklevel=3,
         )
+
+
+def main_value(grid, key):
+    """The value of a grid's key that the main SAE has: the first, where a list gives several."""
+    value = grid[key]
+    return value[0] if isinstance(value, list) else value
+
+
+def main_sae(metrics, grid):
+    """Name of the SAE whose features are followed: the grid's main values, the best lr.
+
+    metrics: the table of `rasen.sae.train`, one point and layer
+    """
+    rows = metrics[metrics["best"]]
+    keys = ["kind", "expansion", "normalise"]
+    if main_value(grid, "kind") != "relu":
+        keys.append("k")
+    for key in keys:
+        rows = rows[rows[key] == main_value(grid, key)]
+    return rows["sae"].iloc[0]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rasen import store
 from rasen.errors import RasenError
+from rasen.io import hdf5
 
-BLOCK = store.CHUNK_ROWS
+BLOCK = hdf5.CHUNK_ROWS
 BLOCKS_OF_ARRAY = 100  # groups of an array that comes without
 
 
@@ -58,7 +58,7 @@ def _by_block(rows):
 def open_source(source, layer=None, groups=None):
     """A Source of a dump's layer (path, layer) or of an array [rows, d] with group ids or None."""
     if isinstance(source, str | Path):
-        with store.open_file(source) as file:
+        with hdf5.open_file(source) as file:
             yield _of_dump(file, source, layer)
     else:
         yield _of_array(np.asarray(source), groups)

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from rasen.errors import RasenError
+from rasen.io.atomic import whole_file
 
 FILE = "state.safetensors"
 
@@ -24,15 +25,9 @@ def save(folder, runs, stream, step, begun_with):
     for at, run in enumerate(runs):
         tensors |= {f"{at}.{name}": tensor for name, tensor in run.state().items()}
     words = {"step": step, "stream": place, "begun_with": begun_with}
-    path = Path(folder) / FILE
-    partial = path.with_name(path.name + ".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        partial,
-        {"rasen": json.dumps(words)},
-    )
-    partial.replace(path)
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with whole_file(Path(folder) / FILE) as partial:
+        save_file(stored, partial, {"rasen": json.dumps(words)})
 
 
 def restore(folder, runs, stream, begun_with):

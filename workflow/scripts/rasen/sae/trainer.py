@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from rasen import tables
+from rasen.io import parquet
 from rasen.sae import folder as folders
 from rasen.sae import metrics, normalise, state
 from rasen.sae import settings as grids
@@ -41,16 +41,18 @@ def train(
     save_every=1000,
     held_out=HELD_OUT,
     outlier=metrics.OUTLIER,
+    columns=None,
 ):
     """Train one SAE a setting; write a SAELens folder for each and a table of metrics.
 
-    source:     a dump of `rasen.activations` with pool "all" (then `layer` too), or an array
+    source:     a dump of activations with pool "all" (then `layer` too), or an array
                 [rows, d] (then `groups` may say which document or song each row is of)
     settings:   see `rasen.sae.settings`; a dict or a list of dicts, lists in them are grids
     metadata:   what each cfg.json should say: model_name, hook_name, model, point, layer, recipe
     save_every: steps between states on disk, from which an interrupted run goes on
     held_out:   at most so many rows choose the learning rate, and as many others test
     outlier:    rows longer than so many medians are outliers
+    columns:    {name: value} for every row of the table, such as model, point and layer
 
     Returns the table (also folder/metrics.parquet), a row an SAE; `best` marks the learning rate
     with the least validation loss among SAEs that differ in that alone. folder/outliers.parquet
@@ -85,14 +87,18 @@ def train(
         for run, name in zip(runs, names, strict=True):
             sae, loss = run.finish(validation, metadata)
             folders.save(sae, Path(folder) / name)
-            about = {"sae": name, "n": sae.n, "d": sae.d, "seed": seed} | run.setting
+            about = (
+                dict(columns or {})
+                | {"sae": name, "n": sae.n, "d": sae.d, "seed": seed}
+                | run.setting
+            )
             about |= {"steps": steps, "dead_after": run.dead_after}
             found = metrics.evaluate(sae, test, outlier) | {"dead_in_training": run.dead_share()}
             table.append(about | found | summary | {"validation_loss": loss})
     # a kind has k or l1; the other is missing
     table = _mark_best(pd.DataFrame(table).astype({"k": "Int64", "l1": "float64"}))
-    tables.write(huge, Path(folder) / OUTLIERS)
-    tables.write(table, Path(folder) / TABLE)
+    parquet.write_table(huge, Path(folder) / OUTLIERS)
+    parquet.write_table(table, Path(folder) / TABLE)
     state.remove(folder)
     return table
 

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from rasen.errors import RasenError
+from rasen.io.atomic import whole_file
 from rasen.seeds import generator
-from rasen.weights import checkpoint
+from rasen.weights import lazy_tensors
 
 LARGEST = 65536  # codes that uint16 can tell apart
 CELLS = 2**26  # distances held at once (256 MiB)
@@ -207,12 +208,9 @@ def save(codebook, path):
     """Write codebook.safetensors: `codebook` [K, d] and the metadata; whole or not at all."""
     from safetensors.numpy import save_file
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     vectors = np.ascontiguousarray(codebook.vectors, dtype=np.float32)
-    save_file({"codebook": vectors}, partial, metadata=codebook.metadata or None)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        save_file({"codebook": vectors}, partial, metadata=codebook.metadata or None)
 
 
 def load(path):
@@ -256,7 +254,7 @@ def _arrays(path):
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 metadata = file.metadata() or {}
         else:
-            tensors, metadata = checkpoint.unpickled(path), {}
+            tensors, metadata = lazy_tensors.load_pytorch(path), {}
         floats = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         return {name: tensor.numpy() for name, tensor in floats.items()}, metadata
     except (SafetensorError, EOFError, ValueError, AttributeError) as error:

@@ -5,23 +5,15 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
-from rasen.errors import RasenError, one_error
-from rasen.stimuli.sheets import read_sheet
+from rasen.errors import RasenError, raise_all
+from rasen.io.sheets import read_sheet
+from rasen.songs.layout import batch_name
 
 COLUMNS = ("song", "audio", "lyrics", "language", "artist", "structure")
-STAGES = (  # that a song goes through, each with a ledger a batch
-    "measure_recordings",
-    "separate_stems",
-    "align_lyrics",
-    "tag_structure",
-    "write_phonemes",
-    "encode_sketch",
-    "encode_latents",
-)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # it becomes a folder's name
 
 
-def read(sheet):
+def read_song_sheet(sheet):
     """DataFrame [song, audio, lyrics, language, artist, structure], all text; paths as seen from
     here. A song without an artist is an artist of its own."""
     sheet = Path(sheet)
@@ -51,8 +43,7 @@ def read(sheet):
         for line, path in enumerate(table[column], start=2)
         if "{" in path or "}" in path  # Snakemake would take them for wildcards
     ]
-    if error := one_error(problems, heading=f"{sheet}: the sheet of songs has mistakes:"):
-        raise error
+    raise_all(problems, heading=f"{sheet}: the sheet of songs has mistakes:")
     table = table.reindex(columns=COLUMNS, fill_value="")
     for column in ("audio", "lyrics", "structure"):
         table[column] = [
@@ -72,8 +63,8 @@ def batches(settings):
         raise RasenError(
             f"config/config.yaml: songs.sheet: {settings['sheet']} does not exist; correct the path"
         )
-    songs, size = read(settings["sheet"]), settings["batch"]
+    songs, size = read_song_sheet(settings["sheet"]), settings["batch"]
     return {
-        f"{start // size:05d}": songs.iloc[start : start + size]
+        batch_name(start // size): songs.iloc[start : start + size]
         for start in range(0, len(songs), size)
     }

@@ -19,8 +19,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from rasen import tables
 from rasen.errors import CURE, RasenError
+from rasen.io import parquet
 from rasen.seeds import generator
 from rasen.songs import phonemes
 from rasen.songs.shards import LATENTS, Shard
@@ -41,7 +41,7 @@ class Windows:
 
     def __init__(self, index, split="train", seconds=150.0, seed=0):
         self.folder = Path(index).parent.parent / "shards"
-        songs = tables.read(index)
+        songs = parquet.read_table(index)
         self.songs = songs[songs["split"] == split].reset_index(drop=True)
         if self.songs.empty:
             raise RasenError(f"{index}: has no songs of split '{split}'")

@@ -3,11 +3,11 @@
 import io
 import json
 import tarfile
-from pathlib import Path
 
 import numpy as np
 
-from rasen import store
+from rasen.io import hdf5
+from rasen.io.atomic import whole_file
 from rasen.songs.shards import LATENTS, Shard
 
 
@@ -17,10 +17,11 @@ def to_tar(path, shard, songs):
 
     songs: DataFrame [song, frames, ...] of the shard
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with store.open_file(shard) as file, tarfile.open(partial, "w") as tar:
+    with (
+        whole_file(path) as partial,
+        hdf5.open_file(shard) as file,
+        tarfile.open(partial, "w") as tar,
+    ):
         whole = Shard(file)
         for song in songs.to_dict("records"):
             row, offset = whole.find(song["song"], song["frames"])
@@ -33,7 +34,6 @@ def to_tar(path, shard, songs):
             _add(tar, f"{name}.sketch.npy", _npy(whole.sketch[frames]))
             _add(tar, f"{name}.mean.npy", _npy(latents[:, :LATENTS]))
             _add(tar, f"{name}.scale.npy", _npy(latents[:, LATENTS:]))
-    partial.replace(path)
 
 
 def _npy(array):

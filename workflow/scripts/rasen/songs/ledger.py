@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from rasen import fingerprint, store, tables
 from rasen.errors import RasenError
+from rasen.io import hashes, parquet
+from rasen.io.atomic import write_text
 from rasen.songs.reasons import SongError
 
 TRIED_AGAIN = ("error", "no_ffmpeg")  # reasons that need not be the song's
@@ -23,13 +24,13 @@ OF_THE_GPU = ("OutOfMemoryError", "AcceleratorError")  # torch's; no song's faul
 COLUMNS = ["song", "key", "outcome", "reason", "detail", "files"]
 
 
-class Stage:
+class BatchRunner:
     """A stage's name, where its songs lie, and a version (its code and settings)."""
 
     def __init__(self, name, folder, code, settings):
         self.name = name
         self.folder = Path(folder)
-        self.version = fingerprint.short(code + json.dumps(settings, sort_keys=True))
+        self.version = hashes.short_hash(code + json.dumps(settings, sort_keys=True))
 
     def run(self, songs, work, open_tools=None):
         """The ledger of `work(tools, song, folder) -> measures` done for every song, a row each.
@@ -40,7 +41,7 @@ class Stage:
         """
         tools, rows, unforeseen = [], [], []
         for song in songs.itertuples(index=False):
-            key = fingerprint.short(self.version + song.key)
+            key = hashes.short_hash(self.version + song.key)
             row = self._receipt(song.song, key)
             if row is None:
                 tools = tools or [self._open(open_tools)]
@@ -107,7 +108,7 @@ class Stage:
         return row if whole and all(_size(home / name) == size for name, size in files) else None
 
     def _write_receipt(self, row):
-        store.write_text(self._path(row["song"]), json.dumps(row))
+        write_text(self._path(row["song"]), json.dumps(row))
 
     def _forget(self, song):
         """Take away what an earlier run made of the song, so that nothing stale stays."""
@@ -124,13 +125,13 @@ def _size(path):
     return path.stat().st_size if path.is_file() else -1
 
 
-def survivors(folder, *ledgers):
+def passed(folder, *ledgers):
     """Songs that are ok in all these ledgers: the columns of the first, keys of all joined.
 
     Files that a ledger names and that are gone stop the job: no song's fault.
     """
     gone = []
-    parts = [tables.read(path) for path in ledgers]
+    parts = [parquet.read_table(path) for path in ledgers]
     songs = parts[0][parts[0]["outcome"] == "ok"].copy()
     for part in parts[1:]:
         part = part[part["outcome"] == "ok"].set_index("song")

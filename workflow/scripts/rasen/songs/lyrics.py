@@ -31,7 +31,7 @@ class Line:
     end: float | None = None
 
 
-def read(path):
+def read_lyrics(path):
     """The lines of a file of lyrics."""
     path = Path(path)
     try:
@@ -42,10 +42,10 @@ def read(path):
         raise SongError("lyrics_unreadable", f"{path}: is not UTF-8 text") from None
     if "\0" in text:
         raise SongError("lyrics_unreadable", f"{path}: holds zero bytes, so it is not text")
-    return parse(text)
+    return parse_lyrics(text)
 
 
-def parse(text):
+def parse_lyrics(text):
     """The lines of `text`, in the order in which they are sung."""
     rows, section, fresh, offset, clock = [], None, True, 0.0, 0.0
     for row in text.lstrip("\ufeff").splitlines():

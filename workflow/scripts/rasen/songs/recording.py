@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from rasen.audio import resample
 from rasen.errors import RasenError
+from rasen.io.audio import resample
 from rasen.songs.reasons import SongError
 
 STEREO = 2
@@ -26,7 +26,7 @@ def seconds(path):
     return info.frames / info.samplerate
 
 
-def read(path, most=None):
+def read_recording(path, most=None):
     """(sound float32 [channels, time], rate) of a whole recording.
 
     most: seconds after which decoding by ffmpeg ends (other formats tell their length beforehand)
@@ -51,11 +51,11 @@ def read(path, most=None):
     return sound, rate
 
 
-def read_again(path):
+def reread_recording(path):
     """The same of a recording that was found sound before: now it is no song's fault."""
     if not Path(path).is_file():
         raise RasenError(f"{path}: was there when it was measured, and is gone; is its disk there?")
-    return read(path)
+    return read_recording(path)
 
 
 def _decode(file, path):

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from rasen.errors import RasenError
+from rasen.networks.frames import RATE
 from rasen.seeds import generator
-from rasen.songs.frames import RATE
 
 HELD_OUT = 0.1  # share of the songs, at least one
 

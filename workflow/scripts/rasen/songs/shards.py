@@ -6,21 +6,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rasen import store
 from rasen.errors import RasenError
+from rasen.io import hdf5
 
 LATENTS = 64  # channels; a stored row is their means, then their scales
 KEPT = ("song", "artist", "language", "seconds")  # columns of a song that travel in its shard
 
 
-def write(path, songs, folder, **attributes):
+def write_shard(path, songs, folder, **attributes):
     """One shard: sketch [frames] uint16, latents [frames, 2 * 64], and a table of its songs.
 
     songs: DataFrame with `song` and KEPT, in the order in which they lie in the file
     folder: where results/songs/{song}/ are
     """
     rows, total = [], 0
-    with store.create(path, **attributes) as writer:
+    with hdf5.create(path, **attributes) as writer:
         for song in songs.itertuples(index=False):
             home = Path(folder) / song.song
             sketch, latents = np.load(home / "sketch.npy"), np.load(home / "latents.npy")
@@ -44,13 +44,13 @@ def write(path, songs, folder, **attributes):
             writer.table("songs", pd.DataFrame(rows))
 
 
-def contents(path):
+def shard_contents(path):
     """The table of a shard's songs, without phonemes; no rows where every song fell out."""
     columns = [*KEPT, "offset", "frames"]
-    with store.open_file(path) as file:
+    with hdf5.open_file(path) as file:
         if "songs" not in file:
             return pd.DataFrame(columns=columns)
-        return store.read_table(file, "songs")[columns]
+        return hdf5.read_table(file, "songs")[columns]
 
 
 class Shard:

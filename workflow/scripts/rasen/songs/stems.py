@@ -110,7 +110,7 @@ def separate(separator, sound, rate, song, seed=0):
     return vocals, mix - vocals
 
 
-def write(folder, vocals, accompaniment, rate, kind="flac"):
+def write_stems(folder, vocals, accompaniment, rate, kind="flac"):
     """Write both, {"gain", "rate"}: flac has 24 bits, so stems beyond full scale are made quieter
     together (gain < 1), and still add up to the mix times gain."""
     peak = max(np.abs(vocals).max(), np.abs(accompaniment).max())
@@ -121,7 +121,7 @@ def write(folder, vocals, accompaniment, rate, kind="flac"):
     return {"gain": gain, "rate": rate}
 
 
-def read(folder, name):
+def read_stem(folder, name):
     """(sound float32 [2, time], rate) of a stem that was written in `folder`."""
     paths = (Path(folder) / f"{name}.{kind}" for kind in FILES)
-    return recording.read(next(path for path in paths if path.is_file()))
+    return recording.read_recording(next(path for path in paths if path.is_file()))

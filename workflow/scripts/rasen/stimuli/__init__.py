@@ -1,10 +1,10 @@
 """Stimuli: tables with one row a clip, from which any clip can be rendered alone."""
 
 from rasen.errors import RasenError
-from rasen.stimuli import melodies, notes, sheets
+from rasen.stimuli import melodies, notes, recordings, texts
 
-LISTS = {"notes": notes.clips, "melodies": melodies.clips, "audio": sheets.audio_clips,
-         "text": sheets.text_clips}  # fmt: skip
+LISTS = {"notes": notes.clips, "melodies": melodies.clips, "audio": recordings.audio_clips,
+         "text": texts.text_clips}  # fmt: skip
 
 
 def clips(settings):
@@ -25,5 +25,5 @@ def render(row, family):
 
 def sound(row, rate):
     """Mono float32 samples [time] of one row, rendered or read at `rate`."""
-    module = {"notes": notes, "melodies": melodies, "audio": sheets}[row.kind]
+    module = {"notes": notes, "melodies": melodies, "audio": recordings}[row.kind]
     return module.sound(row, rate)

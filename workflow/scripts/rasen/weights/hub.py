@@ -1,22 +1,26 @@
 """Checkpoints from the Hugging Face hub: only what is needed, whole or not at all."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import rmtree
 
 from rasen.errors import RasenError
-from rasen.places import hub_id
+from rasen.study.checkpoints import hub_id
 
 PLAIN = ["*.json", "*.yaml", "*.txt", "*.model", "*.tiktoken"]  # configs and tokenizers
 
 
-def fetch(weights, folder, preferred):
+def fetch(weights: str, folder: Path | str, preferred: Sequence[str]) -> None:
     """Download the hub id `weights` (owner/name or owner/name@revision) into `folder`.
 
     Of the patterns `preferred` only the first that the repository has is downloaded.
     """
     from huggingface_hub import list_repo_files, snapshot_download
 
-    name, revision = hub_id(weights)
+    hub = hub_id(weights)
+    if hub is None:
+        raise RasenError(f"{weights}: is a folder here, there is nothing to download")
+    name, revision = hub
     folder = Path(folder)
     try:
         there = [Path(file) for file in list_repo_files(name, revision=revision)]

@@ -11,6 +11,7 @@ features.labels.label(*features.labels.by_clip(tally), found, seed=0)
 features.match.match(before, after)                      # two features.match.Side
 """
 
-from rasen.sae.features import exchange, granularity, labels, language, match, sheet, tags, tally
+from rasen import lazy_exports
 
 __all__ = ["exchange", "granularity", "labels", "language", "match", "sheet", "tags", "tally"]
+__getattr__ = lazy_exports(__name__, {name: f"{__name__}.{name}" for name in __all__})

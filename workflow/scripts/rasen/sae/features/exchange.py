@@ -15,8 +15,8 @@ import json
 
 import pandas as pd
 
-from rasen.errors import RasenError, one_error
-from rasen.store import write_text
+from rasen.errors import RasenError, raise_all
+from rasen.io.atomic import write_text
 
 QUESTION, ANSWER = "rasen-features-1", "rasen-labels-1"
 TASK = (
@@ -28,7 +28,7 @@ TASK = (
 SHOWN = ("clip", "frame", "value", "context", "word")
 
 
-def write(examples, path, tags=(), about=None, shown=10):
+def write_question(examples, path, tags=(), about=None, shown=10):
     """Write the question. examples: table feature, and any of clip, frame, value, context, word."""
     columns = [name for name in SHOWN if name in examples]
     features = [
@@ -41,7 +41,7 @@ def write(examples, path, tags=(), about=None, shown=10):
     write_text(path, text + "\n")
 
 
-def read(path, features):
+def read_answer(path, features):
     """The answer as a table feature, label, confidence, reason; `features`: those that were asked.
 
     Features that the answer leaves out are left out.
@@ -65,8 +65,7 @@ def read(path, features):
             problems.append(f"{path}: labels[{number}]: {fault}")
         else:
             seen.add(row["feature"])
-    if problems:
-        raise one_error(problems)
+    raise_all(problems)
     table = pd.DataFrame(rows)
     for column, empty in (("confidence", float("nan")), ("reason", "")):
         if column not in table:

@@ -21,8 +21,9 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from rasen.errors import RasenError
-from rasen.sae.features.significance import corrected, pooled_p, standardised
+from rasen.sae.features.nulls import pooled_p, standardised
 from rasen.seeds import generator
+from rasen.stats import corrected
 
 CLASSES = ("token", "synonym", "meaning", "unrelated")
 PAIRS, PERCENTILE = 20_000, 99

@@ -18,10 +18,11 @@ from scipy.stats import rankdata
 
 from rasen.errors import RasenError
 from rasen.sae.features.association import Ranks
+from rasen.sae.features.nulls import pooled_p, shuffled, standardised
 from rasen.sae.features.sheet import kappa
-from rasen.sae.features.significance import corrected, pooled_p, shuffled, standardised
 from rasen.sae.features.tally import peaks
 from rasen.seeds import generator
+from rasen.stats import corrected
 
 UNLABELLED = "unlabelled"
 HARD, POOL = 200, 4000  # units with the tag that are judged, units without it to choose from

@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.sparse import csc_array
 
 from rasen.errors import RasenError
-from rasen.sae.features.significance import shuffled
+from rasen.sae.features.nulls import shuffled
 from rasen.sae.features.tally import Tally
 from rasen.seeds import generator
 
@@ -36,7 +36,7 @@ class Side(NamedTuple):
     tally: Tally
 
 
-def side(sae, tally):
+def side_of(sae, tally):
     """The Side of a loaded SAE."""
     return Side(sae.decoder.cpu().numpy(), tally)
 

@@ -8,16 +8,16 @@ it fires on in «». The automatic class is not in it, so that it cannot lead th
 import numpy as np
 import pandas as pd
 
-from rasen.errors import RasenError, one_error
+from rasen.errors import RasenError, raise_all
+from rasen.io.atomic import write_text
 from rasen.sae.features.granularity import CLASSES
 from rasen.seeds import generator
-from rasen.store import write_text
 
 COLUMNS = ["point", "feature", "granularity"]
 FEATURES, EXAMPLES = 100, 10
 
 
-def write(examples, path, seed, features=FEATURES, shown=EXAMPLES):
+def write_label_sheet(examples, path, seed, features=FEATURES, shown=EXAMPLES):
     """Write a sheet of `features` features a point, drawn by the seed.
 
     examples: table point, feature, context (rasen.sae.features.tally.in_context)
@@ -37,7 +37,7 @@ def _one_line(text):
     return text.replace("\t", "⇥").replace("\r", "").replace("\n", "⏎").replace('"', "″")
 
 
-def read(path):
+def read_label_sheet(path):
     """The rows of a sheet that have a label: point, feature, granularity."""
     try:
         sheet = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -69,8 +69,7 @@ def read(path):
             strict=True,
         )
     ]
-    if problems:
-        raise one_error(problems)
+    raise_all(problems)
     if sheet.empty:
         raise RasenError(f"{path}: no label yet; fill the column granularity")
     return sheet[COLUMNS].astype({"feature": int}).reset_index(drop=True)

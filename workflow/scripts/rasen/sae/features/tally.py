@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csc_array, csr_array
 
-from rasen import store
 from rasen.errors import RasenError
-from rasen.sae.codes import codes
+from rasen.io import hdf5
+from rasen.sae.coding import codes
 from rasen.sae.source import open_source
 
 SHARE, MOST = 0.7, 50  # of the seed: above 0.7 of the maximum, the first 50 sequences
@@ -28,7 +28,7 @@ class Tally(NamedTuple):
 
 
 def of_dump(sae, source, layer=None, groups=None, skip=0):
-    """The Tally of an SAE on a dump (path, layer) or an array (see rasen.sae.codes).
+    """The Tally of an SAE on a dump (path, layer) or an array (see rasen.sae.coding).
 
     skip: frames left out at the start of every clip (1 where a BOS token stands there)
     """
@@ -64,9 +64,9 @@ def _frames(clip):
     return np.arange(len(clip)) - np.searchsorted(clip, clip)
 
 
-def write(path, tally, **attributes):
+def write_tally(path, tally, **attributes):
     """Store a tally, whole or not at all."""
-    with store.create(path, features=tally.values.shape[1], **attributes) as writer:
+    with hdf5.create(path, features=tally.values.shape[1], **attributes) as writer:
         parts = {
             "entries/value": tally.values.data,
             "entries/row": tally.values.indices.astype(np.uint32),
@@ -79,9 +79,9 @@ def write(path, tally, **attributes):
             writer.dataset(name, None, (), values.dtype).append(values)
 
 
-def read(path):
+def read_tally(path):
     """The tally that `write` stored."""
-    with store.open_file(path) as file:
+    with hdf5.open_file(path) as file:
         clip, frame, counted = (file[f"rows/{name}"][:] for name in ("clip", "frame", "counted"))
         entries = (file[f"entries/{name}"][:] for name in ("value", "row"))
         shape = (len(clip), int(file.attrs["features"]))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from rasen.errors import RasenError
+from rasen.networks.torchaudio_guard import import_torchaudio
 from rasen.songs.lyrics import UNSPACED
-from rasen.songs.torchaudio_guard import import_torchaudio
 
 RATE = 16000
 SHORTEST = 400  # samples: the shortest sound that has a frame

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rasen.errors import RasenError
-from rasen.songs.torchaudio_guard import import_torchaudio
+from rasen.networks.torchaudio_guard import import_torchaudio
 
 os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # it reports its use otherwise; read at import
 RATE = 16000  # samples a second of everything here

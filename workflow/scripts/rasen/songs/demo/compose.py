@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rasen.audio import read
+from rasen.io.audio import read_mono
 from rasen.seeds import generator
 from rasen.stimuli.melodies import LOWEST, MAJOR, add
 from rasen.stimuli.synth import TIMBRES, tone
@@ -50,7 +50,7 @@ def song(folder, name, seed):
     """Truth, vocals and accompaniment of a fixture song in `resources/songs`."""
     folder = Path(folder)
     truth = json.loads((folder / "truth" / f"{name}.json").read_text(encoding="utf-8"))
-    voice = read(folder / "vocals" / f"{name}.ogg", RATE)
+    voice = read_mono(folder / "vocals" / f"{name}.ogg", RATE)
     return truth, *compose(voice, truth["sections"], seed)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from rasen.songs import muq, oobleck
+from rasen.networks import muq, oobleck
 
 MUQ = {
     "label_rate": 25,

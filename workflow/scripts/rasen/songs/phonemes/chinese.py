@@ -17,7 +17,7 @@ ORDINAL = NUMERALS | set("第初")  # before 一, it counts and keeps its tone;
 DATE = set("零\u3007一二三四五六七八九月号")  # so does it before these
 
 
-def read(text):
+def chinese_phonemes(text):
     """[(start, end, tokens)] of the Chinese characters and numbers in text, one span a character.
 
     A number is one span. Words are found first (jieba), so that characters with several readings

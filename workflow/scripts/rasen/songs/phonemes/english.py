@@ -9,7 +9,7 @@ import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
 
-from rasen.errors import RasenError, one_error
+from rasen.errors import RasenError, raise_all
 from rasen.songs.phonemes.english_words import WORDS
 from rasen.songs.phonemes.inventory import ENGLISH
 
@@ -75,8 +75,7 @@ def _dictionary(text, path):
             what = f"'{wrong[0]}' is no ARPAbet phoneme" if row[1:] else "no phonemes"
             problems.append(f"{path}: row {number}: {row[0]}: {what}; write as AH0 or HH")
         words[row[0].lower()] = row[1:]
-    if error := one_error(problems):
-        raise error
+    raise_all(problems)
     return words
 
 

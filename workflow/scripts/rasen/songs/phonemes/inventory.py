@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import yaml
 
-from rasen.errors import RasenError, one_error
+from rasen.errors import RasenError, raise_all
 from rasen.songs.structure.labels import FLAGS
 
 PAD = ""  # id 0; as lyrics it means none
@@ -59,7 +59,7 @@ def built_in():
     return Inventory("rasen-1", {token: i for i, token in enumerate(tokens)})
 
 
-def read(path):
+def read_vocabulary(path):
     """A vocabulary file, YAML or JSON: a list of tokens, or token: id (both also below `vocab`)."""
     path = Path(path)
     try:
@@ -80,7 +80,6 @@ def read(path):
     ]
     if lacking := [mark for mark in MARKS if mark not in found]:
         problems.append(f"{path}: lacks {' '.join(lacking)}; add them")
-    if error := one_error(problems):
-        raise error
+    raise_all(problems)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return Inventory(f"{path.stem}-{digest}", {str(token): i for token, i in found.items()})

@@ -25,7 +25,7 @@ PALATAL = {"sh", "ch", "j", "y"}  # already so before a small y
 ROUNDED = {"イ": "y", "ウ": "w", "ク": "kw", "グ": "gw"}  # before a small vowel
 
 
-def read(text):
+def japanese_phonemes(text):
     """[(start, end, tokens)] of the kana, kanji and numbers in text, one span a character.
 
     The whole text is read at once, for kanji have many readings. In a morpheme each kana gets its

@@ -25,7 +25,7 @@ def tokens(units, text, language, dictionary):
     if places is None:  # the alignment's own words, such as recovered ones
         text = ("" if language in ("ja", "zh") else " ").join(units)
         places = find(units, text)
-    spans, origins = read(text, language, dictionary)
+    spans, origins = line_phonemes(text, language, dictionary)
     spoken = to_units(spans, places)
     for i, ((_, end), (start, _)) in enumerate(pairwise(places)):
         if spoken[i] and any(mark in text[end:start] for mark in COMMAS):
@@ -50,7 +50,7 @@ def _folded(text):
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text).replace("\u2019", "'")
 
 
-def read(text, language, dictionary):
+def line_phonemes(text, language, dictionary):
     """Spans [(start, end, tokens)] of a line, and the origins of its English words."""
     spans, origins, cursor = [], [], 0
     # Between Latin words, everything goes to the reader of the language as it stands.
@@ -69,9 +69,9 @@ def read(text, language, dictionary):
 def _reader(text, language, dictionary, origins):
     """Spans of text without Latin words, by its script."""
     if KANA.search(text) or language == "ja":
-        return japanese.read(text)
+        return japanese.japanese_phonemes(text)
     if language == "zh" or chinese.STRETCH.fullmatch(re.sub(r"[\W\d]", "", text)):
-        return chinese.read(text)
+        return chinese.chinese_phonemes(text)
     spans = []  # numbers in English
     for found in re.finditer(r"[0-9]+(?:,[0-9]{3})*", text):
         spoken, origin = english.speak(found[0], dictionary)

@@ -26,7 +26,7 @@ def tag(backend, stems, rate, alignment=None, annotation=None, model=None):
     vocals = stems["vocals"].mean(axis=0)
     seconds = len(vocals) / rate
     if backend == "given":
-        return _table(given.read(annotation, seconds), backend)
+        return _table(given.read_annotation(annotation, seconds), backend)
     if backend == "allin1":
         from rasen.songs.structure import allin1
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rasen.audio import resample
 from rasen.errors import RasenError
+from rasen.io.audio import resample
+from rasen.networks.torchaudio_guard import bare_package
 from rasen.songs.structure.labels import flag
-from rasen.songs.torchaudio_guard import bare_package
 
 RATE = 44_100  # that its spectrograms are of
 STEMS = ("bass", "drums", "other", "vocals")
@@ -37,7 +37,7 @@ def open_model(folder, device="cpu"):
 def _read(path):
     """The config and the tensors of a checkpoint, without running any code that it may carry.
 
-    `rasen.weights.checkpoint` reads such files too, but needs what this environment has not.
+    `rasen.weights.lazy_tensors` reads such files too, but needs what this environment has not.
     """
     import torch
 

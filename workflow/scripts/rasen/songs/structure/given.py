@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from rasen.errors import one_error
+from rasen.errors import as_message
 from rasen.songs.reasons import SongError
 from rasen.songs.structure.labels import FLAG_OF, SILENCE, flag
 
@@ -11,7 +11,7 @@ SLACK = 2.0  # seconds that an annotation may go on after the recording
 SMALL = 1.0  # seconds: shorter sections, and gaps at either end, mean nothing
 
 
-def read(path, seconds):
+def read_annotation(path, seconds):
     """[(start, end, flag, confidence)] of an annotation, covering [0, seconds] without gaps.
 
     Rows `start end label` or `start label` (then to the next row's start) parted by tabs, commas or
@@ -30,8 +30,8 @@ def read(path, seconds):
     problems += _out_of_order(rows, seconds)
     if not problems and not rows:
         problems = ["holds no sections"]
-    if error := one_error([f"{path}: {problem}" for problem in problems]):
-        raise SongError("annotation", str(error))
+    if problems:
+        raise SongError("annotation", as_message([f"{path}: {problem}" for problem in problems]))
     rows = [(start, end, each, 1.0) for (start, end, _), each in zip(rows, flags, strict=True)]
     return cover(rows, seconds)
 

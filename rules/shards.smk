@@ -1,0 +1,113 @@
+# Shards: the training set as files and tables, and the songs that are not in it, with the reason.
+#   needs    results/batches/{stage}/{batch}.parquet, results/songs/{song}/...
+#   makes    results/shards/{batch}.h5    results/tables/{songs,quarantine,lines,words}.parquet
+
+
+rule write_shard:
+    """The songs of a batch that came through every stage, in one file."""
+    input:
+        ledgers=expand(
+            "results/batches/{stage}/{{batch}}.parquet",
+            stage=[stage for stage in layout.STAGES if stage != "separate_stems"],
+        ),
+    output:
+        shard="results/shards/{batch}.h5",
+    log:
+        "logs/write_shard/{batch}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        code=code("write_shard.py"),
+    shell:
+        "rasen core write_shard.py --ledger {input.ledgers} --songs results/songs"
+        " --code {params.code} --shard {output.shard} > {log} 2>&1"
+
+
+rule index_songs:
+    """The training set as a table, the quarantine with a reason for every song that fell out."""
+    input:
+        ledgers=[
+            file
+            for stage in layout.STAGES
+            for file in per_batch(f"results/batches/{stage}/{{batch}}.parquet")
+        ],
+        shards=per_batch("results/shards/{batch}.h5"),
+    output:
+        songs="results/tables/songs.parquet",
+        quarantine="results/tables/quarantine.parquet",
+        lines="results/tables/lines.parquet",
+        words="results/tables/words.parquet",
+    log:
+        "logs/index_songs.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(60),
+    params:
+        settings=json.dumps({key: SONGS[key] for key in ("filters", "splits")}),
+        seed=config["seed"],
+        batches=len(BATCHES),
+        code=code("index_songs.py"),
+    shell:
+        "rasen core index_songs.py --batches {params.batches} --results results"
+        " --settings {params.settings:q} --seed {params.seed} --index {output.songs}"
+        " --quarantine {output.quarantine} --lines {output.lines} --words {output.words}"
+        " > {log} 2>&1"
+
+
+rule plot_songs:
+    """What became of the songs, and how well their lyrics were found."""
+    input:
+        songs="results/tables/songs.parquet",
+        quarantine="results/tables/quarantine.parquet",
+    output:
+        figure=report(
+            "results/figures/songs.svg",
+            caption="../workflow/report/songs.rst",
+            category="Songs",
+        ),
+    log:
+        "logs/plot_songs.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        filters=json.dumps(SONGS["filters"]),
+        code=code("plot_songs.py"),
+    shell:
+        "rasen core plot_songs.py --songs {input.songs} --quarantine {input.quarantine}"
+        " --filters {params.filters:q} --figure {output.figure} > {log} 2>&1"
+
+
+rule export_songs:
+    """A shard as tar files in the WebDataset layout, for object stores; asked for by its name."""
+    input:
+        songs="results/tables/songs.parquet",
+        shard="results/shards/{batch}.h5",
+    output:
+        folder=directory("results/export/songs/{batch}"),
+    log:
+        "logs/export_songs/{batch}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        code=code("export_songs.py"),
+    shell:
+        "rasen core export_songs.py --songs {input.songs} --shard {input.shard}"
+        " --folder {output.folder} > {log} 2>&1"
+
+
+rule songs:
+    """The training set, its quarantine and a picture of both."""
+    input:
+        "results/tables/songs.parquet",
+        "results/figures/songs.svg",

@@ -1,0 +1,205 @@
+"""Notes and the tables of their helix: order of keys, rows, verdicts, pictures."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rasen.errors import RasenError
+from rasen.figures import helix as figures
+from rasen.helix import layers
+from rasen.helix.layers import HelixSettings
+from rasen.io import hdf5
+from rasen.measure import notes as measured
+
+SETTINGS = HelixSettings(
+    method="exact",
+    components=3,
+    standardise=True,
+    period=[4, 12],
+    radius="cone",
+    bootstrap=100,
+    null_draws=199,
+)
+NAMES = ["a", "b", "c"]
+KEYS = 36
+
+
+def sheet(instruments=("a", "b"), keys=range(48, 60)):
+    return pd.DataFrame([{"instrument": i, "pitch": p} for i in instruments for p in keys])
+
+
+def octaves(rng, noise=0.3):
+    """Features [instrument, key, dim] in which notes an octave apart are alike."""
+    classes = rng.standard_normal((12, 8))
+    height = np.linspace(-1, 1, KEYS)[:, None] * rng.standard_normal(20)
+    notes = np.pad(classes[np.arange(KEYS) % 12], [(0, 0), (0, 12)]) + height
+    return notes + noise * rng.standard_normal((len(NAMES), KEYS, 20))
+
+
+def smooth(rng):
+    """Features on a smooth path that never comes back."""
+    lag = np.subtract.outer(np.arange(KEYS), np.arange(KEYS))
+    root = np.linalg.cholesky(np.exp(-((lag / 6) ** 2) / 2) + 1e-6 * np.eye(KEYS))
+    return root @ rng.standard_normal((KEYS, 20)) + 0.05 * rng.standard_normal((3, KEYS, 20))
+
+
+def noise(rng):
+    return rng.standard_normal((3, KEYS, 20))
+
+
+def table_of(notes, settings=SETTINGS):
+    rows, _ = layers.fit_layers(notes, NAMES, settings, 0)
+    rows = rows.rename(columns={"label": "layer"}).assign(features="network")
+    return layers.add_random_baselines(layers.summarise_layers(rows, 0), settings, 0)
+
+
+def test_keys_are_put_in_order():
+    clips = sheet().sample(frac=1, random_state=1).reset_index(drop=True)
+    order, instruments, pitches = measured.keyboard(clips)
+    assert pitches.tolist() == list(range(48, 60))
+    for rows, name in zip(order, instruments, strict=True):
+        assert (clips["pitch"][rows] == pitches).all()
+        assert set(clips["instrument"][rows]) == {name}
+
+
+@pytest.mark.parametrize(
+    ("clips", "reason"),
+    [
+        (sheet().drop(index=3), "instrument a: pitch 51 is missing"),
+        (pd.concat([sheet(), sheet(["b"], [50])], ignore_index=True), "pitch 50 occurs 2 times"),
+        (sheet(keys=range(48, 55)), "7 keys; a helix needs 8 or more"),
+        (sheet().drop(columns="instrument"), "no column instrument; `helix` needs"),
+    ],
+)
+def test_sets_that_are_no_keyboard_are_refused(clips, reason):
+    with pytest.raises(RasenError, match=reason):
+        measured.keyboard(clips.reset_index(drop=True))
+
+
+def test_verdicts_in_words(rng):
+    nothing = {layer: noise(rng) for layer in range(2, 8)}
+    table = table_of({0: octaves(rng), 1: smooth(rng)} | nothing).set_index("layer")
+    words = table["verdict"].tolist()
+    assert words[:2] == ["octave", "smooth path"]
+    assert set(words[2:]) <= {"no structure", "smooth path"}
+    assert words[2:].count("no structure") >= 5  # one false discovery is what the level allows
+    assert table.loc[0, "octave_share"] == 1
+    assert (table["low"] <= table["helicality"]).all()
+    assert (table["helicality"] <= table["high"]).all()
+    assert (table["random_mean"] < table["random_95"]).all()
+    assert table.loc[2:, "helicality"].mean() == pytest.approx(
+        table.loc[2, "random_mean"], abs=0.02
+    )
+    # the trap: a path without an octave reaches a higher Helicality than chance by far
+    assert table.loc[1, "helicality"] > table.loc[1, "random_95"]
+
+
+def test_layers_that_have_no_fit_do_not_stop_the_others(rng):
+    alive, dead, constant = octaves(rng), noise(rng), np.ones((3, KEYS, 20))
+    dead[1] = np.nan
+    table = table_of({0: alive, 1: dead, 2: constant})
+    assert table["verdict"].tolist() == ["octave", "no fit", "no fit"]
+    assert table["helicality"][0] == pytest.approx(table_of({0: alive})["helicality"][0])
+
+
+def test_eight_keys_are_enough(rng):
+    few = {0: noise(rng)[:, :8]}
+    rows, curves = layers.fit_layers(few, NAMES, SETTINGS, 0)
+    assert rows["keys"].eq(8).all()
+    assert np.isfinite(rows["helicality"]).all()
+    assert rows["folding"].isna().all()  # two octaves are the least
+    assert len(curves) == 4 * 7 + 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"components": 5}, {"period": 12}, {"radius": "cylinder"}, {"standardise": False}]
+)
+def test_every_setting_runs(rng, change):
+    table = table_of({0: octaves(rng)}, replace(SETTINGS, **change))
+    assert table["verdict"].tolist() == ["octave"]
+    assert table["random_mean"].isna().all() == ("standardise" in change)
+    if change == {"period": 12}:
+        np.testing.assert_allclose(table["helicality"], table["helicality_12"])
+
+
+def test_turning_the_features_changes_nothing(rng):
+    """Fits see distances between keys alone, whether features are more or fewer than keys."""
+    notes = octaves(rng)
+    turn = np.linalg.qr(rng.standard_normal((50, 20)))[0].T
+    narrow, wide = (
+        layers.fit_layers({0: each}, NAMES, SETTINGS, 0)[0] for each in (notes, notes @ turn)
+    )
+    for name in ("helicality", "folding", "contrast", "smooth_95", "low"):
+        np.testing.assert_allclose(narrow[name], wide[name], rtol=1e-6)
+
+
+def test_curve_stands_in_its_own_axes(rng):
+    rows, curves = layers.fit_layers({0: octaves(rng)}, NAMES, SETTINGS, 0)
+    notes = curves.dropna()
+    assert len(notes) == KEYS
+    assert curves["curve_z"].is_monotonic_increasing
+    left = notes[["note_x", "note_y", "note_z"]].to_numpy()
+    left = left - notes[["curve_x", "curve_y", "curve_z"]].to_numpy()
+    pooled = rows.query("instrument == 'pooled'")["helicality"].item()
+    assert KEYS / (left**2).sum() == pytest.approx(pooled)
+
+
+def test_baselines_hear_sounds_and_tokens(tmp_path, rng):
+    sounds = [np.sin(2 * np.pi * f * np.arange(16000) / measured.RATE) for f in (220, 440)]
+    features = measured.spectra(sounds)
+    assert set(features) == {"log-mel", "log-frequency"}
+    places = features["log-frequency"].argmax(1)
+    assert places[1] - places[0] == 24  # an octave
+    with hdf5.create(tmp_path / "i.h5") as writer:
+        writer.array("fields/codes/rows", np.array([[0, 1], [0, 1], [1, 1]], np.int16))
+        writer.array("fields/codes/lengths", np.array([2, 1]))
+    np.testing.assert_allclose(
+        measured.token_shares(tmp_path / "i.h5"), [[1, 0, 0, 1], [0, 1, 0, 1]]
+    )
+    with hdf5.create(tmp_path / "t.h5") as writer:
+        writer.array("fields/tokens/rows", np.arange(3))
+    assert measured.token_shares(tmp_path / "t.h5") is None
+
+
+def test_pictures_can_be_drawn_of_little_and_of_much(tmp_path, rng):
+    """One point and one layer; then every route, 33 layers, verdicts of both kinds."""
+    one = table_of({0: octaves(rng)}).assign(route="linear", position=1.0)
+    base = one.assign(route="baseline", layer=-1, features="log-mel", position=np.nan)
+    many = [one.assign(route=route, position=x, layer=layer, helicality=0.4 + x * layer / 50)
+            for route in ("linear", "linear+zeros", "gradient", "step")
+            for x in (0.0, 0.9, 0.95, 1.0) for layer in range(33)]  # fmt: skip
+    for name, table in {"one": pd.concat([one, base]), "many": pd.concat([*many, base])}.items():
+        for draw in (figures.draw_alpha, figures.draw_routes, figures.draw_layers):
+            draw(table, path := tmp_path / f"{name}-{draw.__name__}.svg")
+            assert path.stat().st_size > 3000
+    _, curves = layers.fit_layers({0: octaves(rng)}, NAMES, SETTINGS, 0)
+    figures.draw_curves(curves.assign(position=1.0), {1.0: "octave"}, tmp_path / "c.svg")
+    assert (tmp_path / "c.svg").stat().st_size > 3000
+
+
+def test_fitting_needs_no_torch():
+    """A job of a second would take four."""
+    code = "import sys, fit_helix, fit_baselines, gather_helix; print('torch' in sys.modules)"
+    where = {"PYTHONPATH": str(Path(layers.__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], env=where, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_the_published_search_stands_beside_and_is_never_better(rng, monkeypatch):
+    few = layers.best_of_trials
+    monkeypatch.setattr(
+        layers, "best_of_trials", lambda x, omega: few(x, omega, count=60, seeds=(0,))
+    )
+    table = table_of({0: octaves(rng)}, replace(SETTINGS, method="trials"))
+    assert (table["pooled_trials"] > 1 / 3).all()
+    assert (table["pooled_trials"] <= table["pooled"] + 1e-9).all()
+
+
+def test_an_octave_is_known_in_an_octave_not_seen(rng):
+    table = table_of({0: octaves(rng)})
+    assert table["held_out_octave"].gt(0.5).all()
