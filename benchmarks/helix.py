@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 import numpy as np
 
-from rasen.helix import LITERATURE, OCTAVE, baselines, fit, fit_triples, reduce
+from rasen.helix import LITERATURE, OCTAVE, baselines, best_of_trials, fit, fit_triples, reduce
 
 KEYS = 36
 DIM = 1024

@@ -28,7 +28,7 @@ from rasen.helix import (
 from rasen.helix.bootstrap import Interval
 from rasen.helix.nulls import smooth_correlation
 from rasen.helix.reduction import gram
-from rasen.helix.trials import curve
+from rasen.helix.trials import best_of_trials, curve
 
 KEYS = np.arange(36)
 

@@ -12,7 +12,7 @@ from planted import planted, recovered
 from rasen.errors import RasenError
 from rasen.io import hdf5
 from rasen.measure import activations
-from rasen.sae import coding as codes_of
+from rasen.sae import codes as codes_of
 from rasen.sae import load, metrics, normalise, norms, settings, train, trainer, weights
 from rasen.sae.folder import finished
 from rasen.sae.source import BLOCK, open_source

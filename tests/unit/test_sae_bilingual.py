@@ -1,5 +1,6 @@
 """The whole path on a tiny bilingual language model: train it, dump, SAEs, tallies, the trend."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import bilingual
