@@ -67,7 +67,7 @@ def test_the_model_learns_its_languages(run):
     _, _, corpus, losses, words = run
     assert np.mean(losses[-20:]) < 0.45 * losses[0]
     assert len(corpus.meanings) > 350
-    assert words[0] == "<s>"
+    assert "<s>" not in set(words)  # the BOS token is no frame
     assert set(corpus.meanings.values()) >= {"noun 0.0", "verb 7.3"}
 
 
