@@ -167,7 +167,7 @@ def managed_weights(wildcards):
     point = wildcards.get("point", "trained")
     name = wildcards.get("checkpoint", checkpoints.checkpoint_of_point(point))
     weights = checkpoints.weights_of_checkpoint(MODELS[wildcards.model], name)
-    return checkpoints.made_by_rule(weights)
+    return checkpoints.made_by_rule(weights) or []
 
 
 def optional_weights(wildcards):

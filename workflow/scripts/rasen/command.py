@@ -54,7 +54,7 @@ def _reader(annotation: Any) -> dict[str, Any]:
         return {"type": _boolean, "metavar": "true|false"}
     if annotation in (dict, list):
         return {"type": json.loads, "metavar": "JSON"}
-    if is_dataclass(annotation):
+    if isinstance(annotation, type) and is_dataclass(annotation):
         return {"type": partial(from_json, annotation), "metavar": "JSON"}
     if getattr(annotation, "__origin__", None) is list:  # list[Path]
         return {"type": get_args(annotation)[0], "nargs": "*"}

@@ -28,7 +28,6 @@ class Family(ABC):
     """
 
     reads: ClassVar[str]  # what a stimulus is: "audio" or "text"
-    sample_rate: int  # of the sound that `encode` takes (audio families)
     layers: list[str]  # what each layer of `hidden` is, in order
 
     def __init__(self, folder: Path | str, options: Mapping[str, Any]) -> None:
@@ -51,7 +50,7 @@ class Family(ABC):
     def encode(self, stimulus: np.ndarray | str, device: str) -> dict[str, np.ndarray]:
         """One stimulus as model inputs {field: array [time, ...]}.
 
-        stimulus: float32 samples [time] at `sample_rate`, or a string. Weights that are not
+        stimulus: float32 samples [time] at the model's rate, or a string. Weights that are not
         interpolated (a codec, a tokenizer) are used here and nowhere else.
         """
 
@@ -77,7 +76,11 @@ class LossFamily(Family):
     """A model with a loss of its own, from which perplexity and gradients come."""
 
     loss_groups: list[str]  # names of the loss's parts: one per codebook, or one in all
-    prefix: int = 0  # positions in front of the stimulus in the forward pass of `losses`
+
+    @property
+    def prefix(self) -> int:
+        """Positions in front of the stimulus in the forward pass of `losses` (special tokens)."""
+        return 0
 
     @abstractmethod
     def losses(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -93,6 +96,17 @@ class LossFamily(Family):
 
         Replacing what such a module gives replaces that layer for the rest of the network.
         """
+
+
+class AudioFamily(Family):
+    """A model that listens."""
+
+    reads = "audio"
+
+    @property
+    @abstractmethod
+    def sample_rate(self) -> int:
+        """Of the samples that `encode` takes, in Hz."""
 
 
 class TextFamily(Family):

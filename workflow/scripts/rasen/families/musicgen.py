@@ -20,7 +20,7 @@ from transformers.models.musicgen.modeling_musicgen import (
 )
 
 from rasen.errors import RasenError
-from rasen.families import Batch, LossFamily
+from rasen.families import AudioFamily, Batch, LossFamily
 from rasen.families.huggingface import build_network, read_config, recorded_init_rules
 from rasen.weights import lazy_tensors
 from rasen.weights.init_rules import InitRule, constant, truncated, uniform
@@ -30,11 +30,8 @@ from rasen.weights.network_tensors import load_into
 PREFIX = "decoder."  # of the decoder's tensors in a composite checkpoint
 
 
-class MusicGen(LossFamily):
+class MusicGen(LossFamily, AudioFamily):
     """A folder of MusicgenForConditionalGeneration, or of its decoder beside such a folder."""
-
-    reads = "audio"
-    prefix = 1  # the column of special tokens
 
     def __init__(self, folder: Path | str, options: Mapping[str, Any]) -> None:
         super().__init__(folder, options)
@@ -144,6 +141,10 @@ class MusicGen(LossFamily):
         return {"codes": codes.cpu().numpy().astype(np.int16)}
 
     # --- running
+
+    @property
+    def prefix(self) -> int:  # the column of special tokens
+        return 1
 
     def frames(self, lengths: torch.Tensor) -> torch.Tensor:
         return lengths

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TypeVar
 
 import torch
 
@@ -11,6 +12,8 @@ from rasen.study.recipe import Initialisation, Recipe
 from rasen.weights.init_rules import InitRule, constant, draw_tensor, permuted_tensor
 from rasen.weights.lazy_tensors import LazyTensor, read_safetensors
 from rasen.weights.network_tensors import interpolate_into, load_into, named_tensors
+
+Value = TypeVar("Value")
 
 
 def load_at_point(recipe: Recipe, device: str) -> tuple[Family, torch.nn.Module]:
@@ -24,15 +27,15 @@ def network_at_point(family: Family, recipe: Recipe, device: str) -> torch.nn.Mo
     point = parse_point(recipe.point)
     network = family.build(device, recipe.dtype)
     if point.kind == "gradient":
-        load_into(network, read_safetensors(recipe.corrected))
+        load_into(network, read_safetensors(_given(recipe.corrected)))
     elif point.kind == "step":
-        load_into(network, family.load(recipe.checkpoint))
+        load_into(network, family.load(_given(recipe.checkpoint)))
     elif point.kind == "trained":
         load_into(network, family.load(family.folder))
     elif point.kind == "untrained":
-        load_into(network, initial_tensors(family, recipe.initial))
+        load_into(network, initial_tensors(family, _given(recipe.initial)))
     else:
-        interpolate(family, network, recipe.initial, point.position)
+        interpolate(family, network, _given(recipe.initial), _given(point.position))
     return network
 
 
@@ -65,6 +68,11 @@ def initial_tensors(
         name: LazyTensor(shape, partial(draw_tensor, rules[name], shape, initial.seed, name))
         for name, shape in shapes.items()
     }
+
+
+def _given(field: Value | None) -> Value:
+    assert field is not None  # a Recipe refuses to lack what its kind of point needs
+    return field
 
 
 def _permuted(tensor: LazyTensor, seed: int, name: str) -> torch.Tensor:

@@ -37,13 +37,13 @@ def local_folder(weights: str) -> str:
     return str(Path(weights).expanduser())
 
 
-def made_by_rule(weights: str) -> str | list[str]:
-    """What a rule makes that brings these weights, or []: a download's folder, a file of nano."""
+def made_by_rule(weights: str) -> str | None:
+    """What a rule makes that brings these weights, if one does: a download's folder, a file."""
     path = local_folder(weights)
     if hub_id(weights):
         return path
     made = [f"{home}/{file}" for home, file in MADE_HERE.items() if Path(path).is_relative_to(home)]
-    return made[0] if made else []
+    return made[0] if made else None
 
 
 def model_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -63,7 +63,7 @@ def optional_weights(model: Mapping[str, Any]) -> list[str]:
     """Checkpoints that a model's own options name (a codec), where a rule brings them."""
     options = FAMILIES[model["family"]].options
     named = [model[name] for name, option in options.items() if option.checkpoint_of]
-    return [made for weights in named if weights and isinstance(made := made_by_rule(weights), str)]
+    return [made for weights in named if weights and (made := made_by_rule(weights))]
 
 
 def checkpoint_of_point(point: str) -> str:

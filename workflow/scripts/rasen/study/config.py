@@ -60,15 +60,15 @@ def validate(
     config: Mapping[str, Any], schema: Mapping[str, Any], origin: str = PLACE
 ) -> dict[str, Any]:
     """A copy of `config` with defaults filled in; raises with every mistake listed."""
-    config = deepcopy(dict(config))
-    raise_all(f"{origin}: {line}" for line in _unquoted(config))
+    checked = deepcopy(dict(config))
+    raise_all(f"{origin}: {line}" for line in _unquoted(checked))
     errors = sorted(
-        Draft202012Validator(schema).iter_errors(config), key=lambda error: str(error.path)
+        Draft202012Validator(schema).iter_errors(checked), key=lambda error: str(error.path)
     )
     problems = [f"{origin}: {line}" for error in errors for line in _explain(error)]
     raise_all(problems, heading=HEADING)
-    _WithDefaults(schema).validate(config)
-    return config
+    _WithDefaults(schema).validate(checked)
+    return checked
 
 
 def _unquoted(part, place=""):

@@ -45,7 +45,7 @@ class Point:
     def name(self) -> str:
         start = f"+{self.start}" if self.start else ""
         if self.kind == "step":
-            return f"step-{int(self.position):06d}"
+            return f"step-{self.position:06.0f}"
         if self.kind in ("linear", "gradient"):
             return f"{self.kind}{start}-{self.position:.3f}"
         return self.kind + start

@@ -29,7 +29,7 @@ SONG_MODELS = {
 
 def song_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """(place in the config, weights, kind) of every model that the songs need."""
-    songs = config.get("songs")
+    songs = config.get("songs") or {}
     for kind, model in SONG_MODELS.items() if songs else ():
         part, key = model.place.split(".")
         if part == "structure" and songs[part]["backend"] != kind:

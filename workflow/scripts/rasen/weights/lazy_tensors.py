@@ -70,7 +70,7 @@ def read_checkpoint(folder: Path | str) -> tuple[list[Path], dict[str, LazyTenso
 
 def read_folder(folder: Path | str) -> dict[str, LazyTensor]:
     """Every tensor of a checkpoint folder by name."""
-    tensors = {}
+    tensors: dict[str, LazyTensor] = {}
     for path in weight_files(folder):
         if not path.is_file():
             raise RasenError(f"{path}: named by the checkpoint's index but missing; {CURE}")
@@ -138,7 +138,11 @@ def read_pytorch(path: Path | str) -> dict[str, LazyTensor]:
 
 def in_memory(state: Mapping[str, torch.Tensor]) -> dict[str, LazyTensor]:
     """Tensors that are there already as {name: LazyTensor}."""
-    return {name: LazyTensor(tuple(t.shape), lambda t=t: t) for name, t in state.items()}
+    return {name: _held(tensor) for name, tensor in state.items()}
+
+
+def _held(tensor: torch.Tensor) -> LazyTensor:
+    return LazyTensor(tuple(tensor.shape), lambda: tensor)
 
 
 def load_pytorch(path: Path | str) -> Any:
