@@ -156,3 +156,40 @@ def test_rules_that_read_the_users_files_say_so():
             assert 'needs="songs"' in block, name
         if "sheet_input(" in block:
             assert 'needs="stimuli"' in block, name
+
+
+# --- the walks of docs/architecture.md
+
+
+def walks():
+    """(path, path of the file that calls it or None) of every line of the page's lists of files."""
+    above = []
+    for line in (ROOT / "docs/architecture.md").read_text().splitlines():
+        if found := re.match(r"( *)- `([\w/.-]+)`", line):
+            depth = len(found[1]) // 2
+            above = [*above[:depth], found[2]]
+            yield found[2], above[depth - 1] if depth else None
+        elif line.startswith("#"):
+            above = []
+
+
+def module_of(path):
+    name = path.removeprefix("workflow/scripts/").removesuffix(".py").replace("/", ".")
+    return name.removesuffix(".__init__")
+
+
+@pytest.mark.parametrize(("path", "caller"), sorted(set(walks()), key=str))
+def test_the_walks_name_files_that_call_each_other(path, caller):
+    assert (ROOT / path).is_file()
+    if caller is None:
+        return
+    text = (ROOT / caller).read_text()
+    if caller.endswith(".smk"):
+        if not path.startswith("workflow/scripts/rasen"):
+            assert Path(path).name in text
+        else:  # rules/common.smk imports modules of the package
+            assert re.search(rf"\b{Path(path).stem}\b", text)
+    elif "/families/" in path and "/families/" in caller:  # opened by its name in the registry
+        assert module_of(path) in {entry.module for entry in FAMILIES.values()}
+    else:
+        assert module_of(path) in set(imports(ROOT / caller))
