@@ -58,7 +58,8 @@ def perplexities(tables):
     yield f"a ratio of {end.perplexity / start.perplexity:.2f}"
     yield f"perplexity is {value['linear-0.500']}"
     yield f"still {value['linear+seed1-0.500']}"
-    yield f"{value['step-000064']} after 64 of its 400 steps and at {value['step-000128']} after 128"
+    early, middle = value["step-000064"], value["step-000128"]
+    yield f"{early} after 64 of its 400 steps and at {middle} after 128"
     yield f"({first.loss_before:.2f} to {first.loss_after:.2f} nats)"
     yield f"perplexity rises to {value['gradient-1.000']}"
 

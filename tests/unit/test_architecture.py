@@ -158,6 +158,36 @@ def test_rules_that_read_the_users_files_say_so():
             assert 'needs="stimuli"' in block, name
 
 
+# --- types
+
+
+def public_functions(path):
+    """Functions and methods of a module whose names, and whose class's name, begin with no _."""
+    for node in tree(path).body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield node
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            for item in node.body:
+                special = isinstance(item, ast.FunctionDef) and item.name == "__init__"
+                if isinstance(item, ast.FunctionDef) and (special or item.name[0] != "_"):
+                    yield item
+
+
+def lacking(function):
+    """Arguments without an annotation, and "return"."""
+    arguments = function.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
+    names = [a.arg for a in every if a.annotation is None and a.arg not in ("self", "cls")]
+    return names + ["return"] * (function.returns is None)
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_public_functions_are_annotated(path):
+    missing = {f.name: lacking(f) for f in public_functions(path) if lacking(f)}
+    assert not missing
+
+
 # --- the walks of docs/architecture.md
 
 
