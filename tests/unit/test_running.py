@@ -13,6 +13,7 @@ from rasen.io import hdf5
 from rasen.measure import activations, gradient, perplexity
 from rasen.measure.activations import DumpSettings
 from rasen.measure.interpolate import network_at_point
+from rasen.measure.summary import summarise_losses
 from rasen.nano.codec import RATE, encode, fit_codec
 from rasen.seeds import generator
 from rasen.stimuli.melodies import melody
@@ -79,14 +80,14 @@ def test_loss_of_a_language_model_is_transformers_own(language):
 
 def test_summary_is_exp_of_the_mean_and_its_interval_covers_it(family, at, codes):
     losses = perplexity.clip_losses(family, at("trained"), codes, "cpu", 4)
-    table = perplexity.summarise_losses(losses, 500, 0).set_index("group")
+    table = summarise_losses(losses, 500, 0).set_index("group")
     by_book = losses.groupby("group")[["loss", "targets"]].sum()
     mean = (by_book["loss"] / by_book["targets"]).mean()
     assert table.loc["mean", "perplexity"] == pytest.approx(np.exp(mean))
     assert (table["low"] <= table["perplexity"]).all()
     assert (table["perplexity"] <= table["high"]).all()
     assert (table["low"] < table["high"]).all()
-    again = perplexity.summarise_losses(losses, 500, 0).set_index("group")
+    again = summarise_losses(losses, 500, 0).set_index("group")
     assert table.equals(again)
 
 
