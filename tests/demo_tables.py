@@ -56,7 +56,7 @@ def perplexities(tables):
         f"**{end.perplexity:.1f}** ({end.low:.1f} to {end.high:.1f}) trained"
     )
     yield f"a ratio of {end.perplexity / start.perplexity:.2f}"
-    yield f"perplexity is {value['linear-0.500']}"
+    yield f"at the midpoint it is {value['linear-0.500']}"
     yield f"still {value['linear+seed1-0.500']}"
     early, middle = value["step-000064"], value["step-000128"]
     yield f"{early} after 64 of its 400 steps and at {middle} after 128"
