@@ -1,4 +1,4 @@
-"""The exact helix fit beside the published protocol: CPU time, and who finds the better helix.
+"""The exact helix fit beside the published protocol: CPU time, and which finds the better helix.
 
     python benchmarks/helix.py [--cases 6] [--trials 1000] [--json FILE]
 
@@ -44,7 +44,7 @@ def main():
 def speed_of_fits(rng, problems=4000):
     x = reduce(rng.standard_normal((problems, KEYS, 40)))
     fit(x[:300])
-    print(f"{'':26}{'ms a fit':>10}{'target':>8}{'fits a CPU second':>20}")
+    print(f"{'':26}{'ms per fit':>10}{'target':>8}{'fits per CPU second':>20}")
     result = {}
     for name, omega in (("free fit", LITERATURE), ("fixed fit", OCTAVE)):
         for rule in ("cone", "positive", "cylinder"):
@@ -60,13 +60,19 @@ def whole_job(rng, problems=200):
     reducing = cpu(reduce, features, 5)
     fitting = cpu(fit_triples, reduce(features, 5))
     fits = int(np.prod(list(JOB.values())))
-    each = (reducing + fitting) / problems / JOB["triples"]
+    seconds = (reducing + fitting) / problems / JOB["triples"]
     print(
-        f"\nthe seed's whole job, {fits:,} fits: {each * fits / 60:.1f} CPU minutes (target 10), "
-        f"{each * 1e3:.3f} ms a fit (target {TARGETS['job']}),\n"
+        f"\nthe paper's whole job, {fits:,} fits: {seconds * fits / 60:.1f} CPU minutes "
+        f"(target 10), "
+        f"{seconds * 1e3:.3f} ms per fit (target {TARGETS['job']}),\n"
         f"of which reduction {reducing / problems / JOB['triples'] * 1e3:.3f} ms\n"
     )
-    return {"fits": fits, "minutes": each * fits / 60, "ms": each * 1e3, "target": TARGETS["job"]}
+    return {
+        "fits": fits,
+        "minutes": seconds * fits / 60,
+        "ms": seconds * 1e3,
+        "target": TARGETS["job"],
+    }
 
 
 def beside_trials(rng, cases, count, free_ms):
@@ -76,15 +82,15 @@ def beside_trials(rng, cases, count, free_ms):
         x = draw()
         exact = float(fit(x).helicality)
         start = time.process_time()
-        found = best_of_trials(x, count=count)
+        best = best_of_trials(x, count=count)
         seconds = time.process_time() - start
         ratio = 1e3 * seconds / free_ms
-        seeds = " ".join(f"{each:6.3f}" for each in found)
+        seeds = " ".join(f"{helicality:6.3f}" for helicality in best)
         print(
-            f"{name:24}{exact:9.3f}{found.max():10.3f}{seeds:>22}{seconds:8.1f}{ratio:10,.0f}",
+            f"{name:24}{exact:9.3f}{best.max():10.3f}{seeds:>22}{seconds:8.1f}{ratio:10,.0f}",
             flush=True,
         )
-        rows.append({"case": name, "exact": exact, "trials": found.tolist(), "ratio": ratio})
+        rows.append({"case": name, "exact": exact, "trials": best.tolist(), "ratio": ratio})
     worse = [row["case"] for row in rows if row["exact"] < max(row["trials"])]
     least = min((row["ratio"] for row in rows), default=np.nan)
     print(f"\nexact >= trials in {len(rows) - len(worse)} of {len(rows)} cases; at least")
@@ -108,8 +114,8 @@ def problem_kinds(rng):
         pitch = 130.8 * 2 ** (np.arange(KEYS) / 12)
         partials = [k * pitch[:, None] for k in range(1, 25)]
         sound = sum(
-            (each < rate / 2) / k**tilt * np.sin(2 * np.pi * each * time)
-            for k, each in enumerate(partials, 1)
+            (partial < rate / 2) / k**tilt * np.sin(2 * np.pi * partial * time)
+            for k, partial in enumerate(partials, 1)
         )
         return reduce(baselines.log_frequency(sound, rate))
 

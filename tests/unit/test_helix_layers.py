@@ -127,6 +127,24 @@ def test_every_setting_runs(rng, change):
         np.testing.assert_allclose(table["helicality"], table["helicality_12"])
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"components": 2}, "helix.components: 2; give 3 or more"),
+        ({"period": [12, 4]}, r"helix.period: \[12, 4\]; give keys per turn"),
+        ({"period": [12]}, r"helix.period: \[12\]; give"),
+        ({"period": 1.5}, "helix.period: 1.5; give"),
+        ({"radius": "sphere"}, "'sphere' is not one of cone, positive, cylinder"),
+        ({"method": "luck"}, "'luck' is not one of exact, trials"),
+        ({"bootstrap": 0}, "helix.bootstrap: 0; give 1 or more"),
+        ({"null_draws": 0}, "helix.null_draws: 0; give 1 or more"),
+    ],
+)
+def test_wrong_settings_are_refused(change, message):
+    with pytest.raises(RasenError, match=message):
+        replace(SETTINGS, **change)
+
+
 def test_turning_the_features_changes_nothing(rng):
     """Fits see distances between keys alone, whether features are more or fewer than keys."""
     notes = octaves(rng)

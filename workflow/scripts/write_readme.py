@@ -69,8 +69,8 @@ alone says `smooth path` at most. Rows with route `baseline` (layer -1) are feat
 | `*_q` | the p-value corrected over the point's layers (Benjamini-Hochberg) |
 | `random_mean, random_95`, `random_12_*` | one fit to features in no order, with free period and at 12 keys |
 
-The fits of single instruments also have `chirality, slope, radius` (its signs are as the components': arbitrary for
-chirality), `explained_1..3` (variance of the components) and `flags` in words.
+The fits of single instruments also have `chirality, radius, radius_slope` (growth per key; chirality is
+arbitrary, as the signs of components are), `explained_1..3` (variance of the components) and `flags` in words.
 
 ## Columns of `tables/sae.parquet` and `tables/features.parquet`
 
