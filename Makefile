@@ -1,5 +1,5 @@
-# make demo    install, walk the embedded model, write the report
-# make test    install, lint, run every test
+# make demo    install, run the embedded model through everything, write the report
+# make test    install, lint (types too), run every test
 # make bench   print each speed and memory ratio beside its target
 # make pins    compile envs/*.in to envs/*.txt again
 # PYTHON names the interpreter to make environments with (3.11 or newer).
@@ -18,13 +18,14 @@ demo: install
 	@echo "Done. Open results/report/report.html; results/README.md says what lies where."
 
 test: install-test lint
-	$(BIN)/pytest -q tests --ignore tests/songs
-	$$(workflow/install songs songs-test) -m pytest -q tests/songs
+	$(BIN)/pytest -q tests --ignore tests/songs; others=$$?; \
+	$$(workflow/install songs songs-test) -m pytest -q tests/songs && exit $$others
 
 lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
 bench: install-test

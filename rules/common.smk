@@ -12,9 +12,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.persistence.db import DbPersistence
 
-ROOT = Path(workflow.basedir).resolve()
-if ROOT.name == "workflow":  # entered through workflow/Snakefile
-    ROOT = ROOT.parent
+# Of this file, not of the first Snakefile: another workflow may use this one as a module.
+ROOT = Path(workflow.current_basedir).resolve().parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from rasen.errors import RasenError

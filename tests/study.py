@@ -24,18 +24,18 @@ TARGETS = (
 class Study:
     """A working directory with a config, in which Snakemake runs a checkout's Snakefile."""
 
-    def __init__(self, folder, house=ROOT):
+    def __init__(self, folder, checkout=ROOT):
         self.folder = folder
-        self.house = house
+        self.checkout = checkout
 
     def start(self, *arguments, env=None, **options):
         """Start Snakemake; its process."""
         command = [
-            Path(sys.executable).with_name("snakemake"), "--snakefile", self.house / "Snakefile",
+            Path(sys.executable).with_name("snakemake"), "--snakefile", self.checkout / "Snakefile",
             "--directory", self.folder, "--cores", "2", *arguments,
         ]  # fmt: skip
         return subprocess.Popen(
-            command, text=True, cwd=self.house,
+            command, text=True, cwd=self.checkout,
             env=os.environ | {"OMP_NUM_THREADS": "1"} | (env or {}),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
         )  # fmt: skip

@@ -21,6 +21,12 @@ from rasen.weights.certify import certify
 from rasen.weights.init_rules import draw_tensor
 
 ROOT = Path(__file__).parents[2]
+EPS = torch.finfo(torch.float32).eps  # 1.2e-7, by which neighbouring float32 numbers differ
+# Both sides are float32 and add up in their own order, which depends on the processor; measured on
+# three instruction sets of x86, in EPS of the largest number: 2.5 of layers and logits, 2.4 of mean
+# losses (1.4e-6 of a loss of 5). Mistakes are far above: sinusoids rounded otherwise make 1e-4, a
+# wrong target of 24 moves their mean by 1e-1, in EPS a thousand and a million.
+LAYERS, MEAN = 20, 16
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +47,11 @@ def difference(ours, theirs):
     return (ours - torch.from_numpy(theirs)).abs().max().item()
 
 
+def off(ours, theirs):
+    """Largest difference, in float32 roundings (EPS) of the largest number of theirs."""
+    return (difference(ours, theirs) / np.abs(theirs).max() / EPS).item()
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("name", ["logits_null", "released_logits_null"])
 def test_logits_equal_audiocraft(oracle, name):
@@ -48,7 +59,7 @@ def test_logits_equal_audiocraft(oracle, name):
     _, network = opened(folder / "released" if "released" in name else folder)
     sequence = torch.from_numpy(reference["sequence"])
     logits = network(input_ids=sequence).logits.view(reference[name].shape)
-    assert difference(logits, reference[name]) <= 1e-5
+    assert off(logits, reference[name]) <= LAYERS
 
 
 @torch.inference_mode()
@@ -60,7 +71,7 @@ def test_logits_equal_audiocraft_under_text(oracle):
     output = network(
         input_ids=torch.from_numpy(reference["sequence"]), encoder_hidden_states=text
     ).logits.view(reference["logits_text"].shape)
-    assert difference(output, reference["logits_text"]) <= 1e-5
+    assert off(output, reference["logits_text"]) <= LAYERS
 
 
 @torch.inference_mode()
@@ -71,7 +82,7 @@ def test_thirty_seconds(oracle):
     codes = torch.from_numpy(reference["long_codes"]).transpose(1, 2)
     batch = {"codes": codes, "lengths": torch.tensor([codes.shape[1]])}
     sums, counts = family.losses(network, batch)
-    assert abs((sums / counts).mean().item() - float(reference["long_ce"])) <= 1e-6
+    assert off((sums / counts).mean(), reference["long_ce"]) <= MEAN
     table = network.model.decoder.embed_positions.weights[: len(reference["positions"])]
     assert difference(table, reference["positions"]) == 0
 
@@ -84,16 +95,16 @@ def test_cross_entropy_and_layers_equal_audiocraft(oracle):
     batch = {"codes": codes, "lengths": torch.full((len(codes),), codes.shape[1])}
     sums, counts = family.losses(network, batch)
     each = sums.sum(0) / counts.sum(0)
-    assert difference(each, reference["ce_codebook"]) <= 1e-6
-    assert abs(each.mean().item() - float(reference["ce"])) <= 1e-6
-    assert difference((sums / counts), reference["ce_clip_codebook"]) <= 1e-6
+    assert off(each, reference["ce_codebook"]) <= MEAN
+    assert off(each.mean(), reference["ce"]) <= MEAN
+    assert off(sums / counts, reference["ce_clip_codebook"]) <= MEAN
     assert torch.equal(counts.sum(-1), torch.from_numpy(reference["prediction_mask"].sum((1, 2))))
 
     hidden = every_layer(family, network, batch)
-    assert difference(hidden[0], reference["embedded_null"][:, 1:]) <= 1e-5
+    assert off(hidden[0], reference["embedded_null"][:, 1:]) <= LAYERS
     for layer, theirs in enumerate(reference["blocks_null"][:-1], start=1):
-        assert difference(hidden[layer], theirs[:, 1:]) <= 1e-5
-    assert difference(hidden[-1], reference["normed_null"][:, 1:]) <= 1e-5
+        assert off(hidden[layer], theirs[:, 1:]) <= LAYERS
+    assert off(hidden[-1], reference["normed_null"][:, 1:]) <= LAYERS
 
 
 def test_official_initialisation_equals_audiocraft(oracle):

@@ -59,8 +59,10 @@ def test_report_says_what_can_be_counted():
     share = np.bincount(codes, minlength=40) / 2000
     entropy = -sum(p * np.log2(p) for p in share if p)
     error = ((held_out - book.vectors[other]) ** 2).mean()
-    assert report["entropy_bits"] == pytest.approx(entropy, rel=1e-6)
-    assert report["perplexity"] == pytest.approx(2**entropy, rel=1e-6)
+    # The report's own search rounds to float32, `nearest` does not: of these 2000 vectors one may
+    # lie between two codes (in one of twelve trainings it did, and the entropy was off by 2.3e-4).
+    assert report["entropy_bits"] == pytest.approx(entropy, rel=1e-3)
+    assert report["perplexity"] == pytest.approx(2 ** report["entropy_bits"])
     assert report["held_out_mse"] == pytest.approx(error, rel=1e-3)
     assert report["explained"] == pytest.approx(1 - error / held_out.var(axis=0).mean(), abs=1e-5)
     assert report["dead"] == (share == 0).sum()

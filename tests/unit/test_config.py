@@ -10,7 +10,7 @@ import yaml
 
 from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_json, to_json
-from rasen.study import checkpoints, config
+from rasen.study import checkpoints, config, registry
 from rasen.study.downloads import downloads
 from rasen.study.presence import missing_files
 from rasen.study.recipe import Initialisation, Recipe, recipe_of_point
@@ -239,3 +239,76 @@ def test_models_of_songs_come_from_the_hub_or_from_folders(tmp_path, monkeypatch
     assert "songs.sketch.codebook: nowhere.npy does not exist" in told
     assert "songs.separate.model: nowhere does not exist; give a local checkpoint" in told
     assert missing_files(plain, set()) == []
+
+
+# --- what is known of a family before it is imported
+
+
+@pytest.fixture
+def deaf(monkeypatch):
+    """A family without a loss, in an environment of its own, with an option of its own."""
+    option = registry.Option(
+        {"description": "which of its ears", "type": "integer", "default": 1}, ("encode",)
+    )
+    entry = registry.FamilyEntry(
+        "rasen.families.deaf", "audio", None, layer_keys=("depth",), environment="songs",
+        options={"ear": option},
+    )  # fmt: skip
+    monkeypatch.setitem(registry.FAMILIES, "deaf", entry)
+
+
+def study_with(model, **more):
+    sets = {"notes": {"kind": "notes"}, "lines": {"kind": "text", "sheet": "lines.txt"}}
+    return {"models": {"m": {"weights": "a/b"} | model}, "stimuli": sets, **more}
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"family": "deaf", "perplexity": "notes"}, "models.m.perplexity: deaf has no loss"),
+        ({"family": "deaf", "gradient": "notes"}, "models.m.gradient: deaf has no loss"),
+        ({"family": "deaf", "activations": ["lines"]},
+         "models.m.activations.0: deaf reads audio, but 'lines' is of kind text"),
+        ({"family": "causal_lm", "sae": "notes"},
+         "models.m.sae: causal_lm reads text, but 'notes' is of kind notes"),
+        ({"family": "deaf", "window": 9}, "models.m.window: deaf has no such setting; take it out"),
+        ({"family": "musicgen", "ear": 2}, "models.m.ear: musicgen has no such setting"),
+        ({"family": "audiocraft", "activations": ["notes"]},
+         "models.m.codec: is missing (EnCodec in transformers' layout"),
+        ({"family": "def"}, "models.m.family: 'def' is not one of musicgen, audiocraft, causal_lm, "
+         "deaf; did you mean 'deaf'?"),
+    ],
+)  # fmt: skip
+def test_what_a_family_lacks_is_refused_with_the_place(deaf, model, message):
+    with pytest.raises(RasenError) as error:
+        load(study_with(model))
+    assert f"config/config.yaml: {message}" in str(error.value)
+
+
+def test_a_family_brings_its_options_and_keeps_them(deaf):
+    taken = load(study_with({"family": "deaf", "activations": ["notes"]}))["models"]["m"]
+    assert taken["ear"] == 1
+    assert not {"window", "delay", "codec"} & set(taken)
+    assert load(study_with(taken | {"activations": []}))["models"]["m"]["ear"] == 1
+    assert recipe_of_point(taken, "trained", "encode").options == {"ear": 1}
+    assert recipe_of_point(taken, "trained", "activations").options == {}
+
+
+def test_a_config_as_it_was_used_is_taken_again():
+    """`results/config.yaml` has every default, and not those of other families."""
+    used = load(study_with({"family": "musicgen", "activations": ["notes"]}))
+    assert load(used) == used
+
+
+def test_layers_that_a_model_does_not_have_are_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"decoder": {"num_hidden_layers": 6}}')
+    model = {"family": "musicgen", "weights": str(tmp_path), "activations": ["notes"]}
+    load(study_with(model, activations={"layers": [0, 6, -7]}))
+    with pytest.raises(
+        RasenError, match=r"activations.layers: m has no layer 7, -8; it has 0 to 6"
+    ):
+        load(study_with(model, activations={"layers": [7, -8]}))
+    model |= {"sae": "notes"}
+    with pytest.raises(RasenError, match=r"sae.layers: m has no layer 9; it has 0 to 6"):
+        load(study_with(model, sae={"layers": [4, 9]}))
+    load(study_with(model | {"weights": "not/here"}, sae={"layers": [4, 9]}))  # nobody to ask yet

@@ -152,8 +152,11 @@ def test_turning_the_features_changes_nothing(rng):
     narrow, wide = (
         layers.fit_layers({0: each}, NAMES, SETTINGS, 0)[0] for each in (notes, notes @ turn)
     )
-    for name in ("helicality", "folding", "contrast", "smooth_95", "low"):
+    for name in ("helicality", "folding", "contrast", "low"):
         np.testing.assert_allclose(narrow[name], wide[name], rtol=1e-6)
+    # its surrogates are drawn along eigenvectors, whose signs hang on the last bit: equal, or
+    # another draw. Over eight sets such quantiles of 199 draws differed by up to 2.4 %.
+    np.testing.assert_allclose(narrow["smooth_95"], wide["smooth_95"], rtol=0.08)
 
 
 def test_curve_stands_in_its_own_axes(rng):

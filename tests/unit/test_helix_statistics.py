@@ -80,7 +80,9 @@ def test_surrogates_are_as_smooth_and_lose_the_octave(rng):
         steps = [((each[..., lag:, :] - each[..., :-lag, :]) ** 2).mean() for lag in lags]
         return np.array(steps) / steps[0]
 
-    np.testing.assert_allclose(variogram(fakes), variogram(features), rtol=0.15)
+    # .11 to .17 over twelve sets of features and three of draws (the draws change with the signs of
+    # eigenvectors, so with the processor); white noise is off by .75 to .84
+    np.testing.assert_allclose(variogram(fakes), variogram(features), rtol=0.25)
     assert p_value(folding_scores(features)[0], folding_scores(fakes)[:, 0]) < 0.01
     assert p_value(fit(reduce(features)).helicality, fit(reduce(fakes)).helicality) < 0.01
     correlation = smooth_correlation(gram(features))[0]
@@ -170,7 +172,7 @@ def test_the_period_curve_peaks_where_the_helix_turns(rng):
 
 
 def test_pitch_class_on_a_held_out_octave(rng):
-    assert held_out_octave(octaves(rng, 30)) > 0.95
+    assert held_out_octave(octaves(rng, 30)) > 0.9  # .94 to .99 over twelve sets
     assert held_out_octave(octaves(rng, 1, noise=0.01)[0]) == 1
     assert held_out_octave(rng.standard_normal((20, 36, 40))) < 0.2
     # neither a straight line nor a curved one may pass, however long the feature vector
@@ -205,7 +207,10 @@ def test_bootstrap_of_pooled_features(dim, rng):
     assert intervals.folding.value == pytest.approx(folding_scores(features.mean(axis=0))[0])
     for interval in vars(intervals).values():
         assert isinstance(interval, Interval)
-        assert interval.low < interval.value < interval.high
+        assert interval.low < interval.high
+        # a period may lie at the border of its range in the sample and in most draws: equal, but
+        # for the rounding of float64
+        assert interval.low - 1e-9 <= interval.value <= interval.high + 1e-9
 
 
 def test_p_values_and_their_correction():

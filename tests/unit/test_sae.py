@@ -19,17 +19,30 @@ from rasen.sae.source import BLOCK, open_source
 from rasen.sae.split import TEST, TRAIN, VALIDATION, some, split
 from rasen.sae.stream import Stream
 
+# What a training finds changes with its seed, and as much with the order of float32 sums, so with
+# the processor: what is asserted of it are means over these seeds. The numbers in comments were
+# measured over 8 to 12 seeds, on two or three instruction sets of x86.
+SEEDS = range(3)
 SMALL = {"expansion": 8, "k": 4, "batch": 512, "lr": 0.01}
 pytestmark = pytest.mark.filterwarnings("ignore:sae. .* rows for")
 
 
 @pytest.fixture(scope="module")
 def trap(tmp_path_factory):
-    """Two percent of huge rows: (table, folder, planted dictionary), a row a normalisation."""
+    """Two percent of huge rows, with and without normalisation: a training a seed.
+
+    (metrics of the first, a row a normalisation; the means of all, with the share that is
+    recovered; the first one's folder)
+    """
     x, dictionary = planted(huge=0.02)
-    folder = tmp_path_factory.mktemp("trap")
-    grid = SMALL | {"epochs": 4, "normalise": ["none", "scalar", "standard"]}
-    return train(x, grid, 0, folder).set_index("normalise"), folder, dictionary
+    grid, tables = SMALL | {"epochs": 4, "normalise": ["none", "scalar"]}, []
+    folders = [tmp_path_factory.mktemp("trap") for _ in SEEDS]
+    for seed, folder in zip(SEEDS, folders, strict=True):
+        table = train(x, grid, seed, folder).set_index("normalise")
+        saes = [load(folder / name) for name in table.sae]
+        tables.append(table.assign(recovered=[recovered(sae, dictionary) for sae in saes]))
+    numbers = pd.concat(tables).select_dtypes("number")
+    return tables[0], numbers.groupby(level=0).mean(), folders[0]
 
 
 def dump(path, x, clips, dtype="float32", **attributes):
@@ -53,22 +66,24 @@ def clips_of(rows, length=100):
 
 
 def test_the_planted_dictionary_is_found(trap):
-    table, folder, dictionary = trap
-    assert recovered(load(folder / table.sae["scalar"]), dictionary) >= 0.95
+    _, means, _ = trap
+    assert means.recovered["scalar"] >= 0.95  # .98 to 1 of single trainings
 
 
 def test_huge_rows_make_a_bad_sae_look_perfect(trap):
-    table, folder, dictionary = trap
-    none, scalar = table.loc["none"], table.loc["scalar"]
+    """Of single trainings: fvu .011 to .013, the next two 18 to 23 times that, .42 to .56 of
+    fvu_normal, and .71 to .93 recovered where .98 to 1 can be."""
+    _, means, _ = trap
+    none, scalar = means.loc["none"], means.loc["scalar"]
     assert none.fvu < 0.02  # looks perfect
     assert none.fvu_normal > 10 * none.fvu  # and is not
     assert none.token_error > 10 * none.fvu
     assert scalar.fvu_normal < 0.6 * none.fvu_normal
-    assert recovered(load(folder / none.sae), dictionary) < 0.9
+    assert none.recovered < scalar.recovered - 0.05
 
 
 def test_the_huge_rows_are_named(trap):
-    table, folder, _ = trap
+    table, _, folder = trap
     x, _ = planted(huge=0.02)
     rows = pd.read_parquet(folder / "outliers.parquet")
     length = np.linalg.norm(x.astype(float), axis=1)
@@ -96,15 +111,26 @@ def test_norms_of_a_whole_dump_name_clip_and_frame(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "share"), [("topk", 0.99), ("batchtopk", 0.95), ("matryoshka", 0.8)]
+    ("kind", "share", "fvu"),
+    [("topk", 0.95, 0.15), ("batchtopk", 0.95, 0.15), ("matryoshka", 0.75, 0.2)],
 )
-def test_kinds_with_k_winners_find_the_dictionary(kind, share, tmp_path):
-    """Matryoshka finds less in so few rows: its first latents must serve for many atoms."""
+def test_kinds_with_k_winners_find_the_dictionary(kind, share, fvu, tmp_path):
+    """Matryoshka finds less in so few rows: its first latents must serve for many atoms.
+
+    Single trainings had .98 to 1, .96 to 1, .80 to .95 of the atoms, and an fvu of .11 to .12, .12,
+    .15 to .17; any three seeds in a row .986, .986, .82 or more. Kernels broken on purpose: winners
+    chosen with an error of .1, .67, .48, .39 and .25, .29, .32; two winners too few, 1, .94, .97
+    and .22, .19, .20; winners of the first half of the latents alone, .92, .88, .78 and .13, .14,
+    .18; each winner one too low in rank, fvu .30 (topk).
+    """
     x, dictionary = planted()
-    row = train(x, SMALL | {"kind": kind, "epochs": 4}, 0, tmp_path).iloc[0]
-    assert recovered(load(tmp_path / row.sae), dictionary) >= share
-    assert row.l0 == pytest.approx(4, rel=0.02)  # in two of them by a threshold
-    assert row.fvu < 0.2
+    rows = [train(x, SMALL | {"kind": kind, "epochs": 4}, seed, tmp_path / str(seed)).iloc[0]
+            for seed in SEEDS]  # fmt: skip
+    saes = [load(tmp_path / str(seed) / row.sae) for seed, row in zip(SEEDS, rows, strict=True)]
+    assert np.mean([recovered(sae, dictionary) for sae in saes]) >= share
+    # in two of them by a threshold; 3.95 to 4.07 of single trainings
+    assert np.mean([row.l0 for row in rows]) == pytest.approx(4, rel=0.02)
+    assert np.mean([row.fvu for row in rows]) < fvu
 
 
 def test_l1_trades_error_for_sparsity(tmp_path):

@@ -1,4 +1,10 @@
-"""The whole path on a tiny bilingual language model: train it, dump, SAEs, tallies, the trend."""
+"""The whole path on a tiny bilingual language model: train it, dump, SAEs, tallies, the trend.
+
+Which features a training finds changes with its seed, and as much with the order of float32 sums,
+so with the processor. Shares at the two ends are means over three SAEs, and every bar lies between
+what was measured (four trainings of the model x three seeds, on three instruction sets of x86) and
+what would be seen if training changed nothing.
+"""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -17,6 +23,7 @@ from rasen.study.recipe import Recipe
 
 POINTS = ["untrained", "step-000010", "step-000100", "trained"]
 LAYER = 1
+SEEDS = {"untrained": 3, "trained": 3}  # SAEs at a point; one at the others
 SAE = {"expansion": 1, "k": 4, "batch": 512, "epochs": 30, "lr": 3e-3}
 DUMP = activations.DumpSettings([LAYER], "all", "float32")
 
@@ -37,7 +44,10 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def route(run):
-    """{point: (language, granularity, rasen.sae.features.match.Side)}, tables of shares."""
+    """{point: (language, granularity, rasen.sae.features.match.Side of the first SAE)}.
+
+    The first two are the mean shares of the classes, {class: share}.
+    """
     folder, family, corpus, _, words = run
     recipe = Recipe("causal_lm", str(family.folder), initial=bilingual.INITIAL)
     trained = network_at_point(family, recipe, "cpu")
@@ -48,18 +58,22 @@ def route(run):
         here = replace(recipe, point=point, checkpoint=str(family.folder / "checkpoints" / point))
         network, path = network_at_point(family, here, "cpu"), folder / f"{point}.h5"
         activations.dump(family, network, inputs.Inputs(folder / "text.h5"), path, DUMP, "cpu", 50)
-        table = train(path, SAE, 0, folder / point, layer=LAYER)
-        sae = load(folder / point / table["sae"][0])
-        counted = features.tally.of_dump(sae, path, LAYER)
-        shown = features.tally.examples(counted)
-        about = (corpus.meanings, vocabulary, vectors)
-        tables = (
-            features.language.tendency(counted, shown, words)["language"],
-            features.granularity.classify(counted, shown, words, *about)["granularity"],
-        )
-        shares = [each.value_counts(normalize=True).round(2).to_dict() for each in tables]
-        print(point, *shares)
-        found[point] = (*shares, features.match.side_of(sae, counted))
+        shares, sides = [], []
+        for seed in range(SEEDS.get(point, 1)):
+            home = folder / f"{point}-{seed}"
+            sae = load(home / train(path, SAE, seed, home, layer=LAYER)["sae"][0])
+            counted = features.tally.of_dump(sae, path, LAYER)
+            shown = features.tally.examples(counted)
+            about = (corpus.meanings, vocabulary, vectors)
+            tables = (
+                features.language.tendency(counted, shown, words)["language"],
+                features.granularity.classify(counted, shown, words, *about)["granularity"],
+            )
+            shares.append([each.value_counts(normalize=True) for each in tables])
+            sides.append(features.match.side_of(sae, counted))
+        means = [pd.DataFrame(list(each)).fillna(0).mean() for each in zip(*shares, strict=True)]
+        print(point, *(each.round(2).to_dict() for each in means))
+        found[point] = (*means, sides[0])
     return found
 
 
@@ -73,17 +87,20 @@ def test_the_model_learns_its_languages(run):
 
 @pytest.mark.filterwarnings("ignore:sae. .* rows for")
 def test_features_of_one_language_arise(route):
-    """The share of mixed features is about .6, .55, .04, .02 along the route."""
+    """Mixed features were .55 to .62 and become .05 at most; those of one language .31 to .40, then
+    .82 to .92, of which either language has .35 to .51 (of single SAEs)."""
     mixed = [route[point][0].get("mixed", 0) for point in POINTS]
     assert mixed[0] > 0.4
     assert mixed[3] < 0.2 * mixed[0]
-    for language in ("ja", "en"):
-        assert route["trained"][0][language] > route["untrained"][0][language] + 0.1
+    first, last = (route[point][0][["ja", "en"]] for point in ("untrained", "trained"))
+    assert last.sum() > first.sum() + 0.25
+    assert last.min() > 0.2
 
 
 @pytest.mark.filterwarnings("ignore:sae. .* rows for")
 def test_unrelated_words_become_related_ones(route):
-    """Unrelated about .8 to .06, synonym and meaning 0 to .6, token only from .2 to .26.
+    """Unrelated .70 to .81, then .02 to .08; synonym and meaning 0 to .02, then .52 to .68. Of
+    synonyms alone the mean of three SAEs was .01, then .08 to .14.
 
     The share of the class token is not tested: with another seed of the SAEs it stayed at .25,
     since most of this tiny world's words are seen too rarely to get a feature of their own.
@@ -92,13 +109,13 @@ def test_unrelated_words_become_related_ones(route):
     assert first["unrelated"] > 0.6
     assert last["unrelated"] < 0.3 * first["unrelated"]
     assert first.get("synonym", 0) + first.get("meaning", 0) < 0.1
-    assert last["synonym"] + last["meaning"] > 0.35
-    assert last["synonym"] > first.get("synonym", 0)
+    assert last.get("synonym", 0) + last.get("meaning", 0) > 0.35
+    assert last.get("synonym", 0) > first.get("synonym", 0) + 0.02
 
 
 @pytest.mark.filterwarnings("ignore:sae. .* rows for")
 def test_most_features_are_born_early_in_training(route):
-    """About 28 to 53 of 64 go on from untrained to step 10, 5 to 7 from there to step 100."""
+    """About 28 to 53 of 64 go on from untrained to step 10, 5 to 11 from there to step 100."""
     sides = [route[point][2] for point in POINTS]
     steps = [features.match.flow(features.match.match(*pair)) for pair in pairwise(sides)]
     print(steps)

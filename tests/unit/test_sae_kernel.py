@@ -37,7 +37,13 @@ def gradients(made):
     return found
 
 
-def assert_equal(found, expected, tolerance=1e-6):
+# Sums of some hundred float32 products in another order: measured on several instruction sets and
+# seeds were 3.6e-7 of the largest gradient (5.2e-7 of the auxiliary ones) and 2e-7 of a loss. What
+# must fail is far above: values that bf16 has rounded are off by 1e-3, a wrong winner by more.
+ROUNDING = 1e-5
+
+
+def assert_equal(found, expected, tolerance=ROUNDING):
     for name, gradient in expected.items():
         error = (found[name] - gradient).abs().max() / gradient.abs().max()
         assert error < tolerance, f"{name}: {error}"
@@ -108,7 +114,7 @@ def test_gradients_equal_dense_autograd(kind, mask, part, precision, monkeypatch
     found = gradients(made)
     expected, z = dense(made, x, mask(made, x))
     (expected / 3).backward()
-    assert abs(loss - expected / 3) < 1e-6 * expected
+    assert abs(loss - expected / 3) < ROUNDING * expected / 3
     assert_equal(found, gradients(made))
     assert torch.equal(fired, (z > 0).any(0))
 
@@ -127,7 +133,8 @@ def test_what_bf16_proposes_float32_decides(pooled):
     order, wanted_order = (row * N + index).argsort(), (wanted_row * N + wanted).argsort()
     assert torch.equal(index[order], wanted[wanted_order])
     assert torch.equal(counts, wanted_counts)
-    assert (values[order] - exact[wanted_order]).abs().max() < 1e-6
+    # measured: 7e-7 at 2.7, a few float32 roundings; of bf16 values it would be 1e-2
+    assert (values[order] - exact[wanted_order]).abs().max() < 1e-5 * exact.max()
     rough = kernel.pre_activations(*inputs[1:], "bf16")(inputs[0]).topk(K).indices
     assert not torch.equal(rough.sort().values, rows_topk(made, x).nonzero()[:, 1].view(ROWS, K))
 
@@ -149,7 +156,7 @@ def test_relu_with_l1_equals_dense_autograd():
     squared, z = dense(made, x, 1)
     expected = (squared + 0.3 * z.sum() / ROWS) / 2
     expected.backward()
-    assert abs(loss - expected) < 1e-5 * expected
+    assert abs(loss - expected) < ROUNDING * expected
     assert_equal(found, gradients(made))
     assert torch.equal(fired, (z > 0).any(0))
 
@@ -175,7 +182,7 @@ def test_the_auxiliary_loss_reaches_the_encoder(count):
             assert found[name].abs().max() == 0
             continue
         assert gradient[dead].abs().max() > 1e-5
-        assert_equal({name: found[name]}, {name: gradient}, 1e-5)  # a difference of two sums
+        assert_equal({name: found[name]}, {name: gradient})
 
 
 def test_the_decoder_keeps_its_norm():

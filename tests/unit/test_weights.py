@@ -45,7 +45,8 @@ def test_blend_between_is_equation_3(at):
     )
     for name in start:
         exact = 0.7 * start[name].double() + 0.3 * end[name].double()
-        assert torch.allclose(middle[name].double(), exact, rtol=0, atol=1e-7), name
+        # three float32 roundings of numbers below 2, at most 6e-8 each (one was seen)
+        assert torch.allclose(middle[name].double(), exact, rtol=0, atol=3e-7), name
 
 
 def test_blend_in_half_precision_is_the_rounded_blend(at):

@@ -19,10 +19,10 @@ def copy(finished, tmp_path_factory):
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.check_output(listed, cwd=ROOT, text=True).splitlines():
         if (ROOT / name).is_file():
-            (folder / "house" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / "house" / name)
+            (folder / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / "checkout" / name)
     shutil.copytree(finished.folder, folder / "study", symlinks=True)
-    study = Study(folder / "study", folder / "house")
+    study = Study(folder / "study", folder / "checkout")
     assert study.planned() == {}
     return study
 
@@ -33,7 +33,7 @@ def edit(copy):
     undo = []
 
     def change(name, old, new):
-        path = next(p for p in (copy.house / name, copy.folder / name) if p.exists())
+        path = next(p for p in (copy.checkout / name, copy.folder / name) if p.exists())
         before = path.read_text()
         assert old in before, f"{name} has changed; this test has to follow"
         undo.append(lambda: path.write_text(before))
@@ -52,14 +52,16 @@ PACKAGE = "workflow/scripts/rasen"
     ("name", "old", "new", "jobs"),
     [
         ("workflow/scripts/gather_perplexity.py", "from", "# why\nfrom", {}),
-        (f"{PACKAGE}/perplexity.py", '"""', '"""In other words: ', {}),
-        (f"{PACKAGE}/perplexity.py", "def ", "def new():\n    pass\n\n\ndef ",
+        (f"{PACKAGE}/measure/perplexity.py", '"""', '"""In other words: ', {}),
+        (f"{PACKAGE}/measure/perplexity.py", "def ", "def new():\n    pass\n\n\ndef ",
          PERPLEXITY | CORRECTED_AGAIN | {"dump_activations": 2, "fit_helix": 1,
                                          "gather_helix": 1, "plot_helix": 1}),
         (f"{PACKAGE}/families/causal_lm.py", "\n\ndef ", "\n\nX = 1\n\n\ndef ", "llama"),
         (f"{PACKAGE}/helix/octave.py", "TURNS = 1.5", "TURNS = 1.6", HELIX),
         (f"{PACKAGE}/figures/perplexity.py", "def ", "X = 1\n\n\ndef ", {"plot_perplexity": 2}),
         (f"{PACKAGE}/nano/decoder.py", "def ", "X = 1\n\n\ndef ", "nano"),
+        (f"{PACKAGE}/study/registry.py", "FAMILIES = {", "FAMILIES = {  # one more\n    **{},", {}),
+        (f"{PACKAGE}/helix/bound.py", "CELLS = ", "CELLS = 1 + ", {}),
         ("envs/core.txt", "==", "==9", "all"),
         ("envs/test.txt", "==", "==9", {}),
         ("README.md", "#", "##", {}),
@@ -85,7 +87,7 @@ def test_an_edit_of_the_code_reruns_exactly_its_dependants(copy, edit, name, old
 
 
 def test_touched_files_rerun_nothing(copy):
-    for folder in (copy.house, copy.folder):
+    for folder in (copy.checkout, copy.folder):
         for path in folder.rglob("*"):
             if path.is_file():
                 os.utime(path)

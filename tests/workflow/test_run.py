@@ -10,6 +10,8 @@ import pytest
 from safetensors.torch import load_file
 
 from rasen.io import hdf5
+from rasen.measure.interpolate import load_at_point
+from rasen.study.recipe import Initialisation, Recipe
 
 
 def table(study, name):
@@ -65,7 +67,7 @@ def test_helix_table(finished):
 def test_sae_tables(finished):
     """Two points, one layer, two SAEs each; every feature of the main one has its row."""
     saes = table(finished, "sae")
-    assert list(saes)[:5] == ["model", "route", "point", "position", "sae"]
+    assert list(saes)[:6] == ["model", "route", "point", "position", "layer", "sae"]
     step = saes.query("route == 'step'")
     assert step.groupby("point").size().to_dict() == {"trained": 2, "untrained": 2}
     assert (step["k"] == step["l0"].round()).all()
@@ -100,11 +102,9 @@ def test_the_ends_of_routes_are_one_and_the_same(finished):
 
 def test_nanos_run_begins_at_theta_init(finished):
     """Step 0 of the training run is bit for bit the point `untrained`."""
-    from rasen.measure.interpolate import load_at_point
-
     nano = finished.folder / "resources/models/nano"
-    recipe = {"family": "musicgen", "weights": nano, "dtype": "float32", "point": "untrained"}
-    _, network = load_at_point(recipe | {"initial": {"rule": "official", "seed": 0}}, "cpu")
+    recipe = Recipe("musicgen", str(nano), "untrained", initial=Initialisation("official", 0))
+    _, network = load_at_point(recipe, "cpu")
     first = load_file(nano / "checkpoints/step-000000/model.safetensors")
     last = load_file(nano / "checkpoints/step-000004/model.safetensors")
     trained = load_file(nano / "model.safetensors")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rasen import command
 from rasen.io import parquet
-from rasen.measure.perplexity import summarise_losses
+from rasen.measure.summary import summarise_losses
 
 
 def gather_perplexity(losses: list[Path], points: Path, settings: dict, seed: int, table: Path):

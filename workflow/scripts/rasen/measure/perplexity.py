@@ -1,4 +1,4 @@
-"""Perplexity: exp of the mean cross entropy, as audiocraft defines it (eq. 5 of the paper)."""
+"""The loss of every clip under a model at a point."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,6 @@ from tqdm import tqdm
 from rasen.errors import RasenError
 from rasen.families import LossFamily
 from rasen.io.inputs import Inputs
-from rasen.stats import bootstrap
 
 
 @torch.inference_mode()
@@ -33,34 +32,5 @@ def clip_losses(
             "group": np.tile(family.loss_groups, clips),
             "loss": sums.ravel(),
             "targets": counts.ravel(),
-        }
-    )
-
-
-def summarise_losses(losses: pd.DataFrame, draws: int, seed: int, *names: str) -> pd.DataFrame:
-    """Loss and perplexity of every group and of their mean, with a bootstrap interval over clips.
-
-    losses: the table of `clip_losses`. The groups' mean is taken before the exponential.
-    """
-    groups = list(dict.fromkeys(losses["group"]))
-    sums = losses["loss"].to_numpy().reshape(-1, len(groups))  # [clip, group]
-    counts = losses["targets"].to_numpy().reshape(-1, len(groups))
-
-    def statistic(weights):
-        """Weights [draws, clip] -> loss of each group, and their mean [draws, group + 1]."""
-        each = (weights @ sums) / (weights @ counts)
-        return np.concatenate([each, each.mean(-1, keepdims=True)], axis=-1)
-
-    value = statistic(np.ones((1, len(sums))))[0]
-    low, high = bootstrap(statistic, len(sums), draws, seed, *names)
-    return pd.DataFrame(
-        {
-            "group": [*groups, "mean"],
-            "loss": value,
-            "perplexity": np.exp(value),
-            "low": np.exp(low),
-            "high": np.exp(high),
-            "clips": len(sums),
-            "targets": [*counts.sum(0), counts.sum()],
         }
     )

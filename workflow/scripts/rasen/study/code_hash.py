@@ -9,6 +9,9 @@ from pathlib import Path
 from rasen.io.hashes import short_hash
 
 SCRIPTS = Path(__file__).resolve().parents[2]
+# What a job takes from the registry reaches it by its parameters (environment, options, reader),
+# and its family is hashed: so one more entry reruns nothing.
+NOT_HASHED = {SCRIPTS / "rasen/study/registry.py"}
 
 
 def code_hash(script: str, *modules: str) -> str:
@@ -26,7 +29,7 @@ def _closure(paths):
     seen, todo = set(), [Path(path) for path in paths]
     while todo:
         path = todo.pop()
-        if path not in seen:
+        if path not in seen | NOT_HASHED:
             seen.add(path)
             todo += _imports(path)
     return seen

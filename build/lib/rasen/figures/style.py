@@ -1,0 +1,39 @@
+"""How every picture looks."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+# Okabe and Ito's colours, told apart by every kind of colour vision.
+BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+WIDTH = 7.0  # inches, a page's text width
+
+SETTINGS = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.fonttype": "none",  # text stays text: searchable, small
+    "svg.hashsalt": "rasen",  # equal data give equal files
+    "figure.constrained_layout.use": True,
+}
+
+
+def page(rows=1, columns=1, height=3.0, **options):
+    """A figure of text width and its axes [rows, columns]."""
+    plt.rcParams.update(SETTINGS)
+    return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
+
+
+def save(figure, path):
+    """Write a figure without a date in it, so that equal data give equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)

@@ -1,0 +1,47 @@
+"""Reading sound: mono float32 at the rate that a model wants, or a clear refusal."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rasen.errors import RasenError
+
+CURE = "replace it, or take its row out of the sheet"
+
+
+def read_mono(path, rate, seconds=None):
+    """Mono samples [time] float32 of an audio file at `rate`, at most its first `seconds`."""
+    import soundfile
+
+    path = Path(path)
+    if not path.is_file():
+        raise RasenError(f"{path}: no such file; correct the path in the sheet")
+    if path.stat().st_size == 0:
+        raise RasenError(f"{path}: the file is empty (0 bytes); {CURE}")
+    try:
+        with soundfile.SoundFile(path) as file:
+            frames = -1 if seconds is None else round(seconds * file.samplerate)
+            sound = file.read(frames, dtype="float32", always_2d=True)
+            native = file.samplerate
+    except soundfile.SoundFileError as error:
+        raise RasenError(
+            f"{path}: cannot be read as audio ({error}); convert it to WAV or FLAC"
+        ) from None
+    if len(sound) == 0:
+        raise RasenError(f"{path}: holds no samples; {CURE}")
+    sound = sound.mean(axis=1)
+    if not np.isfinite(sound).all():
+        raise RasenError(f"{path}: holds samples that are not numbers (NaN or infinite); {CURE}")
+    if not sound.any():
+        raise RasenError(f"{path}: is silent (every sample is zero, in mono); {CURE}")
+    return resample(sound, native, rate)
+
+
+def resample(sound, native, rate):
+    """Band-limited change of sample rate along the last axis, float32."""
+    if native == rate:
+        return np.asarray(sound, dtype=np.float32)
+    from scipy.signal import resample_poly
+
+    common = np.gcd(int(native), int(rate))
+    return resample_poly(sound, rate // common, native // common, axis=-1).astype(np.float32)

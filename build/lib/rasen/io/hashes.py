@@ -1,0 +1,39 @@
+"""Hashes of files: equal hash, the same content."""
+
+import hashlib
+from pathlib import Path
+
+END_BYTES = 1 << 20  # of a weights file that count, at each of its ends
+
+
+def short_hash(text: str | bytes) -> str:
+    """The first 16 hex digits of a SHA-256."""
+    data = text if isinstance(text, bytes) else text.encode()
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def hash_file(path: Path | str) -> str:
+    """SHA-256 of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_if_present(path: Path | str | None) -> str:
+    """The same, or a word where there is no such file, or none that we may read."""
+    try:
+        return hash_file(path) if path and Path(path).is_file() else "missing"
+    except OSError:
+        return "unreadable"
+
+
+def hash_folder(folder: Path | str) -> str:
+    """Hash of a folder of weights, in milliseconds: names, sizes, both ends of every file."""
+    parts = []
+    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+        size = path.stat().st_size
+        with open(path, "rb") as stream:
+            ends = stream.read(END_BYTES)
+            stream.seek(max(0, size - END_BYTES))
+            ends += stream.read(END_BYTES)
+        parts.append(f"{path.relative_to(folder).as_posix()} {size} {short_hash(ends)}")
+    return short_hash("\n".join(parts))

@@ -1,0 +1,92 @@
+"""Stimuli as a model reads them (tokens, samples), on disk: made once, used at every point.
+
+Fields are ragged: `fields/NAME/rows` holds all clips below each other [rows, ...] and
+`fields/NAME/lengths` how many rows each clip has. `clips/` repeats the sheet of the stimuli.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from rasen.io import hdf5
+
+
+def write_inputs(
+    path: Path | str,
+    encoded: Iterable[Mapping[str, np.ndarray]],
+    clips: pd.DataFrame,
+    **attributes: Any,
+) -> None:
+    """Write an iterable of {field: array [time, ...]}, one per clip, with the table of clips.
+
+    Clips are written as they come, so that memory holds one of them.
+    """
+    with hdf5.create(path, clip_count=len(clips), **attributes) as writer:
+        fields: dict[str, hdf5.Rows] = {}
+        lengths: dict[str, list[int]] = {}
+        for clip in encoded:
+            for name, rows in clip.items():
+                if name not in fields:
+                    shape, dtype = rows.shape[1:], rows.dtype
+                    fields[name] = writer.dataset(f"fields/{name}/rows", None, shape, dtype)
+                fields[name].append(rows)
+                lengths.setdefault(name, []).append(len(rows))
+        for name in fields:
+            writer.array(f"fields/{name}/lengths", np.array(lengths[name], np.int64))
+        writer.table("clips", clips)
+
+
+class Inputs:
+    """A file of model inputs, read batch by batch."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = path
+        hdf5.verify(path)
+        with hdf5.open_file(path) as file:
+            self.clips = hdf5.read_table(file, "clips")
+            self.attributes = dict(file.attrs)
+            self.field_lengths = {
+                name: field["lengths"][:] for name, field in file["fields"].items()
+            }
+        self.ends = {name: np.cumsum(lengths) for name, lengths in self.field_lengths.items()}
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Rows of each clip [clip], those of the first field."""
+        return next(iter(self.field_lengths.values()))
+
+    def clip(self, index: int) -> dict[str, np.ndarray]:
+        """One clip {field: array [time, ...]} as it was encoded."""
+        clip = {}
+        with hdf5.open_file(self.path) as file:
+            for name, ends in self.ends.items():
+                rows = file["fields"][name]["rows"]
+                clip[name] = rows[ends[index] - self.field_lengths[name][index] : ends[index]]
+        return clip
+
+    def batches(self, size: int, device: str = "cpu") -> Iterator[dict[str, torch.Tensor]]:
+        """Dictionaries {field: [clip, time, ...], "lengths": [clip]}, zero-padded, in order."""
+        with hdf5.open_file(self.path) as file:
+            for start in range(0, len(self), size):
+                stop = min(start + size, len(self))
+                batch = {
+                    name: self._padded(file["fields"][name]["rows"], name, start, stop)
+                    for name in self.field_lengths
+                }
+                batch["lengths"] = torch.from_numpy(self.lengths[start:stop])
+                yield {name: tensor.to(device) for name, tensor in batch.items()}
+
+    def _padded(self, rows, name, start, stop):
+        lengths, ends = self.field_lengths[name][start:stop], self.ends[name][start:stop]
+        block = rows[ends[0] - lengths[0] : ends[-1]]
+        padded = np.zeros((stop - start, lengths.max(), *block.shape[1:]), block.dtype)
+        filled = np.arange(lengths.max())[None] < lengths[:, None]
+        padded[filled] = block
+        return torch.from_numpy(padded)

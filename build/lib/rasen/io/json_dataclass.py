@@ -1,0 +1,50 @@
+"""Small frozen dataclasses as JSON: on command lines, in attributes of files, and back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from rasen.errors import RasenError, raise_all
+
+Kind = TypeVar("Kind")
+
+
+def to_json(value: Any) -> str:
+    """A dataclass as one line of JSON, its fields in the order of the alphabet."""
+    return json.dumps(asdict(value), sort_keys=True)
+
+
+def from_json(kind: type[Kind], text: str) -> Kind:
+    """The dataclass `kind` that a JSON object stands for."""
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RasenError(f"{kind.__name__}: not JSON ({error})") from None
+    return from_dict(kind, values)
+
+
+def from_dict(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    """The dataclass `kind` with these fields; dictionaries inside become dataclasses too."""
+    hints = get_type_hints(kind)
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    raise_all(
+        f"{kind.__name__}: no field '{name}'" + _hint(name, known)
+        for name in values
+        if name not in known
+    )
+    found = {}
+    for name, value in values.items():
+        inner = [each for each in (hints[name], *get_args(hints[name])) if is_dataclass(each)]
+        nested = inner and isinstance(value, Mapping)
+        found[name] = from_dict(inner[0], value) if nested else value  # type: ignore[arg-type]
+    try:
+        return kind(**found)
+    except TypeError as error:
+        raise RasenError(f"{kind.__name__}: {error}") from None
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""Run a model at a point over stimuli: encode, dump activations, losses, gradients, recovery."""

@@ -1,0 +1,75 @@
+"""The gradient-corrected point: theta(a) - eta grad L(theta(a); D) (eq. 4 of the paper)."""
+
+from contextlib import contextmanager
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from rasen.errors import RasenError
+from rasen.families import LossFamily
+from rasen.io.inputs import Inputs
+
+
+def correct_network(
+    family: LossFamily, network: torch.nn.Module, inputs: Inputs, eta: float, steps: int,
+    device: str, batch: int,
+) -> pd.DataFrame:  # fmt: skip
+    """Take `steps` steps of size `eta` against the full gradient over `inputs`, in place.
+
+    L is the model's own training loss over all of D, in eval mode: the mean over groups
+    (codebooks) of the mean over targets. D goes through in batches whose gradients add up to the
+    exact one. Returns a table with one row per step: loss before and after it, |delta| / |theta|.
+    """
+    rows = []
+    with _differentiable(network):
+        for step in range(1, steps + 1):
+            before = _loss(family, network, inputs, device, batch, f"step {step}", backward=True)
+            change = _descend(network, eta)
+            rows.append({"step": step, "eta": eta, "loss_before": before, "change": change})
+    last = _loss(family, network, inputs, device, batch, "after", backward=False)
+    table = pd.DataFrame(rows)
+    table["loss_after"] = [*table["loss_before"][1:], last]
+    return table
+
+
+def _loss(family, network, inputs, device, batch, what, backward):
+    """The loss over all of D; with `backward` its gradient gathers in the parameters."""
+    lengths = torch.from_numpy(inputs.lengths)
+    targets = family.targets(lengths).sum(0).to(device)  # [group], over all of D
+    total = 0.0
+    parts = tqdm(inputs.batches(batch, device), what, -(-len(inputs) // batch), disable=None)
+    for part in parts:
+        with torch.set_grad_enabled(backward):
+            sums, _ = family.losses(network, part)
+            share = (sums.sum(0) / targets).mean()
+        if backward:
+            share.backward()
+        total += share.item()
+    if total != total or abs(total) == float("inf"):
+        raise RasenError(f"the loss on D is {total} ({what}); try a smaller eta")
+    return total
+
+
+@torch.no_grad()
+def _descend(network, eta):
+    """One step of plain gradient descent; returns |eta gradient| / |theta|."""
+    weights, moves = 0.0, 0.0
+    for parameter in network.parameters():
+        weights += parameter.double().square().sum().item()
+        if parameter.grad is not None:  # what the loss does not touch stays where it is
+            moves += parameter.grad.double().square().sum().item()
+            parameter.add_(parameter.grad, alpha=-eta)
+            parameter.grad = None
+    return abs(eta) * (moves / weights) ** 0.5 if weights else 0.0
+
+
+@contextmanager
+def _differentiable(network):
+    """Parameters that gather gradients inside the block and not after it."""
+    network.requires_grad_(True)
+    try:
+        yield
+    finally:
+        network.requires_grad_(False)
+        network.zero_grad(set_to_none=True)

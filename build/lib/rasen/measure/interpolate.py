@@ -1,0 +1,79 @@
+"""A model at a point: the recipe of a point turned into a network with those weights."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TypeVar
+
+import torch
+
+from rasen.families import Family, open_family
+from rasen.study.points import parse_point
+from rasen.study.recipe import Initialisation, Recipe
+from rasen.weights.init_rules import InitRule, constant, draw_tensor, permuted_tensor
+from rasen.weights.lazy_tensors import LazyTensor, read_safetensors
+from rasen.weights.network_tensors import interpolate_into, load_into, named_tensors
+
+Value = TypeVar("Value")
+
+
+def load_at_point(recipe: Recipe, device: str) -> tuple[Family, torch.nn.Module]:
+    """The family and its network, in eval mode on `device`, with the weights of a point."""
+    family = open_family(recipe.family, recipe.weights, recipe.options)
+    return family, network_at_point(family, recipe, device)
+
+
+def network_at_point(family: Family, recipe: Recipe, device: str) -> torch.nn.Module:
+    """The family's network with the weights of `recipe.point`, which are never on disk."""
+    point = parse_point(recipe.point)
+    network = family.build(device, recipe.dtype)
+    if point.kind == "gradient":
+        load_into(network, read_safetensors(_given(recipe.corrected)))
+    elif point.kind == "step":
+        load_into(network, family.load(_given(recipe.checkpoint)))
+    elif point.kind == "trained":
+        load_into(network, family.load(family.folder))
+    elif point.kind == "untrained":
+        load_into(network, initial_tensors(family, _given(recipe.initial)))
+    else:
+        interpolate(family, network, _given(recipe.initial), _given(point.position))
+    return network
+
+
+def interpolate(
+    family: Family, network: torch.nn.Module, initial: Initialisation, alpha: float
+) -> None:
+    """Put the weights at `alpha` on the straight line from a start to the trained model."""
+    trained = family.load(family.folder)
+    interpolate_into(network, initial_tensors(family, initial, trained), trained, alpha)
+
+
+def initial_tensors(
+    family: Family, initial: Initialisation, trained: Mapping[str, LazyTensor] | None = None
+) -> dict[str, LazyTensor]:
+    """The tensors of theta_init by name, each drawn when it is read, alone."""
+    if initial.rule == "permuted":
+        return {
+            name: LazyTensor(end.shape, partial(_permuted, end, initial.seed, name))
+            for name, end in (trained or family.load(family.folder)).items()
+        }
+    shapes = {
+        name: tuple(t.shape) for name, t in named_tensors(family.build("meta", "float32")).items()
+    }
+    rules: dict[str, list[InitRule]]
+    if initial.rule == "zeros":
+        rules = {name: [constant(0.0)] for name in shapes}
+    else:
+        rules = family.init_rules(initial.rule)
+    return {
+        name: LazyTensor(shape, partial(draw_tensor, rules[name], shape, initial.seed, name))
+        for name, shape in shapes.items()
+    }
+
+
+def _given(field: Value | None) -> Value:
+    assert field is not None  # a Recipe refuses to lack what its kind of point needs
+    return field
+
+
+def _permuted(tensor: LazyTensor, seed: int, name: str) -> torch.Tensor:
+    return permuted_tensor(tensor.read(), seed, name)

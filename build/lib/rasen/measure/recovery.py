@@ -1,0 +1,104 @@
+"""What a model loses when one layer is replaced by its reconstruction, on held-out data.
+
+    recovered = (loss without the layer - loss with its reconstruction)
+              / (loss without the layer - loss of the model)
+
+"Without" puts the layer's mean over the data in its place. 1: nothing is lost; 0: no better than
+the mean; NaN where the model does not need the layer (its loss is no lower than without it).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from rasen.errors import RasenError
+from rasen.families import LossFamily
+from rasen.io.inputs import Inputs
+
+Replacement = Callable[[torch.Tensor], torch.Tensor]
+
+
+@torch.inference_mode()
+def loss_recovered(
+    family: LossFamily, network: torch.nn.Module, inputs: Inputs, layer: int,
+    functions: Mapping[str, Replacement], device: str, batch: int,
+) -> pd.DataFrame:  # fmt: skip
+    """One row per function: loss (nats per target), loss_model, loss_mean, loss_recovered.
+
+    functions: {name: f}, f mapping the layer's frames [frames, dim] to what stands in for them.
+    All run over the same batches, so that each batch is read once. Positions in front of the
+    stimulus (special tokens) and padding keep their own activations.
+    """
+    if not 1 <= layer <= len(family.layers) - 1:
+        raise RasenError(
+            f"sae.layers: the loss with layer {layer} replaced is known for layers 1 to "
+            f"{len(family.layers) - 1}"
+        )
+    module = family.layer_modules(network)[layer - 1]
+    mean = _mean(family, network, inputs, layer, device, batch)
+    replacements: dict[str, Replacement | None] = {
+        "model": None, "mean": lambda x: mean.to(x.dtype).expand_as(x), **functions,
+    }  # fmt: skip
+    sums, targets = dict.fromkeys(replacements, 0.0), 0
+    batches = inputs.batches(batch, device)
+    for part in tqdm(batches, "replace", -(-len(inputs) // batch), disable=None):
+        lengths = family.frames(part["lengths"])
+        for name, function in replacements.items():
+            with replaced(module, function, lengths, family.prefix):
+                loss, count = family.losses(network, part)
+            sums[name] += loss.double().sum().item()
+        targets += int(count.sum())
+    loss = {name: total / targets for name, total in sums.items()}
+    gap = loss["mean"] - loss["model"] if loss["mean"] > loss["model"] else float("nan")
+    return pd.DataFrame(
+        {
+            "name": list(functions),
+            "loss": [loss[name] for name in functions],
+            "loss_model": loss["model"],
+            "loss_mean": loss["mean"],
+            "loss_recovered": [(loss["mean"] - loss[name]) / gap for name in functions],
+        }
+    )
+
+
+@contextmanager
+def replaced(
+    module: torch.nn.Module, function: Replacement | None, lengths: torch.Tensor, prefix: int = 0
+) -> Iterator[None]:
+    """While open, `function` [frames, dim] -> [frames, dim] stands behind a layer's module.
+
+    The frames of a clip are `lengths` positions [clip] behind the first `prefix`. None replaces
+    nothing.
+    """
+    if function is None:
+        yield
+        return
+
+    def hook(module, arguments, output):
+        first, *rest = output if isinstance(output, tuple) else (output,)
+        place = torch.arange(first.shape[1], device=first.device)[None] - prefix
+        frames = (place >= 0) & (place < lengths[:, None])
+        changed = first.clone()
+        changed[frames] = function(first[frames]).to(first.dtype)
+        return (changed, *rest) if isinstance(output, tuple) else changed
+
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _mean(family, network, inputs, layer, device, batch):
+    """Mean of a layer over all frames [dim]."""
+    total, count = 0.0, 0
+    for part in inputs.batches(batch, device):
+        lengths = family.frames(part["lengths"])
+        for _, values in family.hidden(network, part, [layer]):
+            valid = torch.arange(values.shape[1], device=values.device)[None] < lengths[:, None]
+            total = total + values[valid].double().sum(0)
+            count += int(lengths.sum())
+    return (total / count).float()

@@ -1,0 +1,1 @@
+"""Architectures that are ours to run: tensors in, tensors out."""

@@ -1,0 +1,78 @@
+"""Tags by CLAP, zero-shot: which of some descriptions sounds most like each clip.
+
+The weights are the user's: a local folder that transformers' ClapModel opens. The result is a tag
+table like any other, so the same nulls and the same held-out test apply to it.
+"""
+
+import pandas as pd
+import torch
+
+from rasen.errors import RasenError
+
+
+@torch.inference_mode()
+def tags(folder, clips, prompts, margin=0.0, batch=8, device="cpu"):
+    """A table with one row a clip and, for each column, the value whose prompt fits best.
+
+    folder: ClapModel with its processor;  clips: iterable of samples [time] (mono, float) at the
+    rate of `rate(folder)`;  prompts: {column: {value: description}}, such as
+    {"instrument": {"piano": "the sound of a piano", ...}}
+    margin: what the best cosine must be above the second; else the value is missing (None)
+    Only the first seconds that the model can hear (10 for the published ones) count.
+    """
+    model, processor = _open(folder)
+    model = model.to(device).eval()
+    text = {
+        column: _unit(model.get_text_features(**_tokens(processor, values).to(device)))
+        for column, values in prompts.items()
+    }
+    rows, waiting = [], []
+    for samples in clips:
+        waiting.append(samples)
+        if len(waiting) == batch:
+            rows += _answers(model, processor, waiting, text, prompts, margin)
+            waiting = []
+    if waiting:
+        rows += _answers(model, processor, waiting, text, prompts, margin)
+    return pd.DataFrame(rows)
+
+
+def rate(folder):
+    """Samples a second that the model hears."""
+    return _open(folder)[1].feature_extractor.sampling_rate
+
+
+def _open(folder):
+    from transformers import ClapModel, ClapProcessor
+
+    try:
+        model = ClapModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        return model, ClapProcessor.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise RasenError(f"{folder}: no CLAP model with its processor ({reason})") from None
+
+
+def _tokens(processor, values):
+    return processor.tokenizer(list(values.values()), padding=True, return_tensors="pt")
+
+
+def _answers(model, processor, clips, text, prompts, margin):
+    """One dict a clip: the best value of every column."""
+    extractor = processor.feature_extractor
+    clips = [clip[: extractor.nb_max_samples] for clip in clips]  # else it cuts at random
+    heard = extractor(clips, sampling_rate=extractor.sampling_rate, return_tensors="pt")
+    audio = _unit(model.get_audio_features(**heard.to(model.device)))
+    rows = [{} for _ in clips]
+    for column, values in prompts.items():
+        names = list(values)
+        best = (audio @ text[column].T).topk(min(2, len(names)), dim=1)
+        for row, cosines, places in zip(rows, best.values, best.indices, strict=True):
+            clear = len(names) == 1 or float(cosines[0] - cosines[1]) >= margin
+            row[column] = names[places[0]] if clear else None
+    return rows
+
+
+def _unit(features):
+    features = getattr(features, "pooler_output", features)  # transformers 5 gives an output object
+    return torch.nn.functional.normalize(features, dim=-1)

@@ -1,0 +1,102 @@
+"""SAEs on disk, as SAELens reads them: cfg.json and sae_weights.safetensors.
+
+    W_enc [d, n]   W_dec [n, d]   b_enc [n]   b_dec [d]   threshold [n] (batchtopk, matryoshka)
+
+`SAE.load_from_disk` of sae-lens >= 6 loads the folder; nothing of it is needed to write one.
+"""
+
+import json
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from rasen.errors import RasenError
+from rasen.io.atomic import write_text
+from rasen.sae import normalise
+from rasen.sae.model import SAE
+
+CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
+ARCHITECTURES = {
+    "topk": "topk",
+    "batchtopk": "jumprelu",  # with its threshold, as SAELens stores them
+    "matryoshka": "jumprelu",
+    "relu": "standard",
+}
+READ = {  # what of SAELens' choices is understood
+    "architecture": sorted(set(ARCHITECTURES.values())),
+    "normalize_activations": sorted(set(normalise.SAELENS.values())),
+    "apply_b_dec_to_input": [True],
+    "rescale_acts_by_decoder_norm": [False],
+    "reshape_activations": ["none"],
+}
+
+
+def finished(weights, setting, rms=1.0, threshold=None, metadata=None):
+    """The SAE that training weights stand for, in SAELens' terms.
+
+    threshold: one number in the units of training, for batchtopk and matryoshka
+    """
+    n, d = weights.decoder.shape
+    factor = normalise.as_stored(setting["normalise"], d, rms)
+    tensors = {
+        "W_enc": weights.encoder.detach().T.contiguous(),
+        "W_dec": weights.decoder.detach().clone(),
+        "b_enc": weights.b_enc.detach() * factor,
+        "b_dec": weights.b_dec.detach() * factor,
+    }
+    if threshold is not None:
+        tensors["threshold"] = (0 * tensors["b_enc"]) + threshold * factor
+    config = {
+        "architecture": ARCHITECTURES[setting["kind"]],
+        "d_in": d,
+        "d_sae": n,
+        "dtype": "float32",
+        "device": "cpu",
+        "apply_b_dec_to_input": True,
+        "normalize_activations": normalise.SAELENS[setting["normalise"]],
+        "reshape_activations": "none",
+        "metadata": {
+            "sae_lens_version": "6.0.0",  # the format's; older ones are migrated on loading
+            "sae_lens_training_version": None,
+            "model_name": None,
+            "hook_name": None,
+            **(metadata or {}),
+            "trained_by": "rasen",
+            "settings": setting,
+        },
+    }
+    if setting["kind"] == "topk":
+        config |= {"k": setting["k"], "rescale_acts_by_decoder_norm": False}
+    return SAE(tensors, config)
+
+
+def save(sae, folder):
+    """Write an SAE's folder; its config comes last, so a folder that has one is whole."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
+    tensors = {
+        "W_enc": sae.encoder.T.contiguous(),
+        "W_dec": sae.decoder,
+        "b_enc": sae.b_enc,
+        "b_dec": sae.b_dec,
+    }
+    if sae.threshold is not None:
+        tensors["threshold"] = sae.threshold
+    save_file({name: tensor.cpu() for name, tensor in tensors.items()}, folder / WEIGHTS)
+    write_text(folder / CONFIG, json.dumps(sae.config, indent=1))
+
+
+def load(folder, device="cpu"):
+    """The SAE in a folder that `train` (or SAELens, of the same architectures) has written."""
+    folder = Path(folder)
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RasenError(f"{folder}: no SAE there ({CONFIG} is missing); train it first") from None
+    for key, known in READ.items():
+        if config.get(key, known[0]) not in known:
+            raise RasenError(
+                f"{folder}: {key} is {config[key]!r}; Rasen reads {', '.join(map(str, known))}"
+            )
+    return SAE(load_file(folder / WEIGHTS, device=device), config)

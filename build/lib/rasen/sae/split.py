@@ -1,0 +1,34 @@
+"""8:1:1 by clip (document, song), never by row."""
+
+import numpy as np
+
+from rasen.errors import RasenError
+from rasen.seeds import generator
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+
+def split(groups, seed):
+    """The part of each row [rows], for the group id of each row [rows]."""
+    names, group = np.unique(groups, return_inverse=True)
+    if len(names) < 3:
+        raise RasenError(
+            f"activations: {len(names)} clips; at least 3 are needed to train, choose and test on"
+        )
+    held_out = max(1, round(len(names) / 10))
+    order = generator(seed, "sae", "split").permutation(len(names))
+    part = np.full(len(names), TRAIN, np.int8)
+    part[order[:held_out]] = VALIDATION
+    part[order[held_out : 2 * held_out]] = TEST
+    return part[group]
+
+
+def some(parts, groups, part, most, seed):
+    """Row numbers of a part, ascending; of whole clips in seeded order until `most` are there."""
+    rows = np.flatnonzero(parts == part)
+    names, group, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
+    order = generator(seed, "sae", "some", part).permutation(len(names))
+    before = np.cumsum(sizes[order]) - sizes[order]
+    wanted = np.zeros(len(names), bool)
+    wanted[order[before < most]] = True
+    return rows[wanted[group]]

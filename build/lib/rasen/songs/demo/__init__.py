@@ -1,0 +1,1 @@
+"""The songs that the demo and the tests run on."""

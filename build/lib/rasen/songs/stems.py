@@ -1,0 +1,127 @@
+"""Vocals and accompaniment of a song, by Demucs through its own API."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import yaml
+from safetensors import SafetensorError, safe_open
+
+from rasen.errors import RasenError
+from rasen.seeds import generator
+from rasen.songs import recording
+
+FILES = {"flac": ("vocals.flac", "accompaniment.flac"), "wav": ("vocals.wav", "accompaniment.wav")}
+CLASSES = {  # the only ones that a checkpoint may name: Demucs imports and calls what it says
+    "demucs.demucs.Demucs",
+    "demucs.hdemucs.HDemucs",
+    "demucs.htdemucs.HTDemucs",
+}
+FULL = 1 - 2.0**-23  # the loudest sample of 24 bits
+
+
+def open_separator(settings, device):
+    """A demucs.api.Separator of the bag in the folder settings["model"] (and overlap, shifts)."""
+    from demucs.api import Separator
+
+    folder = Path(settings["model"])
+    bags = sorted(folder.glob("*.yaml"))
+    if len(bags) != 1:
+        raise RasenError(
+            f"{folder}: wants one .yaml file that names the models of a Demucs bag, found "
+            f"{len(bags)}; name such a folder, or adefossez/HTDemucs, in songs.separate.model"
+        )
+    bag = yaml.safe_load(bags[0].read_text(encoding="utf-8"))
+
+    class Local(Separator):
+        """Demucs' own class; its models come from our folder, never from the network."""
+
+        def _load_model(self):
+            self._model = _load_bag(folder, bag)
+            self._audio_channels = self._model.audio_channels
+            self._samplerate = self._model.samplerate
+
+    separator = Local(
+        repo=folder, device=device, shifts=settings["shifts"], overlap=settings["overlap"]
+    )
+    if "vocals" not in separator.model.sources:
+        raise RasenError(f"{folder}: gives {separator.model.sources} and no vocals")
+    return separator
+
+
+def _load_bag(folder, bag):
+    from demucs.apply import BagOfModels
+    from demucs.hf import load_safetensors_model
+
+    models = []
+    for signature in bag["models"]:
+        file = folder / f"{signature}.safetensors"
+        if not file.is_file():
+            raise RasenError(
+                f"{file}: no such file (pickled .th weights run code when opened and are refused); "
+                "take the safetensors form, on the hub as adefossez/HTDemucs"
+            )
+        _refuse_foreign_classes(file)
+        models.append(load_safetensors_model(file))
+    return BagOfModels(models, bag.get("weights"), bag.get("segment")).eval()
+
+
+def _refuse_foreign_classes(file):
+    """Raise when a checkpoint's metadata names a class that is not Demucs' own."""
+    try:
+        with safe_open(file, "numpy") as opened:
+            metadata = opened.metadata() or {}
+        named = {
+            metadata.get("klass", "none"),
+            *_classes_in(json.loads(metadata.get("structure", "0"))),
+        }
+    except (SafetensorError, ValueError) as error:
+        raise RasenError(f"{file}: damaged ({error}); fetch it again") from None
+    if foreign := sorted(map(str, named - CLASSES)):
+        raise RasenError(
+            f"{file}: wants the class {', '.join(foreign)} to be called, which is none of Demucs' "
+            "own; such a file can run any code and is refused; fetch it from adefossez/HTDemucs"
+        )
+
+
+def _classes_in(node):
+    """All `_class` entries in the JSON that describes a quantised state."""
+    if isinstance(node, dict):
+        if "_class" in node:
+            yield str(node["_class"])
+        node = list(node.values())
+    for item in node if isinstance(node, list) else ():
+        yield from _classes_in(item)
+
+
+def separate(separator, sound, rate, song, seed=0):
+    """(vocals, accompaniment) float32 [2, time] at the model's rate; they add up to the mix.
+
+    Random shifts, where asked for, are drawn from the song's name, so a song always sounds alike.
+    """
+    import torch
+
+    mix = recording.stereo(sound, rate, separator.samplerate)
+    random.seed(int(generator(seed, "shifts", song).integers(1 << 62)))
+    _, stems = separator.separate_tensor(torch.from_numpy(mix), separator.samplerate)
+    vocals = stems["vocals"].numpy()
+    return vocals, mix - vocals
+
+
+def write_stems(folder, vocals, accompaniment, rate, kind="flac"):
+    """Write both, {"gain", "rate"}: flac has 24 bits, so stems beyond full scale are made quieter
+    together (gain < 1), and still add up to the mix times gain."""
+    peak = max(np.abs(vocals).max(), np.abs(accompaniment).max())
+    gain = 1.0 if kind == "wav" else float(min(1.0, FULL / max(peak, 1e-9)))
+    subtype = {"flac": "PCM_24", "wav": "FLOAT"}[kind]
+    for name, sound in zip(FILES[kind], (vocals, accompaniment), strict=True):
+        soundfile.write(Path(folder) / name, np.float32(gain) * sound.T, rate, subtype)
+    return {"gain": gain, "rate": rate}
+
+
+def read_stem(folder, name):
+    """(sound float32 [2, time], rate) of a stem that was written in `folder`."""
+    paths = (Path(folder) / f"{name}.{kind}" for kind in FILES)
+    return recording.read_recording(next(path for path in paths if path.is_file()))

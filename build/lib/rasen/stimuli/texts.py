@@ -1,0 +1,33 @@
+"""The user's own texts: a line of a .txt file or a field of a table is one document."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from rasen.errors import RasenError
+from rasen.io.sheets import read_sheet, read_text, refuse_repeated_clips
+
+
+def text_clips(settings):
+    """One row a document: a line of a .txt file, or the field `text` of .jsonl, .tsv or .csv."""
+    path = Path(settings["sheet"])
+    if path.suffix == ".txt":
+        table = pd.DataFrame({"text": read_text(path).split("\n")})
+    elif path.suffix == ".jsonl":
+        lines = [line for line in read_text(path).split("\n") if line.strip()]
+        try:
+            table = pd.DataFrame([json.loads(line) for line in lines])
+        except (json.JSONDecodeError, AttributeError, TypeError) as error:
+            raise RasenError(f"{path}: a line is not a JSON object ({error})") from None
+    else:
+        table = read_sheet(path)
+    if "text" not in table:
+        raise RasenError(f"{path}: has no field `text` (found: {', '.join(map(str, table))})")
+    table = table[table["text"].astype(str).str.strip() != ""].reset_index(drop=True)
+    if table.empty:
+        raise RasenError(f"{path}: holds no text")
+    if "clip" not in table:
+        table.insert(0, "clip", [f"{i:06d}" for i in range(len(table))])
+    refuse_repeated_clips(path, table["clip"])
+    return table.assign(kind="text")

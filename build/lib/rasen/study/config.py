@@ -1,0 +1,129 @@
+"""The config against its schema: every mistake at once, each with its place and its cure."""
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+
+from rasen.errors import RasenError, raise_all
+from rasen.study.consistency import PLACE, contradictions
+from rasen.study.registry import FAMILIES, foreign_options
+
+SAE_GRID = ("kind", "expansion", "k", "lr", "normalise", "l1", "aux", "batch", "epochs")
+HEADING = "the configuration has mistakes:"
+
+
+def load_config(config: Mapping[str, Any], schema_file: Path | str) -> dict[str, Any]:
+    """The config with its defaults, checked against the schema and in itself."""
+    checked = validate(config, read_schema(schema_file))
+    raise_all(contradictions(config, checked), heading=HEADING)
+    for model in checked["models"].values():
+        for option in foreign_options(model["family"]):
+            del model[option]
+    return checked
+
+
+def read_schema(path: Path | str) -> dict[str, Any]:
+    """The schema of the config, with what the registry says of the families filled in."""
+    schema = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    model = schema["$defs"]["model"]["properties"]
+    model["family"]["enum"] = list(FAMILIES)
+    for name, entry in FAMILIES.items():
+        for option, about in entry.options.items():
+            told = f"({name}) {about.schema['description']}"
+            model.setdefault(option, dict(about.schema) | {"description": told})
+    return schema
+
+
+def refuse_templates(files: Iterable[Path | str]) -> None:
+    """Raise when a config file is a template of Snakemake's, which runs the code that it holds.
+
+    The environment that Rasen makes has no template engine (envs/yte.py); another Snakemake has.
+    """
+    for path in map(Path, files):
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):  # Snakemake says what is wrong with it
+            continue
+        if isinstance(content, dict) and "__use_yte__" in content:
+            raise RasenError(
+                f"{path}: says `__use_yte__`: such a file runs code when it is read; take that "
+                "line and the expressions (`?...`) out and write plain values"
+            )
+
+
+def validate(
+    config: Mapping[str, Any], schema: Mapping[str, Any], origin: str = PLACE
+) -> dict[str, Any]:
+    """A copy of `config` with defaults filled in; raises with every mistake listed."""
+    checked = deepcopy(dict(config))
+    raise_all(f"{origin}: {line}" for line in _unquoted(checked))
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(checked), key=lambda error: str(error.path)
+    )
+    problems = [f"{origin}: {line}" for error in errors for line in _explain(error)]
+    raise_all(problems, heading=HEADING)
+    _WithDefaults(schema).validate(checked)
+    return checked
+
+
+def _unquoted(part, place=""):
+    """Keys that YAML read as numbers or dates."""
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+        if isinstance(part, dict) and not isinstance(key, str):
+            yield f"{place}{key}: a name must be a word; put it in quotes"
+        if isinstance(value, dict | list):
+            yield from _unquoted(value, f"{place}{key}.")
+
+
+def _explain(error):
+    """One jsonschema error as plain lines."""
+    place = ".".join(str(step) for step in error.absolute_path)
+    at = f"{place}." if place else ""
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(error.schema.get("properties", {}))
+        patterns = "".join(error.schema.get("patternProperties", {}))
+        for key in error.instance:
+            if key not in known and not patterns:
+                near = get_close_matches(str(key), known, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+                yield f"{at}{key}: unknown setting; {hint}"
+            elif key not in known:
+                yield f"{at}{key}: a name must match {patterns}"
+    elif error.validator == "required":
+        for key in error.validator_value:
+            if key not in error.instance:
+                what = error.schema["properties"].get(key, {}).get("description", "")
+                yield f"{at}{key}: is missing ({what})"
+    elif error.validator == "enum":
+        near = get_close_matches(str(error.instance), [str(v) for v in error.validator_value], n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        choices = ", ".join(str(value) for value in error.validator_value)
+        yield f"{place}: '{error.instance}' is not one of {choices}{hint}"
+    elif inner := [part for part in error.context or [] if part.relative_path]:
+        yield from _explain(max(inner, key=lambda part: len(part.relative_path)))
+    else:
+        what = error.schema.get("description", "")
+        yield f"{place}: {error.message}" + (f" ({what})" if what else "")
+
+
+def _fill(properties_validator):
+    """A `properties` keyword that first writes the defaults of the missing keys."""
+
+    def properties(validator, properties, instance, schema):
+        if isinstance(instance, dict):
+            for key, rule in properties.items():
+                if "default" in rule:
+                    instance.setdefault(key, deepcopy(rule["default"]))
+        yield from properties_validator(validator, properties, instance, schema)
+
+    return properties
+
+
+_WithDefaults = validators.extend(
+    Draft202012Validator, {"properties": _fill(Draft202012Validator.VALIDATORS["properties"])}
+)

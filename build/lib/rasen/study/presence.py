@@ -1,0 +1,65 @@
+"""Before a run: which of the user's folders and files are needed, and which are not there."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rasen.study.checkpoints import hub_id, local_folder, made_by_rule, model_weights
+from rasen.study.song_models import song_weights
+
+DEMO_SONGS = [f"resources/datasets/demo-songs/{song}.flac" for song in ("river", "tsuki", "broken")]
+SONG_FILES = ("sketch.codebook", "phonemes.dictionary", "phonemes.vocabulary")
+
+
+def present_recordings(paths: Iterable[str]) -> list[str]:
+    """Those of a sheet's files that are there, or that the demo makes; the others' songs are
+    quarantined."""
+    return [path for path in paths if path in DEMO_SONGS or (path and Path(path).is_file())]
+
+
+def sheet_input(stimuli: Mapping[str, Any]) -> str | list[str]:
+    """The sheet of a stimulus set as an input of a rule, or [] where there is none (yet)."""
+    path = stimuli.get("sheet")
+    return path if path and Path(path).is_file() else []
+
+
+def needed_names(jobs: Iterable[Any]) -> set[str]:
+    """Models and stimulus sets that some jobs will open, and "songs" for those of the songs.
+
+    A rule says with its parameter `needs` what it opens: models, stimuli, songs. Rules without it
+    read results alone; what those came from may be elsewhere.
+    """
+    names = set()
+    for job in jobs:
+        for what in job.params.get("needs", "").split():
+            names.add("songs" if what == "songs" else job.wildcards[what.removesuffix("s")])
+    return names
+
+
+def missing_files(config: Mapping[str, Any], names: set[str]) -> list[str]:
+    """Local folders and files of the named models, stimulus sets and "songs" that are not there,
+    each with its cure."""
+    problems = []
+    songs = {"songs": config["songs"]} if "songs" in names else {}
+    chosen: dict[str, Any] = songs | {
+        part: {name: entry for name, entry in config[part].items() if name in names}
+        for part in ("models", "stimuli")
+    }
+
+    def need(place: str, path: str, exists: bool, cure: str) -> None:
+        if not exists:
+            problems.append(f"config: {place}: {path} does not exist; {cure}")
+
+    for place, weights, _ in (*model_weights(chosen), *song_weights(chosen)):
+        if not hub_id(weights) and not made_by_rule(weights):
+            path = local_folder(weights)
+            need(place, path, Path(path).is_dir(), "give a local checkpoint folder or a hub id")
+    for place in SONG_FILES if songs else ():
+        part, key = place.split(".")
+        if path := config["songs"][part][key]:
+            need(f"songs.{place}", path, Path(path).is_file(), "correct the path")
+    for name, stimuli in chosen["stimuli"].items():
+        for key in ("sheet", "soundfont"):
+            if path := stimuli.get(key):
+                need(f"stimuli.{name}.{key}", path, Path(path).is_file(), "correct the path")
+    return problems

@@ -1,0 +1,123 @@
+"""The families of models: what is known of each without importing it.
+
+A new family is one file in `rasen/families/` and one entry here. The config's schema, the checks
+before a run and the rules all ask this table, so no other module names a family.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+TRANSFORMERS_FILES = ("*.safetensors", "pytorch_model*.bin")
+TRANSFORMERS_READER = "rasen.weights.lazy_tensors:read_checkpoint"
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting that models of one family have beside those of every model.
+
+    schema:          its JSON schema, with description and default
+    stages:          the stages whose results depend on it: encode, activations, export
+    checkpoint_of:   the family of the checkpoint that it names ("" where it names none)
+    required:        whether a model that is shown stimuli needs it
+    """
+
+    schema: Mapping[str, Any]
+    stages: tuple[str, ...]
+    checkpoint_of: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class FamilyEntry:
+    """What is known of a family before it is imported.
+
+    module:        its module, with the class under the name FAMILY
+    reads:         what a stimulus is to it
+    loss:          the kind of loss that it trains on, None where it has none that can be measured
+    weight_files:  patterns of the files that hold its weights, best first
+    reader:        "module:function" that reads a checkpoint folder: its files, {name: LazyTensor}
+    layer_keys:    where config.json has the number of layers, e.g. "decoder.num_hidden_layers"
+    environment:   in which its jobs run (envs/NAME.txt)
+    """
+
+    module: str
+    reads: Literal["audio", "text"]
+    loss: Literal["next", "masked"] | None
+    weight_files: tuple[str, ...] = TRANSFORMERS_FILES
+    reader: str = TRANSFORMERS_READER
+    layer_keys: tuple[str, ...] = ()
+    environment: str = "core"
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+DELAY = Option(
+    {
+        "description": "activations with the delay pattern of the training (true), or with all "
+        "codebooks of a frame at once, as SynTheory feeds it (false); losses use the pattern",
+        "type": "boolean",
+        "default": True,
+    },
+    stages=("activations",),
+)
+CODEC = Option(
+    {
+        "description": "EnCodec in transformers' layout, local folder or hub id",
+        "type": ["string", "null"],
+        "default": None,
+    },
+    stages=("encode", "export"),
+    checkpoint_of="musicgen",
+    required=True,
+)
+WINDOW = Option(
+    {
+        "description": "tokens of a document that are read, the BOS token included",
+        "type": "integer",
+        "minimum": 2,
+        "maximum": 1_000_000,
+        "default": 65,
+    },
+    stages=("encode",),
+)
+FAMILIES = {
+    "musicgen": FamilyEntry(
+        module="rasen.families.musicgen",
+        reads="audio",
+        loss="next",
+        layer_keys=("decoder.num_hidden_layers", "num_hidden_layers"),
+        options={"delay": DELAY},
+    ),
+    "audiocraft": FamilyEntry(
+        module="rasen.families.audiocraft",
+        reads="audio",
+        loss="next",
+        weight_files=("state_dict.bin",),
+        reader="rasen.families.audiocraft_checkpoint:read_checkpoint",
+        options={"delay": DELAY, "codec": CODEC},
+    ),
+    "causal_lm": FamilyEntry(
+        module="rasen.families.causal_lm",
+        reads="text",
+        loss="next",
+        layer_keys=("num_hidden_layers", "n_layer"),
+        options={"window": WINDOW},
+    ),
+}
+
+
+def foreign_options(family: str) -> dict[str, Option]:
+    """Settings that models of other families have, and those of this one have not."""
+    options = {name: about for entry in FAMILIES.values() for name, about in entry.options.items()}
+    own = FAMILIES[family].options
+    return {name: about for name, about in options.items() if name not in own}
+
+
+def options_of(model: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    """Those settings of a model entry of the config that a stage's result depends on."""
+    options = FAMILIES[model["family"]].options
+    return {
+        name: model[name]
+        for name, option in options.items()
+        if stage in option.stages and model[name] is not None
+    }

@@ -1,0 +1,20 @@
+"""The table of all points of a study."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+import pandas as pd
+
+from rasen.study.points import routes_of_model
+
+
+def table_of_points(config: Mapping[str, Any]) -> pd.DataFrame:
+    """Every (model, route, point, position) that the config asks for."""
+    parts = []
+    for name, model in config["models"].items():
+        routes = deepcopy(config["routes"])
+        if not model["gradient"]:  # no data, no gradient
+            routes["gradient"]["positions"] = []
+        parts.append(routes_of_model(name, routes, model["checkpoints"], model["controls"]))
+    return pd.concat(parts, ignore_index=True)

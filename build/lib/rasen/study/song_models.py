@@ -1,0 +1,59 @@
+"""The models that the songs need: where the config names them, and which files they are."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rasen.study.checkpoints import local_folder, made_by_rule
+from rasen.study.registry import TRANSFORMERS_FILES
+
+
+@dataclass(frozen=True)
+class SongModel:
+    """A kind of model: its place below `songs` in the config, and its files, best first."""
+
+    place: str
+    weight_files: tuple[str, ...]
+
+
+SONG_MODELS = {
+    "demucs": SongModel("separate.model", ("*.safetensors",)),
+    "whisper": SongModel("align.whisper", ("model.bin",)),
+    "aligner": SongModel("align.aligners", TRANSFORMERS_FILES),
+    "allin1": SongModel("structure.model", ("*.pth",)),
+    "muq": SongModel("sketch.model", ("*.safetensors",)),
+    "vae": SongModel("latents.model", ("*vae*.safetensors", "autoencoder*.ckpt", "*.safetensors")),
+}
+
+
+def song_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(place in the config, weights, kind) of every model that the songs need."""
+    songs = config.get("songs") or {}
+    for kind, model in SONG_MODELS.items() if songs else ():
+        part, key = model.place.split(".")
+        if part == "structure" and songs[part]["backend"] != kind:
+            continue
+        named = songs[part][key]
+        for language, weights in named.items() if isinstance(named, dict) else [("", named)]:
+            yield f"songs.{model.place}" + f".{language}" * bool(language), weights, kind
+
+
+def song_model_files(config: Mapping[str, Any], part: str) -> list[str]:
+    """What a rule makes or fetches that brings the models of a part of the songs."""
+    named = [w for place, w, _ in song_weights(config) if place.startswith(f"songs.{part}.")]
+    return [file for weights in named if (file := made_by_rule(weights))]
+
+
+def song_settings(songs: Mapping[str, Any], part: str, *keys: str) -> str:
+    """A part of the songs' settings (or some keys of it) as JSON, models as their folders."""
+    chosen = {key: songs[part][key] for key in keys or songs[part]}
+    for model in SONG_MODELS.values():
+        key = model.place.removeprefix(f"{part}.")
+        if key in chosen:
+            named = chosen[key]
+            if isinstance(named, dict):
+                chosen[key] = {name: local_folder(weights) for name, weights in named.items()}
+            else:
+                chosen[key] = local_folder(named)
+    return json.dumps(chosen, sort_keys=True)

@@ -1,0 +1,67 @@
+"""Which files a config asks for: patterns filled in for every model, point, layer and batch."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+
+def stimulus_sets(model: Mapping[str, Any], key: str) -> list[str]:
+    """The stimulus sets under a model's `activations`, `gradient` or `perplexity`, as a list."""
+    named = model[key] or []
+    return [named] if isinstance(named, str) else named
+
+
+def per_point(config: Mapping[str, Any], points: pd.DataFrame, pattern: str, key: str) -> list[str]:
+    """`pattern` at every point of every model, for the sets that the model has as `key`."""
+    return [
+        pattern.format(model=row.model, point=row.point, stimuli=name)
+        for row in points.drop_duplicates(["model", "point"]).itertuples()
+        for name in stimulus_sets(config["models"][row.model], key)
+    ]
+
+
+def sae_points(config: Mapping[str, Any], points: pd.DataFrame, model: str) -> list[str]:
+    """The points of a model at which SAEs are trained, in order."""
+    visited = list(points.loc[points["model"] == model, "point"].unique())
+    wanted = visited if config["sae"]["points"] == "all" else config["sae"]["points"]
+    return [point for point in wanted if config["models"][model]["sae"] and point in visited]
+
+
+def per_sae_layer(
+    config: Mapping[str, Any], points: pd.DataFrame, pattern: str, key: str = "sae"
+) -> list[str]:
+    """`pattern` for every layer at every point of the models that have `key` beside SAEs."""
+    return [
+        pattern.format(model=name, point=point, layer=f"{layer:02d}")
+        for name, model in config["models"].items()
+        if model[key]
+        for layer in config["sae"]["layers"]
+        for point in sae_points(config, points, name)
+    ]
+
+
+def per_matched_layer(config: Mapping[str, Any], points: pd.DataFrame, pattern: str) -> list[str]:
+    """`pattern` for every layer of the models that have SAEs at two points or more."""
+    return [
+        pattern.format(model=name, layer=f"{layer:02d}")
+        for name in config["models"]
+        if len(sae_points(config, points, name)) > 1
+        for layer in config["sae"]["layers"]
+    ]
+
+
+def hand_label_sheets(config: Mapping[str, Any], stem: str) -> list[str]:
+    """Sheets to be labelled by hand (.tsv), one per text model, for its first layer of SAEs; and
+    the agreement of those that were filled in (.parquet)."""
+    files = []
+    for name, model in config["models"].items():
+        if model["sae"] and config["stimuli"][model["sae"]]["kind"] == "text":
+            file = stem.format(model=name, layer=f"{config['sae']['layers'][0]:02d}")
+            files += [f"{file}.tsv", *[f"{file}.parquet"] * (name in config["sae"]["hand"])]
+    return files
+
+
+def per_batch(batches: Iterable[str], pattern: str) -> list[str]:
+    """`pattern` for every batch of songs."""
+    return [pattern.format(batch=batch) for batch in batches]

@@ -1,0 +1,1 @@
+"""Sets of weights: read lazily, drawn from a seed, blended in memory."""

@@ -1,0 +1,119 @@
+"""The numbers of the README, from the tables of `make demo`.
+
+    python tests/demo_tables.py results/tables     keeps what the README rests on in tests/demo/
+
+The tables in tests/demo/ are those of the run whose numbers and pictures the README shows.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+KEPT = {
+    "perplexity": ["route", "point", "position", "group", "perplexity", "low", "high"],
+    "gradient": ["point", "loss_before", "loss_after", "change"],
+    "helix": ["route", "point", "position", "layer", "features", "verdict", "helicality", "folding",
+              "folding_rival", "margin_q", "held_out_octave", "random_mean", "random_95"],
+    "sae": ["route", "point", "sae", "best", "kind", "expansion", "k", "normalise", "n", "fvu",
+            "loss_recovered"],
+    "features": ["point", "label", "column", "confirmed", "units"],
+    "feature_flow": ["from_point", "to_point", "before", "after", "matched", "overlap"],
+}  # fmt: skip
+HERE = Path(__file__).parent / "demo"
+
+
+def read(folder):
+    """{name: table} of the model nano."""
+    return {name: pd.read_parquet(Path(folder) / f"{name}.parquet") for name in KEPT}
+
+
+def keep(folder):
+    """Copy the columns that the README rests on."""
+    HERE.mkdir(exist_ok=True)
+    for name, columns in KEPT.items():
+        pd.read_parquet(Path(folder) / f"{name}.parquet", columns=columns).to_parquet(
+            HERE / f"{name}.parquet", index=False
+        )
+
+
+def short(number, digits=2):
+    """.53 for 0.5312, 1.11 for 1.1098."""
+    text = f"{number:.{digits}f}"
+    return text.removeprefix("0") if text.startswith("0.") else text
+
+
+def perplexities(tables):
+    """Sentences of the README about perplexity."""
+    mean = tables["perplexity"].query("group == 'mean'")
+    at = mean.drop_duplicates("point").set_index("point")
+    start, end = at.loc["untrained"], at.loc["trained"]
+    value = at["perplexity"].map("{:.1f}".format)
+    gradient = tables["gradient"].set_index("point")
+    first = gradient.loc["gradient-0.000"]
+    yield (
+        f"**{start.perplexity:.1f}** ({start.low:.1f} to {start.high:.1f}) untrained, "
+        f"**{end.perplexity:.1f}** ({end.low:.1f} to {end.high:.1f}) trained"
+    )
+    yield f"a ratio of {end.perplexity / start.perplexity:.2f}"
+    yield f"perplexity is {value['linear-0.500']}"
+    yield f"still {value['linear+seed1-0.500']}"
+    early, middle = value["step-000064"], value["step-000128"]
+    yield f"{early} after 64 of its 400 steps and at {middle} after 128"
+    yield f"({first.loss_before:.2f} to {first.loss_after:.2f} nats)"
+    yield f"perplexity rises to {value['gradient-1.000']}"
+
+
+def helices(tables):
+    """Rows of the README's table of Helicality."""
+    table = tables["helix"].drop_duplicates(["point", "layer"])
+    network = table.query("features == 'network'")
+    for point in ("untrained", "trained"):
+        rows = network.query("point == @point").sort_values("layer")
+        yield f"| {point} | " + " | ".join(map(short, rows["helicality"])) + " |"
+    one = network.iloc[0]
+    yield f"mean {short(one.random_mean)}, 95 % quantile {short(one.random_95)}"
+    others = table.query("route == 'baseline'").set_index("point")["helicality"].map(short)
+    yield f"codec tokens {others['codec tokens']}"
+    yield f"log-frequency spectrum {others['log-frequency']}"
+    yield f"log-mel **{others['log-mel']}**"
+
+
+def autoencoders(tables):
+    """Rows of the README's table of sparse autoencoders, and what becomes of features."""
+    flow = tables["feature_flow"]
+    points = [flow["from_point"].iloc[0], *flow["to_point"]]
+    sae = tables["sae"].query("best").drop_duplicates(["point", "sae"])
+    features = tables["features"]
+    main = main_saes(sae)
+    yield "| unexplained variance | " + " | ".join(short(main.loc[p, "fvu"]) for p in points) + " |"
+    cells = []
+    for point in points:
+        rows = features[features["point"] == point]
+        named = rows["label"].notna() & (rows["label"] != "unlabelled")
+        cells.append(f"{named.mean():.0%} ({100 * rows['confirmed'].eq(True).mean():.0f})")
+    cells = [cell.replace("%", " %") for cell in cells]
+    yield "| features with a name (confirmed on held-out notes) | " + " | ".join(cells) + " |"
+    counts = []
+    for point in points:
+        columns = features.loc[features["point"] == point, "column"].value_counts()
+        names = ("octave", "pitch", "instrument", "pitch_class")
+        counts.append(", ".join(str(int(columns.get(name, 0))) for name in names))
+    yield "octave, pitch, instrument, pitch class | " + " | ".join(counts) + " |"
+    recovered = [main.loc[p, "loss_recovered"] for p in points]
+    told = ["the layer is not needed" if pd.isna(value) else short(value) for value in recovered]
+    yield "| loss recovered by the reconstruction | " + " | ".join(told) + " |"
+    first, second, third = (int(value) for value in flow["matched"])
+    yield f"({first} of {int(flow['before'].iloc[0])} match beyond chance)"
+    yield f"({second} and {third} of a thousand"
+
+
+def main_saes(sae):
+    """The main SAE of each point: the first expansion, k and normalisation of the config."""
+    first = sae.iloc[0]
+    same = [(sae[key] == first[key]) for key in ("kind", "expansion", "k", "normalise")]
+    return sae[pd.concat(same, axis=1).all(axis=1)].set_index("point")
+
+
+if __name__ == "__main__":
+    keep(sys.argv[1])

@@ -1,0 +1,1 @@
+"""What a config asks for: models, points, recipes, files, checks before a run, records to share."""
