@@ -45,7 +45,7 @@ class Rows:
             self.data.resize(self.filled + len(block), axis=0)
         self.data[self.filled : self.filled + len(block)] = block
         self.filled += len(block)
-        self.crc = zlib.crc32(block, self.crc)
+        self.crc = zlib.crc32(block.data, self.crc)
 
     def close(self) -> None:
         """Write the checksum; raises when rows are missing."""
@@ -103,7 +103,7 @@ class _RawFile:
     """The file under an h5py.File. Its first write error (a full disk) is raised by `check`, after
     the h5py.File is closed: HDF5 cannot close a file that it cannot write, and crashes."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.raw = open(path, "w+b", buffering=0)  # noqa: SIM115 (closed by __exit__)
         self.error: OSError | None = None
         self.read, self.readinto = self.raw.read, self.raw.readinto
@@ -177,7 +177,8 @@ def verify(path: Path | str) -> None:
         for name in names:
             data, crc = file[name], 0
             for start in range(0, len(data), CHUNK_ROWS):
-                crc = zlib.crc32(np.ascontiguousarray(data[start : start + CHUNK_ROWS]), crc)
+                block = np.ascontiguousarray(data[start : start + CHUNK_ROWS])
+                crc = zlib.crc32(block.data, crc)
             if crc != data.attrs["crc32"]:
                 raise _damaged(path, name)
 
