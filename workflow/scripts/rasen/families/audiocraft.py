@@ -14,6 +14,7 @@ from rasen.families.huggingface import read_config
 from rasen.families.musicgen import MusicGen
 from rasen.weights import lazy_tensors
 from rasen.weights.lazy_tensors import LazyTensor
+from rasen.weights.network_tensors import require_fit
 
 RENAMED = [  # audiocraft -> transformers
     (r"^emb\.", "model.decoder.embed_tokens."),
@@ -69,9 +70,9 @@ class Audiocraft(MusicGen):
         pattern = settings.get("codebooks_pattern") or {}
         delays = (pattern.get("delay") or {}).get("delays") or list(range(books))
         problems = [
-            f"{key} is {found}, expected {wanted}"
+            f"{key} is {value}, expected {wanted}"
             for key, wanted in EXPECTED.items()
-            if (found := _setting(settings, key, wanted)) != wanted
+            if (value := _setting(settings, key, wanted)) != wanted
         ]
         if delays != list(range(books)):  # stereo models, for one
             problems.append(f"codebooks_pattern.delay.delays is {delays}")
@@ -85,20 +86,19 @@ class Audiocraft(MusicGen):
         return network
 
     def load(self, folder: Path | str) -> dict[str, LazyTensor]:
-        found = {}
+        decoder = {}
         for name, tensor in read_exported(folder)[0].items():
             if name.startswith("condition_provider."):  # text conditioning is not interpolated
                 continue
             name = renamed(name)
             if name.endswith("in_proj_weight"):
                 for i, part in enumerate("qkv"):
-                    new = name.replace("in_proj_weight", f"{part}_proj.weight")
-                    found[new] = tensor.part(i, 3)
+                    split = name.replace("in_proj_weight", f"{part}_proj.weight")
+                    decoder[split] = tensor.part(i, 3)
             else:
-                found[name] = tensor
-        wanted = self.build("meta", "float32").state_dict()
-        lazy_tensors.require_tensors(found, {n: tuple(t.shape) for n, t in wanted.items()}, folder)
-        return found
+                decoder[name] = tensor
+        require_fit(self.build("meta", "float32"), decoder, folder)
+        return decoder
 
     def codec_folder(self) -> str:
         if "codec" not in self.options:

@@ -16,6 +16,7 @@ from rasen.families.huggingface import build_network, read_config, recorded_init
 from rasen.weights import lazy_tensors
 from rasen.weights.init_rules import InitRule
 from rasen.weights.lazy_tensors import LazyTensor
+from rasen.weights.network_tensors import require_fit
 
 FINAL_NORMS = {"norm", "ln_f", "final_layer_norm", "final_layernorm", "final_norm"}
 
@@ -47,20 +48,21 @@ class CausalLM(LossFamily, TextFamily):
         return build_network(self.architecture, self.config, device, dtype)
 
     def load(self, folder: Path | str) -> dict[str, LazyTensor]:
-        tensors = lazy_tensors.read_folder(folder)
+        stored = lazy_tensors.read_folder(folder)
         network = self.build("meta", "float32")
-        found = {}
+        tensors, known = {}, set()
         for names in _names_of_each(network):  # a tied tensor is stored under one of its names
-            stored = next((name for name in names if name in tensors), None)
-            if stored:
-                found[names[0]] = tensors[stored]
-        known = {name for names in _names_of_each(network) for name in names}
+            known |= set(names)
+            for name in names:
+                if name in stored:
+                    tensors[names[0]] = stored[name]
+                    break
         ignored = getattr(network, "_keys_to_ignore_on_load_unexpected", None) or ()
-        found |= {n: t for n, t in tensors.items() if n not in known and not _buffer(n, ignored)}
-        state = network.state_dict()
-        wanted = {names[0]: tuple(state[names[0]].shape) for names in _names_of_each(network)}
-        lazy_tensors.require_tensors(found, wanted, folder)
-        return found
+        for name, tensor in stored.items():  # what the network has no place for is refused below
+            if name not in known and not _buffer(name, ignored):
+                tensors[name] = tensor
+        require_fit(network, tensors, folder)
+        return tensors
 
     def init_rules(self, rule: str) -> dict[str, list[InitRule]]:
         # The official rule of a language model is the one its own transformers class carries.
@@ -158,7 +160,7 @@ def _mask(batch):
 
 def _names_of_each(network):
     """The names of every tensor: one for most, several for tied ones."""
-    names = {}
+    names: dict[int, list[str]] = {}
     for name, tensor in network.state_dict(keep_vars=True).items():
         names.setdefault(id(tensor), []).append(name)
     return list(names.values())

@@ -25,7 +25,7 @@ from rasen.families.huggingface import build_network, read_config, recorded_init
 from rasen.weights import lazy_tensors
 from rasen.weights.init_rules import InitRule, constant, truncated, uniform
 from rasen.weights.lazy_tensors import LazyTensor
-from rasen.weights.network_tensors import load_into
+from rasen.weights.network_tensors import load_into, require_fit
 
 PREFIX = "decoder."  # of the decoder's tensors in a composite checkpoint
 
@@ -56,8 +56,8 @@ class MusicGen(LossFamily, AudioFamily):
         if config.get("model_type") == "musicgen":
             config = config["decoder"]
         if config.get("model_type") != "musicgen_decoder":
-            found = config.get("model_type")
-            raise RasenError(f"{self.folder}: a '{found}' checkpoint, not MusicGen; check `family`")
+            kind = config.get("model_type")
+            raise RasenError(f"{self.folder}: a '{kind}' checkpoint, not MusicGen; check `family`")
         return MusicgenDecoderConfig(**config)
 
     def build(self, device: str, dtype: str) -> torch.nn.Module:
@@ -69,12 +69,11 @@ class MusicGen(LossFamily, AudioFamily):
             name.removeprefix(PREFIX): tensor
             for name, tensor in tensors.items()
             if name.startswith(PREFIX)
-        }
+        } or tensors
         # Sinusoids are computed; old checkpoints store them all the same.
-        found = {n: t for n, t in (decoder or tensors).items() if "embed_positions" not in n}
-        wanted = self.build("meta", "float32").state_dict()
-        lazy_tensors.require_tensors(found, {n: tuple(t.shape) for n, t in wanted.items()}, folder)
-        return found
+        decoder = {n: tensor for n, tensor in decoder.items() if "embed_positions" not in n}
+        require_fit(self.build("meta", "float32"), decoder, folder)
+        return decoder
 
     def init_rules(self, rule: str) -> dict[str, list[InitRule]]:
         if rule == "hf":
@@ -116,8 +115,7 @@ class MusicGen(LossFamily, AudioFamily):
         """The trained EnCodec model."""
         codec = build_network(EncodecModel, EncodecConfig(**self.codec_config()), device, "float32")
         tensors = {renamed_weight_norm(n): t for n, t in self.codec_tensors().items()}
-        state = {name: tuple(t.shape) for name, t in codec.state_dict().items()}
-        lazy_tensors.require_tensors(tensors, state, f"{self.folder} (codec)")
+        require_fit(codec, tensors, f"{self.folder} (codec)")
         load_into(codec, tensors)
         return codec
 

@@ -17,7 +17,7 @@ def encode_clips(
 ) -> None:
     """Turn every clip (a row of the DataFrame `clips`) into inputs of `family`, written to `path`.
 
-    All bad clips are told at once, and then nothing is written.
+    All bad clips are reported at once, and then nothing is written.
     """
     inputs.write_inputs(path, _encoded(family, clips, device), clips, **attributes)
 

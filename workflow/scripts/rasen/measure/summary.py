@@ -34,8 +34,8 @@ def summarise_losses(losses: pd.DataFrame, draws: int, seed: int, *names: str) -
 
     def statistic(weights):
         """Weights [draws, clip] -> loss of each group, and their mean [draws, group + 1]."""
-        each = (weights @ sums) / (weights @ counts)
-        return np.concatenate([each, each.mean(-1, keepdims=True)], axis=-1)
+        losses = (weights @ sums) / (weights @ counts)
+        return np.concatenate([losses, losses.mean(-1, keepdims=True)], axis=-1)
 
     value = statistic(np.ones((1, len(sums))))[0]
     low, high = bootstrap(statistic, len(sums), draws, seed, *names)

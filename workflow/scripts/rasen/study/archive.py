@@ -81,10 +81,10 @@ def _chosen(heavy):
     left_out = NEVER if heavy else NEVER + HEAVY
     left_out = {path for pattern in left_out for path in Path().glob(pattern)}
     files = [path for path in Path("results").rglob("*") if path.is_file()]
-    found = [path.as_posix() for path in files if path not in left_out]
-    if not found:
+    names = [path.as_posix() for path in files if path not in left_out]
+    if not names:
         raise RasenError("results/: there is nothing to share; run snakemake first")
-    return [name for name in found if not name.startswith(DATABASE + "-")]  # SQLite's journals
+    return [name for name in names if not name.startswith(DATABASE + "-")]  # SQLite's journals
 
 
 def _lies_here(path):

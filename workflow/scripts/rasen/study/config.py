@@ -34,8 +34,8 @@ def read_schema(path: Path | str) -> dict[str, Any]:
     model["family"]["enum"] = list(FAMILIES)
     for name, entry in FAMILIES.items():
         for option, about in entry.options.items():
-            told = f"({name}) {about.schema['description']}"
-            model.setdefault(option, dict(about.schema) | {"description": told})
+            description = f"({name}) {about.schema['description']}"
+            model.setdefault(option, dict(about.schema) | {"description": description})
     return schema
 
 

@@ -95,7 +95,7 @@ def routes_of_model(
 
     routes:       {"linear": {"whole": [...], "near": [...]}, "gradient": {"positions": [...]}}
     checkpoints:  {"steps": [...], "untrained": step or None, "trained": step or None}, or None
-    controls:     names of further starts; each walks the whole-route grid
+    controls:     names of further starts; each has the whole-route grid
     """
     whole = routes["linear"]["whole"]
     rows = [("linear", linear_point(a), a) for a in _union(whole, routes["linear"]["near"])]

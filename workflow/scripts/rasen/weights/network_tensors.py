@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from rasen.io.atomic import whole_file
-from rasen.weights.lazy_tensors import LazyTensor
+from rasen.weights.lazy_tensors import LazyTensor, require_tensors
 
 
 @torch.no_grad()
@@ -57,3 +57,11 @@ def save_network(network: torch.nn.Module, path: Path | str) -> None:
     tensors = {name: t.detach().cpu().contiguous() for name, t in named_tensors(network).items()}
     with whole_file(path) as partial:
         save_file(tensors, partial)
+
+
+def require_fit(
+    network: torch.nn.Module, tensors: Mapping[str, LazyTensor], where: Path | str
+) -> None:
+    """Raise, naming the first differences, unless these are the network's tensors."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in named_tensors(network).items()}
+    require_tensors(tensors, shapes, where)
