@@ -64,6 +64,29 @@ def test_unknown_instruments_are_named():
         stimuli.clips(NOTES | {"instruments": ["piano", "kazoo"]})
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (NOTES | {"keys": 0}, "stimuli: keys is 0; give a number above 0"),
+        (NOTES | {"tempo": 0, "beats": -1}, r"(?s)beats is -1.*tempo is 0"),
+        (NOTES | {"key": 3}, "no field 'key'; did you mean 'keys'"),
+        (NOTES | {"soundfont": "a.sf2", "instruments": [128]}, "program numbers 0 to 127"),
+        ({"kind": "melodies", "clips": 0}, "clips is 0; give"),
+        ({"kind": "audio", "sheet": "a.tsv", "seconds": 0}, "seconds is 0; give"),
+        ({"kind": "audio"}, "RecordingSettings: .*'sheet'"),
+        ({"kind": "text", "sheet": "a.txt", "seconds": 3}, "TextSettings: no field 'seconds'"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, message):
+    with pytest.raises(RasenError, match=message):
+        stimuli.clips(settings)
+
+
+def test_text_has_no_sound():
+    with pytest.raises(RasenError, match="is of kind text, which has no sound"):
+        stimuli.render_sound(SimpleNamespace(kind="text"), RATE)
+
+
 def test_melodies_are_seeded_clip_by_clip():
     short = rows({"kind": "melodies", "clips": 2, "seconds": 1, "seed": 5})
     longer = rows({"kind": "melodies", "clips": 4, "seconds": 1, "seed": 5})

@@ -36,7 +36,7 @@ class Interval:
 
 
 def resampled_units(count: int, draws: int, seed: int) -> np.ndarray:
-    """Which of `count` units each draw takes, with replacement: [draws, count]."""
+    """Indices of units drawn with replacement, `count` of `count` per draw: [draws, count]."""
     return np.random.default_rng(seed).integers(count, size=(draws, count))
 
 

@@ -33,29 +33,29 @@ def draw_alpha(table: pd.DataFrame, path: Path) -> None:
     for axis, panel, band in zip(axes[0], [linear, near], [0.06, 0], strict=False):
         for layer in layers:
             rows = panel[panel["layer"] == layer].sort_values("position")
-            _line(axis, rows, LAYERS(colours(layer)), label=f"{layer}", band=band)
+            _draw_line(axis, rows, LAYERS(colours(layer)), label=f"{layer}", band=band)
         _ring_octaves(axis, panel)
         axis.set_xlabel(ALPHA)
-    whole = axes[0, 0]
-    _shade_random_order(whole, table)
+    route_axis = axes[0, 0]
+    _shade_random_order(route_axis, table)
     baselines = table[table["route"] == "baseline"].sort_values("helicality")
     for height in baselines["helicality"]:
-        whole.axhline(height, color=BLACK, linestyle=":", linewidth=0.9)
-    label_height, spacing = -np.inf, 0.09 * np.ptp(whole.get_ylim())  # labels must not overlap
+        route_axis.axhline(height, color=BLACK, linestyle=":", linewidth=0.9)
+    label_height, spacing = -np.inf, 0.09 * np.ptp(route_axis.get_ylim())  # labels must not overlap
     for name, height in zip(baselines["features"], baselines["helicality"], strict=True):
         label_height = max(height, label_height + spacing)
-        whole.annotate(
+        route_axis.annotate(
             name.replace("-", "-\n").replace(" ", "\n"), (1.02, label_height),
             xycoords=("axes fraction", "data"), va="center", fontsize=7.5,
         )  # fmt: skip
-    whole.set_ylabel("Helicality")
-    whole.set_title("whole route", loc="left", fontsize=9)
+    route_axis.set_ylabel("Helicality")
+    route_axis.set_title("whole route", loc="left", fontsize=9)
     if zoom:
         axes[0, 1].set_title("near the trained end (finer scale)", loc="left", fontsize=9)
     if len(layers) > 12:
         _colour_bar(figure, axes, LAYERS, colours, "layer")
     else:
-        _legend(figure, whole, title="layer")
+        _legend(figure, route_axis, title="layer")
     save(figure, path)
 
 
@@ -77,11 +77,11 @@ def draw_routes(table: pd.DataFrame, path: Path) -> None:
     for row, (name, panel) in zip(axes, panels.items(), strict=True):
         for route, style in styles.items():
             rows = panel[panel["route"] == route].sort_values("position")
-            _line(row[0], rows, style.colour, style.line, style.marker, style.label)
+            _draw_line(row[0], rows, style.colour, style.line, style.marker, style.label)
         if has_run:
             rows = panel[panel["route"] == "step"].sort_values("position")
             run = TRAINING_RUN
-            _line(row[1], rows, run.colour, run.line, run.marker, run.label)
+            _draw_line(row[1], rows, run.colour, run.line, run.marker, run.label)
             row[1].set_xscale("symlog", linthresh=1, linscale=0.5)
         for axis in row:
             _shade_random_order(axis, table)
@@ -174,7 +174,7 @@ def draw_curves(
     save(figure, path)
 
 
-def _line(axis, rows, colour, line="-", marker="o", label=None, band=0.12):
+def _draw_line(axis, rows, colour, line="-", marker="o", label=None, band=0.12):
     x = rows["position"]
     if band:
         axis.fill_between(x, rows["low"], rows["high"], color=colour, alpha=band, linewidth=0)

@@ -1,6 +1,6 @@
 """Proof that a fit is the global best: an upper bound on R2 over *all* helices.
 
-Public API for whoever doubts a fit; in Rasen itself only tests and benchmarks call it.
+Public API, to certify a fit: no job of the workflow calls it, only tests and benchmarks do.
 
 Branch and bound over the axis c and the scaled frequency s. A cell of axes and frequencies is
 compared with its centre by a Taylor expansion along the rotation that carries the centre's axis

@@ -10,7 +10,7 @@ orthonormal functions of the key of `landscape.py`). The chroma part of F is y0^
 and y0^2 for a cylinder. For 'positive' the radius is projected on the functions of constant sign,
 |y1| <= max_ratio |y0| (either sign will do: turning u and v by pi flips it). Either it is such a
 function already, or it is moved to the border of that set, where the radius is zero at the first
-or at the last key: y0 and y1 stand in a fixed ratio, and the chroma part is (y . border)^2.
+or at the last key: y0 and y1 have a fixed ratio, and the chroma part is (y . border)^2.
 
 So each rule is the best of one or three smooth problems that differ only in their *radius basis*,
 the functions of the key whose squared coefficients are summed. 'positive' is the best of the two

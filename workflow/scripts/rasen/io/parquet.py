@@ -27,5 +27,5 @@ def read_table(path: Path | str) -> pd.DataFrame:
 
 
 def read_tables(paths: Iterable[Path | str]) -> pd.DataFrame:
-    """Many parquet files below each other."""
+    """Many parquet files, concatenated."""
     return pd.concat([read_table(path) for path in paths], ignore_index=True)

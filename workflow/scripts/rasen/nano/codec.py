@@ -1,4 +1,4 @@
-"""The codec of nano: a genuine EncodecModel that turns sound into 4 tokens a frame.
+"""The codec of nano: a genuine EncodecModel that turns sound into 4 tokens per frame.
 
 Its encoder is not trained: its weights are set to a filter bank. The first convolution is a bank of
 band-pass filters, the ELU after it rectifies, the strided convolutions average each band over a
@@ -77,12 +77,12 @@ def set_filter_bank(codec: EncodecModel) -> None:
 
     bank.conv.weight = GAIN * band_pass(bank.conv.kernel_size[0])[:, None]
     # The channels double with every stride: first each band is copied, ...
-    fast.conv.weight = identity.repeat(2, 1)[:, :, None] * averaging_window(
-        fast.conv.kernel_size[0]
-    )
+    window = averaging_window(fast.conv.kernel_size[0])
+    fast.conv.weight = identity.repeat(2, 1)[:, :, None] * window
     # ... then both copies feed one unit per saturation, where ELU(-x) = exp(-x) - 1 levels off.
     units = torch.cat([-factor / 2 * identity.repeat(1, 2) for factor in SATURATIONS])
-    slow.conv.weight = units[:, :, None] * averaging_window(slow.conv.kernel_size[0])
+    window = averaging_window(slow.conv.kernel_size[0])
+    slow.conv.weight = units[:, :, None] * window
     # An LSTM of zeros adds nothing to its skip connection.
     for weight in lstm.parameters():
         nn.init.zeros_(weight)
