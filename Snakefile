@@ -13,14 +13,14 @@
 #   results/perplexity/{model}/{point}.parquet     loss of every clip
 #   results/helix/{model}/{point}.parquet          the helix of every layer and instrument
 #   results/frames/{model}/{point}/{stimuli}.h5    some layers' output, every frame
-#   results/sae/{model}/{point}/layer-{layer}/     sparse autoencoders and what their features mean
+#   results/sae/{model}/{point}/layer-{layer}/     sparse autoencoders and the labels of their features
 #   results/songs/{song}/                          a song's stems, words, sections, tokens, latents
 #   results/batches/{stage}/{batch}.parquet        the outcome of each song of a batch
 #   results/shards/{batch}.h5                      songs as training reads them
 #   results/tables/{gradient,perplexity,helix,sae,...}.parquet   one tidy table per analysis
-#   results/figures/                               pictures
-#   results/share.zip                              all of this to hand on, when asked for
-#   results/export/{model}/{point}/                a point as a checkpoint folder, when asked for
+#   results/figures/                               figures
+#   results/share.zip                              an archive to share, when requested
+#   results/export/{model}/{point}/                a point as a checkpoint folder, when requested
 
 
 report: "workflow/report/workflow.rst"
@@ -47,7 +47,7 @@ if SONGS:
 
 
 rule all:
-    """Every analysis of models that the config asks for (`songs` and `share` are asked for by name)."""
+    """Every analysis of models that the config requests (`songs` and `share` are requested by name)."""
     default_target: True
     input:
         per_point("results/activations/{model}/{point}/{stimuli}.json", "activations"),

@@ -1,11 +1,11 @@
 # Activations: every layer's output of a model at a point, for every clip.
 #   needs    results/inputs/{model}/{stimuli}.h5, the weights of {point}
-#   makes    results/activations/{model}/{point}/{stimuli}.h5    and beside it a .json that says what
-#            it holds: `all` asks for that, so the large file may be thrown away or stay at home
+#   makes    results/activations/{model}/{point}/{stimuli}.h5    and a .json that describes it: `all`
+#            requests only the .json, so the large file may be deleted or left out of a copy
 
 
 rule dump_activations:
-    """Run a model at a point over a stimulus set and keep what its layers give."""
+    """Run a model at a point over a stimulus set and store its layers' outputs."""
     input:
         weights=managed_weights,
         certificate=certificate,

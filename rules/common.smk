@@ -1,5 +1,5 @@
 # Shared by every rule file -- the checked config, the table of points, the parameters of jobs.
-# The only file here with functions in it.
+# The only rule file that defines functions.
 
 import json
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.persistence.db import DbPersistence
 
-# Of this file, not of the first Snakefile: another workflow may use this one as a module.
+# Relative to this file, not to the main Snakefile: another workflow may use this one as a module.
 ROOT = Path(workflow.current_basedir).resolve().parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
@@ -36,8 +36,8 @@ from rasen.study.points import linear_point, parse_point
 from rasen.study.registry import FAMILIES
 from rasen.study.routes import table_of_points
 
-# Snakemake files its records under the path of the working directory. Under one name they stay with
-# results that are copied, moved or unpacked elsewhere.
+# Snakemake files its records under the path of the working directory. With a fixed name they remain
+# valid for results that are copied, moved or unpacked elsewhere.
 DbPersistence.namespace = property(
     lambda self: archive.NAMESPACE, lambda self, path: None
 )
@@ -59,7 +59,7 @@ try:
 except RasenError as error:
     raise WorkflowError(str(error)) from None
 
-Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database in there
+Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database there
 
 MODELS = config["models"]
 SAE_GRID = {key: config["sae"][key] for key in configs.SAE_GRID}
@@ -71,7 +71,7 @@ song_settings = partial(song_models.song_settings, SONGS)
 song_model_files = partial(song_models.song_model_files, config)
 DOWNLOADS = downloads(
     config
-)  # folder below resources/models/ -> (hub id, patterns of files)
+)  # folder in resources/models/ -> (hub id, patterns of files)
 
 
 # `rasen ENV SCRIPT ARGS` in a rule's shell is the launcher, wherever the working directory is.
@@ -88,7 +88,7 @@ wildcard_constraints:
 
 
 def environment(wildcards):
-    """The environment of jobs that open the model {model}: its family's."""
+    """The environment of jobs that load the model {model}: that of its family."""
     return FAMILIES[MODELS[wildcards.model]["family"]].environment
 
 
@@ -98,9 +98,9 @@ def conda_file(wildcards):
 
 
 def code(script, env="core"):
-    """Hash of what a job runs: script, modules, the model's family, and the environment's pins.
+    """Hash of the code that a job runs: script, modules, the model's family, and the environment's pins.
 
-    env: its name, or `environment` for that of the job's model
+    env: name of the environment, or `environment` for that of the job's model
     """
 
     def of_job(wildcards):
@@ -125,26 +125,26 @@ def settings(*keys):
 
 
 def of_model(key):
-    """A function that gives one setting of the job's model."""
+    """A function that returns one setting of the job's model."""
     return lambda wildcards: MODELS[wildcards.model][key]
 
 
 def growing(amount):
-    """A number, or the setting of that name of the job's model, times the attempt."""
+    """A number, or the setting with that name of the job's model, times the number of the attempt."""
     return lambda wildcards, attempt: attempt * (
         MODELS[wildcards.model][amount] if isinstance(amount, str) else amount
     )
 
 
 def gpus(wildcards):
-    """1 where the model (or those of the songs) runs on a GPU."""
+    """1 if the model (or the song models) runs on a GPU, otherwise 0."""
     uses = {"auto": bool(shutil.which("nvidia-smi")), "cuda": True, "cpu": False}
     setup = MODELS[wildcards.model] if "model" in wildcards.keys() else SONGS
     return int(uses[setup["device"]])
 
 
 def recipe_json(stage=""):
-    """How the weights of {model} at {point} come about, with the options that a stage needs."""
+    """The recipe of the weights of {model} at {point}, with the options that a stage needs."""
 
     def of_job(wildcards):
         point = wildcards.get("point", "trained")
@@ -162,7 +162,7 @@ def recipe_before_gradient(wildcards):
 
 
 def managed_weights(wildcards):
-    """What brings the checkpoint where a rule makes it; the user's own folders are no input."""
+    """The file or folder of the checkpoint if a rule makes it; the user's own folders are not inputs."""
     point = wildcards.get("point", "trained")
     name = wildcards.get("checkpoint", checkpoints.checkpoint_of_point(point))
     weights = checkpoints.weights_of_checkpoint(MODELS[wildcards.model], name)
@@ -170,23 +170,23 @@ def managed_weights(wildcards):
 
 
 def optional_weights(wildcards):
-    """What brings checkpoints that the model's options name (a codec), where a rule makes them."""
+    """The same for checkpoints that the model's options name (a codec)."""
     return checkpoints.optional_weights(MODELS[wildcards.model])
 
 
 def certificate(wildcards):
-    """The certificate of the checkpoint that a point rests on."""
+    """The certificate of the checkpoint that a point is made from."""
     name = checkpoints.checkpoint_of_point(wildcards.point)
     return f"results/weights/{wildcards.model}/{name}.json"
 
 
 def corrected(wildcards):
-    """The corrected weights of a gradient point; nothing for any other."""
+    """The corrected weights of a gradient point; empty for other points."""
     if parse_point(wildcards.point).kind == "gradient":
         return f"results/gradient/{wildcards.model}/{wildcards.point}.safetensors"
     return []
 
 
 def song_memory(base):
-    """MB of a job over songs: so much, and 10 per second of the longest song, times the attempt."""
+    """MB per job over songs: `base` plus 10 per second of the longest song, times the number of the attempt."""
     return growing(base + 10 * int(SONGS["longest"]))

@@ -1,10 +1,10 @@
-# Gradient: the linear points moved one step down the loss on unlabelled data D [eq. 4].
+# Gradient: the linear points after gradient steps on unlabelled data D [Sato et al. 2026, eq. 4].
 #   needs    results/inputs/{model}/{D}.h5, routes.gradient
 #   makes    results/gradient/{model}/{point}.parquet    results/tables/gradient.parquet
 
 
 rule correct_gradient:
-    """Step against the gradient of the model's own loss over D."""
+    """Take steps against the gradient of the model's own loss over D."""
     input:
         weights=managed_weights,
         certificate="results/weights/{model}/trained.json",

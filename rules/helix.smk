@@ -1,4 +1,4 @@
-# Helix: do notes lie on a helix of pitch, layer by layer, and does it turn once an octave?
+# Helix: do notes lie on a helix of pitch, layer by layer, with one turn per octave?
 #   needs    results/activations/{model}/{point}/{notes}.h5 of models with `helix: {notes}`
 #   makes    results/tables/helix.parquet    results/figures/helix/{model}/*.svg
 
@@ -28,7 +28,7 @@ rule fit_helix:
 
 
 rule fit_baselines:
-    """Fit the pitch helix to what no network made: spectra of the notes, and their codec tokens."""
+    """Fit the pitch helix to features without a network: spectra of the notes, and their codec tokens."""
     input:
         clips=lambda wildcards: f"results/stimuli/{MODELS[wildcards.model]['helix']}.parquet",
         inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['helix']}.h5",
@@ -52,7 +52,7 @@ rule fit_baselines:
 
 
 rule gather_helix:
-    """One table of all helices, each beside what chance, smoothness and spectra reach."""
+    """One table of all helix fits, with random, smooth and spectral baselines."""
     input:
         points="results/tables/points.parquet",
         fits=per_point("results/helix/{model}/{point}.parquet", "helix"),
@@ -81,7 +81,7 @@ rule gather_helix:
 
 
 rule plot_helix:
-    """Helicality along a model's routes and through its layers, and the helix itself."""
+    """Figures of Helicality along a model's routes and across its layers, and of the fitted helix."""
     input:
         table="results/tables/helix.parquet",
         curves=collect(

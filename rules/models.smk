@@ -1,6 +1,6 @@
-# Models: their checkpoints, downloaded where asked for and found sound before anything runs.
+# Models: their checkpoints, downloaded if needed and verified before anything runs.
 #   needs    models.{model}.weights, models.{model}.checkpoints
-#   makes    results/weights/{model}/{checkpoint}.json    and, when asked for, results/export/
+#   makes    results/weights/{model}/{checkpoint}.json    and, when requested, results/export/
 
 
 rule fetch_weights:
@@ -23,7 +23,7 @@ rule fetch_weights:
 
 
 rule check_weights:
-    """Certify a checkpoint: every file whole, every number finite, a hash of each file."""
+    """Verify a checkpoint: every file complete, every number finite; record a hash of each file."""
     input:
         managed_weights,
     output:
@@ -57,7 +57,7 @@ rule check_weights:
 
 
 rule export_point:
-    """Save a model at a point as a checkpoint folder that its own library opens."""
+    """Save a model at a point as a checkpoint folder that its own library can load."""
     input:
         weights=managed_weights,
         certificate=certificate,

@@ -1,6 +1,6 @@
-# Nano: the embedded model, a small genuine MusicGen that the workflow trains itself.
+# Nano: the embedded model, a small MusicGen that the workflow trains itself.
 #   needs    nano
-#   makes    resources/models/nano/ with the checkpoints of its training run inside
+#   makes    resources/models/nano/ including the checkpoints of its training run
 
 
 rule train_nano:

@@ -1,4 +1,4 @@
-# Perplexity: exp of the mean loss on held-out data, at every point of every route [eq. 5].
+# Perplexity: exp of the mean loss on held-out data, at every point of every route [Sato et al. 2026, eq. 5].
 #   needs    results/inputs/{model}/{D_eval}.h5, the weights of {point}
 #   makes    results/tables/perplexity.parquet    results/figures/perplexity/{model}.svg
 
@@ -61,7 +61,7 @@ rule gather_perplexity:
 
 
 rule plot_perplexity:
-    """Perplexity along every route of a model, the real training run beside them."""
+    """Perplexity along every route of a model, including the real training run."""
     input:
         table="results/tables/perplexity.parquet",
     output:

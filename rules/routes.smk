@@ -1,4 +1,4 @@
-# Routes: the table that says which points there are and in which order they lie.
+# Routes: the table of all points and their order.
 #   needs    models, routes
 #   makes    results/tables/points.parquet    results/README.md
 
@@ -20,7 +20,7 @@ rule list_points:
 
 
 rule write_readme:
-    """What lies in results/: folders, columns, units, how to load."""
+    """Description of results/: folders, columns, units, how to load."""
     output:
         readme="results/README.md",
     log:

@@ -1,4 +1,4 @@
-# Share: the report, the config as used, and one archive from which others go on.
+# Share: the report, the config as used, and one archive from which others can continue.
 #   needs    everything that `all` makes
 #   makes    results/config.yaml    results/report/report.html    results/share.zip
 
@@ -21,7 +21,7 @@ rule write_config:
 
 
 rule write_report:
-    """Snakemake's report on all results: one page that opens anywhere."""
+    """Snakemake's report on all results: one self-contained page."""
     input:
         lambda wildcards: rules.all.input,
         config="results/config.yaml",
@@ -39,7 +39,7 @@ rule write_report:
 
 
 rule pack_results:
-    """Tables, figures, report, config and records in one archive, with checksums."""
+    """Tables, figures, report, config and provenance records in one archive, with checksums."""
     input:
         lambda wildcards: rules.all.input,
         report="results/report/report.html",

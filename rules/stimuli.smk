@@ -1,10 +1,10 @@
-# Stimuli: what models listen to or read, listed once and encoded once per model.
+# Stimuli: the clips or texts that models process, listed once and encoded once per model.
 #   needs    stimuli.{stimuli}
 #   makes    results/stimuli/{stimuli}.parquet    results/inputs/{model}/{stimuli}.h5
 
 
 rule list_stimuli:
-    """One row a clip: how it is rendered or where it is read, and its labels."""
+    """One row per clip: how it is rendered or where it is read from, and its labels."""
     input:
         sheet=lambda wildcards: presence.sheet_input(
             config["stimuli"][wildcards.stimuli]
@@ -31,7 +31,7 @@ rule list_stimuli:
 
 
 rule encode_stimuli:
-    """Turn clips into a model's inputs (tokens); the same at every point, so done once."""
+    """Encode clips as a model's inputs (tokens); these are the same at every point, so this runs once."""
     input:
         clips="results/stimuli/{stimuli}.parquet",
         weights=managed_weights,

@@ -1,4 +1,4 @@
-"""Write results/README.md: what lies where, in which units, and how to load it."""
+"""Write results/README.md: files, columns, units, and how to load them."""
 # ruff: noqa: E501 (tables of Markdown have long lines)
 
 from pathlib import Path
@@ -10,7 +10,8 @@ TEXT = """\
 # Results of Rasen
 
 Every row and file belongs to a **model**, a **point** (one set of weights: `untrained`, `trained`,
-`linear-0.900`, `gradient-0.250`, `step-000500`) and, where it has clips, a **stimulus set**.
+`linear-0.900`, `gradient-0.250`, `step-000500`) and, where clips are involved, a **stimulus set**.
+Equations are those of Sato et al. 2026.
 
 | path | what |
 |---|---|
@@ -18,72 +19,73 @@ Every row and file belongs to a **model**, a **point** (one set of weights: `unt
 | `tables/perplexity.parquet` | per point and `group` (each codebook, and their `mean`): `loss` (nats), `perplexity`, its 95 % bootstrap interval over clips (`low`, `high`), `clips`, `targets` |
 | `tables/gradient.parquet` | per gradient point and step: `eta`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
 | `tables/helix.parquet` | per point and layer: the pitch helix of the notes; columns below |
-| `tables/sae.parquet` | per point, layer and sparse autoencoder: its settings, how well it reconstructs, dead features, what the model loses with it; columns below |
-| `tables/features.parquet` | per point, layer and feature of the main SAE: how often it fires and what it means |
-| `tables/feature_flow.parquet` | per layer and pair of neighbouring points: features `before`, `after`, `matched`, `births`, `deaths`, medians of `overlap` and `drift` |
-| `tables/songs.parquet` | the training set, one row a song: where it lies (`shard, offset, frames`), `split`, how it was found (`match_ratio, score`) and how it sounds |
-| `tables/quarantine.parquet` | every song that fell out: `stage, reason, detail`, what the reason means, and the cure |
-| `tables/lines.parquet`, `words.parquet` | the lyrics of the training set with times (s) and scores; `kept` lines, and why others were dropped; `source` says whether a word stood in the lyrics or was `recovered` |
-| `tables/recordings.parquet` | every recording: length, rate, peak, shares of silence and of clipped samples |
-| `figures/` | pictures (SVG) |
-| `report/report.html`, `share.zip`, `config.yaml` | made by `snakemake share`: one page, one archive, the config as used |
-| `stimuli/{stimuli}.parquet` | one row a clip: how it was rendered or read, and its labels |
+| `tables/sae.parquet` | per point, layer and sparse autoencoder (SAE): its settings, reconstruction error, dead features, increase of the model's loss; columns below |
+| `tables/features.parquet` | per point, layer and feature of the main SAE: how often it is active and what it means |
+| `tables/feature_flow.parquet` | per layer and pair of consecutive points: features `before`, `after`, `matched`, `births`, `deaths`, medians of `overlap` and `drift` |
+| `tables/songs.parquet` | the training set, one row per song: where it is stored (`shard, offset, frames`), `split`, alignment quality (`match_ratio, score`) and audio measures |
+| `tables/quarantine.parquet` | every rejected song: `stage, reason, detail`, what the reason means, and the fix |
+| `tables/lines.parquet`, `words.parquet` | the lyrics of the training set with times (s) and scores; `kept` lines, and why others were dropped; `source` says whether a word was in the lyrics or was `recovered` |
+| `tables/recordings.parquet` | every recording: length, sample rate, peak, shares of silence and of clipped samples |
+| `figures/` | figures (SVG) |
+| `report/report.html`, `share.zip`, `config.yaml` | made by `snakemake share`: the report on one page, the archive, the config as used |
+| `stimuli/{stimuli}.parquet` | one row per clip: how it was rendered or read, and its labels |
 | `inputs/{model}/{stimuli}.h5` | the clips as the model reads them (tokens) |
-| `activations/{model}/{point}/{stimuli}.h5` | `layers/NN` [rows, dim], one row a clip (a frame with `pool: all`; then `rows/clip` and `rows/frame` say which); `clips/` repeats the sheet; attributes: recipe of the weights, hashes of weights and stimuli, what each layer is |
-| `frames/{model}/{point}/{stimuli}.h5` | the same of some layers with every frame, for the SAEs |
-| `sae/{model}/{point}/layer-NN/` | a folder an SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (huge rows), `recovery.parquet`, `tally.h5` (all activations, by feature), `features.parquet`, `examples.parquet` |
-| `sae/{model}/matches/layer-NN.parquet` | which feature of one point is which of the next |
-| `sae/{model}/hand-labels/layer-NN.tsv` | texts: features to be labelled by hand; filled in and named in `sae.hand`, beside it a `.parquet` with Cohen's kappa |
+| `activations/{model}/{point}/{stimuli}.h5` | `layers/NN` [rows, dim], one row per clip (per frame with `pool: all`; then `rows/clip` and `rows/frame` identify it); `clips/` repeats the sheet; attributes: recipe of the weights, hashes of weights and stimuli, what each layer is |
+| `frames/{model}/{point}/{stimuli}.h5` | the same for selected layers with every frame, for the SAEs |
+| `sae/{model}/{point}/layer-NN/` | one folder per SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (outlier rows), `recovery.parquet`, `tally.h5` (all activations, by feature), `features.parquet`, `examples.parquet` |
+| `sae/{model}/matches/layer-NN.parquet` | which features of consecutive points match |
+| `sae/{model}/hand-labels/layer-NN.tsv` | texts: features to be labelled by hand; when it is filled in and set in `sae.hand`, a `.parquet` with Cohen's kappa is written next to it |
 | `helix/{model}/{point}.parquet`, `baselines.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features |
-| `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in the helix's own axes (`z` upward), four rows a key |
-| `perplexity/`, `gradient/` | per point, before they are gathered into tables |
-| `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales], 25 frames a second |
-| `shards/{batch}.h5` | the same of a batch of songs as training reads it (`rasen.songs.dataset`): `sketch`, `latents`, `songs/` |
-| `batches/{stage}/{batch}.parquet` | what each song of a batch came to at a stage |
-| `sketch/codebook.safetensors`, `.json` | the codes of the sketch; held-out error, dead codes, entropy |
-| `weights/{model}/{checkpoint}.json` | hashes of the checkpoints that everything rests on |
-| `export/{model}/{point}/` | points saved as checkpoint folders (only when asked for) |
+| `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in coordinates aligned with the helix (`z` upward), four rows per key |
+| `perplexity/`, `gradient/` | per-point results, before they are gathered into tables |
+| `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales], 25 frames per second |
+| `shards/{batch}.h5` | the same for a batch of songs in the form that training reads (`rasen.songs.dataset`): `sketch`, `latents`, `songs/` |
+| `batches/{stage}/{batch}.parquet` | the outcome of each song of a batch at a stage |
+| `sketch/codebook.safetensors`, `.json` | the codebook of the sketch; held-out error, dead codes, entropy |
+| `weights/{model}/{checkpoint}.json` | hashes of the checkpoints used |
+| `export/{model}/{point}/` | points saved as checkpoint folders (only when requested) |
 | `benchmarks/` | time and memory of the jobs |
 
 ## Columns of `tables/helix.parquet`
 
-**`verdict`** is the reading: `octave` (notes twelve keys apart are alike, more than at any other
-distance and more than on smooth paths), `smooth path` (the order of the keys matters, nothing
+**`verdict`** summarises the tests: `octave` (notes twelve keys apart are similar, more than at any other
+distance and more than on smooth paths), `smooth path` (the order of the keys matters, but nothing
 repeats at twelve), `no structure` (a shuffled keyboard fits as well), `no fit`. A high Helicality
-alone says `smooth path` at most. Rows with route `baseline` (layer -1) are features that no network made.
+alone is evidence of a `smooth path` at most. Rows with route `baseline` (layer -1) are features computed without
+a network.
 
 | column | what |
 |---|---|
-| `helicality, low, high` | keys / summed squared distance of the best helix [eq. 2], mean over `instruments`, its 95 % bootstrap interval over them |
+| `helicality, low, high` | number of keys / summed squared distance from the best helix [eq. 2], mean over `instruments`, its 95 % bootstrap interval over them |
 | `helicality_12` | the same with the period fixed at 12 keys |
-| `r2, period` | share of the variance on the curve (mean), keys a turn (median) |
-| `octave_share` | share of the instruments that alone pass the test of folding |
-| `pooled, pooled_low, pooled_high, pooled_period, pooled_r2, pooled_chroma` | one fit to the features' mean over instruments, with interval; all columns below are about it |
-| `permutation_p` | against shuffled keyboards |
-| `smooth_95, smooth_p` | 95 % quantile of, and p against, paths as smooth as the notes that have no octave |
-| `folding, folding_rival, folding_p` | variance that repeats every 12 keys after a cubic trend; the most at another period; p against keys in no order |
+| `r2, period` | share of the variance explained by the curve (mean), keys per turn (median) |
+| `octave_share` | share of the instruments that individually pass the folding test |
+| `pooled, pooled_low, pooled_high, pooled_period, pooled_r2, pooled_chroma` | one fit to the features' mean over instruments, with interval; the columns below also refer to it |
+| `permutation_p` | p of its Helicality against shuffled keyboards |
+| `smooth_95, smooth_p` | 95 % quantile of, and p against, random paths that are as smooth as the notes but have no octave structure |
+| `folding, folding_rival, folding_p` | share of variance that repeats every 12 keys, after removing a cubic trend; the maximum at another period; p against keys in random order |
 | `margin_p` | p of `folding - folding_rival` against the smooth paths |
-| `contrast` | R2 of the helix at 12 keys less the best at another period |
-| `held_out_octave` | share of pitch classes known in an octave that was not seen (chance 1/12), from at least two octaves |
-| `pooled_trials` | what the published search finds for the pooled notes (with `helix.method: trials`) |
+| `contrast` | R2 of the helix at 12 keys minus the best at another period |
+| `held_out_octave` | accuracy of pitch class prediction in a held-out octave (chance 1/12); needs at least two octaves |
+| `pooled_trials` | the best Helicality that the published search finds for the pooled notes (with `helix.method: trials`) |
 | `*_q` | the p-value corrected over the point's layers (Benjamini-Hochberg) |
-| `random_mean, random_95`, `random_12_*` | one fit to features in no order, with free period and at 12 keys |
+| `random_mean, random_95`, `random_12_*` | Helicality of one fit to features in random order, with free period and at 12 keys: mean and 95 % quantile |
 
-The fits of single instruments also have `chirality, radius, radius_slope` (growth per key; chirality is
-arbitrary, as the signs of components are), `explained_1..3` (variance of the components) and `flags` in words.
+The fits of single instruments also have `chirality, radius, radius_slope` (the signs of components are arbitrary, so
+that of `chirality` is), `explained_1..3` (variance of the components) and `flags` in words.
 
 ## Columns of `tables/sae.parquet` and `tables/features.parquet`
 
 | column | what |
 |---|---|
-| `best` | the learning rate with the least loss on validation clips, among SAEs alike in all else; all numbers below are of test clips |
-| `fvu, fvu_normal, token_error` | unexplained share of the variance, over all rows and without huge ones; mean of error / square norm, every row alike. Read the first beside the other two |
-| `l0, dead, dense, dead_in_training` | latents that fire in a row; shares that never fire, or in over a tenth of the rows |
-| `norm_median, norm_max, outliers` | norms of the rows, share that is longer than `sae.outlier` medians |
-| `loss, loss_model, loss_mean, loss_recovered` | nats a target on held-out data with the layer's reconstruction, itself, its mean in its place; share of the gap recovered (NaN where the model does not need the layer) |
-| `rows, rate, clips, clip_rate, maximum, mean` | where and how strongly a feature fires; `strong_clips` have more than 0.7 of the maximum |
-| `label, lift, ap, auroc, p_corrected` | best label of the clips by average precision, against labels that change places, false discoveries 5 % |
-| `auroc_held_out, auroc_hard, confirmed, purity` | the label on clips that had no say, and among the nearest clips without it; at least .7 there; 1: one value of the column alone |
+| `best` | the learning rate with the lowest loss on validation clips, among SAEs with otherwise equal settings; all numbers below are measured on test clips |
+| `fvu, fvu_normal, token_error` | unexplained share of the variance, over all rows and without outlier rows; mean of squared error / squared norm, with every row weighted equally. A few huge rows can dominate `fvu`: compare it with the other two |
+| `l0, dead, dense, dead_in_training` | number of active latents per row; shares of latents that are never active, active in more than a tenth of the rows, and dead during training |
+| `norm_median, norm_max, outliers` | norms of the rows; share of rows with a norm above `sae.outlier` medians |
+| `loss, loss_model, loss_mean, loss_recovered` | nats per target on held-out data with the layer replaced by its reconstruction, unchanged, and replaced by its mean; share of the gap recovered (NaN if the model's loss without the layer is no higher) |
+| `rows, rate, clips, clip_rate, maximum, mean` | how often and how strongly a feature is active; `strong_clips` is the number of clips with more than 0.7 of the maximum |
+| `label, lift, ap, auroc, p_corrected` | best label of the clips by average precision, compared with permuted labels; false discovery rate 5 % |
+| `auroc_held_out, auroc_hard, confirmed, purity` | AUROC of the label on held-out clips, and there compared only with the nearest clips without the label; whether the latter is at least .7; purity is 1 if only one value of the column activates the feature |
 | `language, granularity` | texts: ja, en, mixed; token, synonym, meaning, unrelated |
 
 ```python
