@@ -21,7 +21,7 @@ rule list_stimuli:
     params:
         needs="stimuli",
         settings=lambda wildcards: settings("stimuli", wildcards.stimuli),
-        recordings=lambda wildcards, output: recordings.sizes(
+        recordings=lambda wildcards, output: recordings.hash_of_sizes(
             config["stimuli"][wildcards.stimuli], output.clips
         ),
         code=code("list_stimuli.py"),

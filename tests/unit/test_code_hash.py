@@ -83,7 +83,7 @@ def test_commands_fail_in_one_plain_line(tmp_path):
 def test_commands_explain_themselves():
     result = run("--help")
     assert result.returncode == 0
-    assert "Write one row a clip" in result.stdout
+    assert "Write one row per clip" in result.stdout
 
 
 def test_a_full_gpu_is_told_with_the_cure(monkeypatch):

@@ -60,10 +60,10 @@ def table_of(notes, settings=SETTINGS):
 
 def test_keys_are_put_in_order():
     clips = sheet().sample(frac=1, random_state=1).reset_index(drop=True)
-    order, instruments, pitches = measured.keyboard(clips)
-    assert pitches.tolist() == list(range(48, 60))
-    for rows, name in zip(order, instruments, strict=True):
-        assert (clips["pitch"][rows] == pitches).all()
+    grid = measured.note_grid(clips)
+    assert grid.pitches.tolist() == list(range(48, 60))
+    for rows, name in zip(grid.rows, grid.instruments, strict=True):
+        assert (clips["pitch"][rows] == grid.pitches).all()
         assert set(clips["instrument"][rows]) == {name}
 
 
@@ -78,7 +78,7 @@ def test_keys_are_put_in_order():
 )
 def test_sets_that_are_no_keyboard_are_refused(clips, reason):
     with pytest.raises(RasenError, match=reason):
-        measured.keyboard(clips.reset_index(drop=True))
+        measured.note_grid(clips.reset_index(drop=True))
 
 
 def test_verdicts_in_words(rng):
@@ -127,6 +127,24 @@ def test_every_setting_runs(rng, change):
         np.testing.assert_allclose(table["helicality"], table["helicality_12"])
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"components": 2}, "helix.components: 2; give 3 or more"),
+        ({"period": [12, 4]}, r"helix.period: \[12, 4\]; give keys per turn"),
+        ({"period": [12]}, r"helix.period: \[12\]; give"),
+        ({"period": 1.5}, "helix.period: 1.5; give"),
+        ({"radius": "sphere"}, "'sphere' is not one of cone, positive, cylinder"),
+        ({"method": "luck"}, "'luck' is not one of exact, trials"),
+        ({"bootstrap": 0}, "helix.bootstrap: 0; give 1 or more"),
+        ({"null_draws": 0}, "helix.null_draws: 0; give 1 or more"),
+    ],
+)
+def test_wrong_settings_are_refused(change, message):
+    with pytest.raises(RasenError, match=message):
+        replace(SETTINGS, **change)
+
+
 def test_turning_the_features_changes_nothing(rng):
     """Fits see distances between keys alone, whether features are more or fewer than keys."""
     notes = octaves(rng)
@@ -154,7 +172,7 @@ def test_curve_stands_in_its_own_axes(rng):
 
 def test_baselines_hear_sounds_and_tokens(tmp_path, rng):
     sounds = [np.sin(2 * np.pi * f * np.arange(16000) / measured.RATE) for f in (220, 440)]
-    features = measured.spectra(sounds)
+    features = measured.spectral_features(sounds)
     assert set(features) == {"log-mel", "log-frequency"}
     places = features["log-frequency"].argmax(1)
     assert places[1] - places[0] == 24  # an octave
@@ -162,11 +180,11 @@ def test_baselines_hear_sounds_and_tokens(tmp_path, rng):
         writer.array("fields/codes/rows", np.array([[0, 1], [0, 1], [1, 1]], np.int16))
         writer.array("fields/codes/lengths", np.array([2, 1]))
     np.testing.assert_allclose(
-        measured.token_shares(tmp_path / "i.h5"), [[1, 0, 0, 1], [0, 1, 0, 1]]
+        measured.codec_token_shares(tmp_path / "i.h5"), [[1, 0, 0, 1], [0, 1, 0, 1]]
     )
     with hdf5.create(tmp_path / "t.h5") as writer:
         writer.array("fields/tokens/rows", np.arange(3))
-    assert measured.token_shares(tmp_path / "t.h5") is None
+    assert measured.codec_token_shares(tmp_path / "t.h5") is None
 
 
 def test_pictures_can_be_drawn_of_little_and_of_much(tmp_path, rng):

@@ -13,13 +13,13 @@ from rasen.helix import (
     bootstrap_pooled,
     corrected,
     fit,
-    fold,
+    folding_scores,
     held_out_octave,
     octave_contrast,
     octave_evidence,
     p_value,
     period_curve,
-    permuted,
+    permuted_keys,
     random_baseline,
     reduce,
     smooth_paths,
@@ -51,7 +51,7 @@ def smooth(length, count, dim=8, seed=0):
 
 def test_permuted_keys_score_as_random_features(rng):
     x = reduce(octaves(rng))[0]
-    shuffled = permuted(x, draws=300)
+    shuffled = permuted_keys(x, draws=300)
     assert (np.sort(shuffled, axis=1) == np.sort(x, axis=0)).all()
     null = fit(shuffled).helicality
     assert null.mean() == pytest.approx(random_baseline(36, draws=300).mean(), abs=0.01)
@@ -83,7 +83,7 @@ def test_surrogates_are_as_smooth_and_lose_the_octave(rng):
     # .11 to .17 over twelve sets of features and three of draws (the draws change with the signs of
     # eigenvectors, so with the processor); white noise is off by .75 to .84
     np.testing.assert_allclose(variogram(fakes), variogram(features), rtol=0.25)
-    assert p_value(fold(features)[0], fold(fakes)[:, 0]) < 0.01
+    assert p_value(folding_scores(features)[0], folding_scores(fakes)[:, 0]) < 0.01
     assert p_value(fit(reduce(features)).helicality, fit(reduce(fakes)).helicality) < 0.01
     correlation = smooth_correlation(gram(features))[0]
     assert correlation[0] == pytest.approx(1)
@@ -154,11 +154,13 @@ def test_folding_of_noise_is_zero_and_its_p_values_are_uniform(rng):
 def test_folding_does_not_see_the_trend_and_wants_two_turns(rng):
     features = octaves(rng)
     trend = np.vander(KEYS / 36, 4) @ rng.standard_normal((4, 40))
-    np.testing.assert_allclose(fold(features), fold(features + 9 * trend), atol=1e-9)
-    np.testing.assert_allclose(fold(features), fold(products=gram(features)))
-    assert np.isnan(fold(trend)).all()
-    assert np.isnan(fold(features[:, :20])[:, 0]).all()
-    assert not np.isnan(fold(features[:, :24])[:, 0]).any()
+    np.testing.assert_allclose(
+        folding_scores(features), folding_scores(features + 9 * trend), atol=1e-9
+    )
+    np.testing.assert_allclose(folding_scores(features), folding_scores(products=gram(features)))
+    assert np.isnan(folding_scores(trend)).all()
+    assert np.isnan(folding_scores(features[:, :20])[:, 0]).all()
+    assert not np.isnan(folding_scores(features[:, :24])[:, 0]).any()
 
 
 def test_the_period_curve_peaks_where_the_helix_turns(rng):
@@ -201,9 +203,9 @@ def test_bootstrap_of_pooled_features(dim, rng):
     features = octaves(rng, 10, noise=2.0, dim=dim)
     intervals = bootstrap_pooled(features, draws=100)
     pooled = fit(reduce(features.mean(axis=0)))
-    assert intervals["r2"].value == pytest.approx(pooled.r2, abs=1e-9)
-    assert intervals["folding"].value == pytest.approx(fold(features.mean(axis=0))[0])
-    for interval in intervals.values():
+    assert intervals.r2.value == pytest.approx(pooled.r2, abs=1e-9)
+    assert intervals.folding.value == pytest.approx(folding_scores(features.mean(axis=0))[0])
+    for interval in vars(intervals).values():
         assert isinstance(interval, Interval)
         assert interval.low < interval.high
         # a period may lie at the border of its range in the sample and in most draws: equal, but

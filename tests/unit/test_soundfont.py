@@ -58,8 +58,8 @@ def settings(path, **more):
 def test_notes_have_their_pitch_and_do_not_depend_on_order(tmp_path):
     font = sine_font(tmp_path / "sine.sf2")
     table = list(stimuli.clips(settings(font)).itertuples(index=False))
-    sounds = [stimuli.sound(row, RATE) for row in table]
-    again = [stimuli.sound(row, RATE) for row in reversed(table)][::-1]
+    sounds = [stimuli.render_sound(row, RATE) for row in table]
+    again = [stimuli.render_sound(row, RATE) for row in reversed(table)][::-1]
     for row, sound, same in zip(table, sounds, again, strict=True):
         assert len(sound) == 4 * RATE
         assert np.array_equal(sound, same), row.clip
@@ -75,12 +75,12 @@ def test_all_means_syntheorys_programs(tmp_path):
 def test_missing_fonts_and_programs_are_named(tmp_path):
     row = next(stimuli.clips(settings(tmp_path / "x.sf2")).itertuples(index=False))
     with pytest.raises(RasenError, match=r"x\.sf2: no such SoundFont"):
-        stimuli.sound(row, RATE)
+        stimuli.render_sound(row, RATE)
     font = sine_font(tmp_path / "sine.sf2", program=7)
     row = next(stimuli.clips(settings(font)).itertuples(index=False))
     with pytest.raises(RasenError, match="no program 5"):
-        stimuli.sound(row, RATE)
+        stimuli.render_sound(row, RATE)
     (tmp_path / "bad.sf2").write_bytes(b"junk")
     row = next(stimuli.clips(settings(tmp_path / "bad.sf2")).itertuples(index=False))
     with pytest.raises(RasenError, match="not a SoundFont"):
-        stimuli.sound(row, RATE)
+        stimuli.render_sound(row, RATE)

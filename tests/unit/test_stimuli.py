@@ -13,7 +13,7 @@ from rasen.io import audio, hdf5
 from rasen.io.inputs import Inputs
 from rasen.measure.encoding import encode_clips
 from rasen.stimuli import notes, synth
-from rasen.stimuli.recordings import sizes
+from rasen.stimuli.recordings import hash_of_sizes
 
 NOTES = {"kind": "notes", "lowest": 48, "keys": 36, "instruments": "all", "soundfont": None,
          "repeats": 4, "beats": 2, "tempo": 120}  # fmt: skip
@@ -33,7 +33,7 @@ def test_notes_are_syntheorys_by_default():
     assert table["pitch"].unique().tolist() == list(range(48, 84))
     assert table["clip"].is_unique
     assert table.loc[0, ["clip", "pitch_class", "octave"]].tolist()[1:] == [0, 3]
-    assert len(stimuli.sound(rows(NOTES)[0], RATE)) == 4 * RATE  # 4 x 2 beats at 120
+    assert len(stimuli.render_sound(rows(NOTES)[0], RATE)) == 4 * RATE  # 4 x 2 beats at 120
 
 
 def test_ninety_two_programs():
@@ -43,7 +43,7 @@ def test_ninety_two_programs():
 def test_pitch_is_what_is_heard():
     """The strongest common period of every note is that of its key."""
     for row in rows(NOTES | {"instruments": ["piano"], "keys": 30}):
-        sound = stimuli.sound(row, RATE)[: RATE // 2]
+        sound = stimuli.render_sound(row, RATE)[: RATE // 2]
         spectrum = np.fft.rfft(sound * np.hanning(len(sound)), 1 << 16)
         correlation = np.fft.irfft(np.abs(spectrum) ** 2)
         period = RATE / (440 * 2 ** ((row.pitch - 69) / 12))
@@ -53,8 +53,8 @@ def test_pitch_is_what_is_heard():
 
 def test_a_clip_is_the_same_alone_and_after_others():
     table = rows(NOTES | {"instruments": ["violin", "bell"], "keys": 3})
-    first = [stimuli.sound(row, RATE) for row in table]
-    again = [stimuli.sound(row, RATE) for row in reversed(table)][::-1]
+    first = [stimuli.render_sound(row, RATE) for row in table]
+    again = [stimuli.render_sound(row, RATE) for row in reversed(table)][::-1]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert all(sound.dtype == np.float32 and abs(sound).max() <= 1 for sound in first)
 
@@ -64,13 +64,42 @@ def test_unknown_instruments_are_named():
         stimuli.clips(NOTES | {"instruments": ["piano", "kazoo"]})
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (NOTES | {"keys": 0}, "stimuli: keys is 0; give a number above 0"),
+        (NOTES | {"tempo": 0, "beats": -1}, r"(?s)beats is -1.*tempo is 0"),
+        (NOTES | {"key": 3}, "no field 'key'; did you mean 'keys'"),
+        (NOTES | {"soundfont": "a.sf2", "instruments": [128]}, "program numbers 0 to 127"),
+        ({"kind": "melodies", "clips": 0}, "clips is 0; give"),
+        ({"kind": "audio", "sheet": "a.tsv", "seconds": 0}, "seconds is 0; give"),
+        ({"kind": "audio"}, "RecordingSettings: .*'sheet'"),
+        ({"kind": "text", "sheet": "a.txt", "seconds": 3}, "TextSettings: no field 'seconds'"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, message):
+    with pytest.raises(RasenError, match=message):
+        stimuli.clips(settings)
+
+
+def test_text_has_no_sound():
+    with pytest.raises(RasenError, match="is of kind text, which has no sound"):
+        stimuli.render_sound(SimpleNamespace(kind="text"), RATE)
+
+
 def test_melodies_are_seeded_clip_by_clip():
     short = rows({"kind": "melodies", "clips": 2, "seconds": 1, "seed": 5})
     longer = rows({"kind": "melodies", "clips": 4, "seconds": 1, "seed": 5})
     other = rows({"kind": "melodies", "clips": 2, "seconds": 1, "seed": 6})
-    assert np.array_equal(stimuli.sound(short[1], RATE), stimuli.sound(longer[1], RATE))
-    assert not np.array_equal(stimuli.sound(short[1], RATE), stimuli.sound(other[1], RATE))
-    assert not np.array_equal(stimuli.sound(short[0], RATE), stimuli.sound(short[1], RATE))
+    assert np.array_equal(
+        stimuli.render_sound(short[1], RATE), stimuli.render_sound(longer[1], RATE)
+    )
+    assert not np.array_equal(
+        stimuli.render_sound(short[1], RATE), stimuli.render_sound(other[1], RATE)
+    )
+    assert not np.array_equal(
+        stimuli.render_sound(short[0], RATE), stimuli.render_sound(short[1], RATE)
+    )
 
 
 # --- sheets
@@ -94,8 +123,8 @@ def test_sheet_with_byte_order_mark_and_windows_lines(recordings):
     assert table["pitch"].tolist() == [60, 61]
     assert table["instrument"].tolist() == ["fl\u00fcte", "oboe"]
     first, second = rows(settings)
-    assert len(stimuli.sound(first, RATE)) == round(48000 / 44100 * RATE)
-    assert len(stimuli.sound(second, RATE)) == 2 * RATE
+    assert len(stimuli.render_sound(first, RATE)) == round(48000 / 44100 * RATE)
+    assert len(stimuli.render_sound(second, RATE)) == 2 * RATE
 
 
 def test_missing_recordings_are_all_named(recordings):
@@ -149,14 +178,14 @@ def test_quoted_line_breaks_and_odd_labels_survive(tmp_path):
 def test_a_changed_recording_is_noticed(recordings, tmp_path):
     settings = {"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2}
     clips = tmp_path / "clips.parquet"
-    row, before = rows(settings)[1], sizes(settings, clips)
+    row, before = rows(settings)[1], hash_of_sizes(settings, clips)
     os.utime(recordings / "tone.flac")
-    assert sizes(settings, clips) == before
-    stimuli.sound(row, RATE)
+    assert hash_of_sizes(settings, clips) == before
+    stimuli.render_sound(row, RATE)
     soundfile.write(recordings / "tone.flac", 0.1 * np.ones(20000), 16000)
-    assert sizes(settings, clips) != before
+    assert hash_of_sizes(settings, clips) != before
     with pytest.raises(RasenError, match="has changed since its sheet was read"):
-        stimuli.sound(row, RATE)
+        stimuli.render_sound(row, RATE)
 
 
 def test_recordings_that_stayed_elsewhere_count_as_listed(recordings, tmp_path):
@@ -164,11 +193,11 @@ def test_recordings_that_stayed_elsewhere_count_as_listed(recordings, tmp_path):
     settings = {"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2}
     clips = tmp_path / "clips.parquet"
     stimuli.clips(settings).to_parquet(clips)
-    before = sizes(settings, clips)
+    before = hash_of_sizes(settings, clips)
     (recordings / "tone.flac").unlink()
-    assert sizes(settings, clips) == before
+    assert hash_of_sizes(settings, clips) == before
     clips.unlink()
-    assert sizes(settings, clips) != before
+    assert hash_of_sizes(settings, clips) != before
 
 
 # --- bad audio
@@ -224,7 +253,7 @@ def test_resampling_keeps_a_tone():
 def test_tokens_are_transformers_own(family):
     from transformers import MusicgenForConditionalGeneration
 
-    sound = stimuli.sound(rows(NOTES | {"instruments": ["piano"], "keys": 1})[0], RATE)
+    sound = stimuli.render_sound(rows(NOTES | {"instruments": ["piano"], "keys": 1})[0], RATE)
     model = MusicgenForConditionalGeneration.from_pretrained(family.folder)
     import torch
 

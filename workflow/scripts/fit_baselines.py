@@ -5,20 +5,20 @@ from pathlib import Path
 from rasen import command, stimuli
 from rasen.helix.layers import HelixSettings, fit_layers
 from rasen.io import parquet
-from rasen.measure.notes import RATE, keyboard, spectra, token_shares
+from rasen.measure.notes import RATE, codec_token_shares, note_grid, spectral_features
 
 
 def fit_baselines(
     clips: Path, inputs: Path, model: str, settings: HelixSettings, seed: int, rows: Path
-):
+) -> None:
     """Write one row per baseline and instrument, as fit_helix does for layers."""
-    sheet = parquet.read_table(clips)
-    order, instruments, _ = keyboard(sheet)
-    features = spectra(stimuli.sound(row, RATE) for row in sheet.itertuples())
-    if (shares := token_shares(inputs)) is not None:
+    table = parquet.read_table(clips)
+    grid = note_grid(table)
+    features = spectral_features(stimuli.render_sound(row, RATE) for row in table.itertuples())
+    if (shares := codec_token_shares(inputs)) is not None:
         features["codec tokens"] = shares
-    notes = {name: values[order] for name, values in features.items()}
-    fits, _ = fit_layers(notes, instruments, settings, seed)
+    notes = {name: values[grid.rows] for name, values in features.items()}
+    fits, _ = fit_layers(notes, grid.instruments, settings, seed)
     fits = fits.rename(columns={"label": "features"}).assign(layer=-1)
     parquet.write_table(fits.assign(model=model, point=fits["features"]), rows)
 

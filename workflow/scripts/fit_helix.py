@@ -5,7 +5,7 @@ from pathlib import Path
 from rasen import command
 from rasen.helix.layers import HelixSettings, fit_layers
 from rasen.io import parquet
-from rasen.measure.notes import keyboard, read_pooled
+from rasen.measure.notes import note_grid, read_pooled_activations
 
 
 def fit_helix(
@@ -16,16 +16,16 @@ def fit_helix(
     seed: int,
     rows: Path,
     curves: Path,
-):
+) -> None:
     """Write one row per layer and instrument, and the pooled notes with their curve for figures."""
-    clips, layers = read_pooled(activations)
-    order, instruments, _ = keyboard(clips)
-    notes = {layer: features[order] for layer, features in layers.items()}
-    fits, lines = fit_layers(notes, instruments, settings, seed)
+    clips, layers = read_pooled_activations(activations)
+    grid = note_grid(clips)
+    notes = {layer: features[grid.rows] for layer, features in layers.items()}
+    fits, fitted_curves = fit_layers(notes, grid.instruments, settings, seed)
     fits = fits.rename(columns={"label": "layer"}).assign(features="network")
-    lines = lines.rename(columns={"label": "layer"})
+    fitted_curves = fitted_curves.rename(columns={"label": "layer"})
     parquet.write_table(fits.assign(model=model, point=point), rows)
-    parquet.write_table(lines.assign(model=model, point=point), curves)
+    parquet.write_table(fitted_curves.assign(model=model, point=point), curves)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Gather the records of all gradient corrections."""
+"""Gather the losses of all gradient corrections into one table."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from rasen import command
 from rasen.io import parquet
 
 
-def gather_gradient(losses: list[Path], points: Path, table: Path):
-    """One row a model, point and step: eta, loss before and after, relative change of weights."""
+def gather_gradient(losses: list[Path], points: Path, table: Path) -> None:
+    """One row per model, point and step: eta, loss before and after, relative change of weights."""
     route = parquet.read_table(points).query("route == 'gradient'")
     parquet.write_table(route.merge(parquet.read_tables(losses), on=["model", "point"]), table)
 

@@ -16,21 +16,22 @@ def gather_helix(
     settings: HelixSettings,
     seed: int,
     table: Path,
-):
+) -> None:
     """One row per model, route, point, position and layer; baselines have layer -1."""
 
-    def summaries(rows, keys):
+    def summaries(rows):
+        keys = ["model", "point"]
         groups = rows.groupby(keys, sort=False)
-        return groups.apply(lambda part: summarise_layers(part, seed)).reset_index(level=keys)
+        return groups.apply(lambda fits: summarise_layers(fits, seed)).reset_index(level=keys)
 
-    network = summaries(parquet.read_tables(fits), ["model", "point"])
+    network = summaries(parquet.read_tables(fits))
     network = parquet.read_table(points).merge(network, on=["model", "point"])
-    others = summaries(parquet.read_tables(baselines), ["model", "point"])
-    others = others.assign(route="baseline", position=float("nan"))
-    both = pd.concat([network, others[network.columns]], ignore_index=True)
-    both = add_random_baselines(both, settings, seed)
+    without_network = summaries(parquet.read_tables(baselines))
+    without_network = without_network.assign(route="baseline", position=float("nan"))
+    rows = pd.concat([network, without_network[network.columns]], ignore_index=True)
+    rows = add_random_baselines(rows, settings, seed)
     first = ["model", "route", "point", "position", "layer", "features", "verdict"]
-    parquet.write_table(both[[*first, *both.columns.drop(first)]], table)
+    parquet.write_table(rows[[*first, *rows.columns.drop(first)]], table)
 
 
 if __name__ == "__main__":

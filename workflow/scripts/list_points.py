@@ -10,7 +10,7 @@ from rasen.io import parquet
 from rasen.study import points
 
 
-def list_points(points_json: str, table: Path):
+def list_points(points_json: str, table: Path) -> None:
     """Write rows [model, route, point, position], given as JSON, as parquet."""
     parquet.write_table(pd.DataFrame(json.loads(points_json), columns=points.COLUMNS), table)
 

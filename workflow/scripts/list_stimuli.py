@@ -6,8 +6,8 @@ from rasen import command, stimuli
 from rasen.io import parquet
 
 
-def list_stimuli(settings: dict, clips: Path):
-    """Write one row a clip: how it is rendered or where it is read, and its labels."""
+def list_stimuli(settings: dict, clips: Path) -> None:
+    """Write one row per clip: how it is rendered or where it is read, and its labels."""
     parquet.write_table(stimuli.clips(settings), clips)
 
 

@@ -15,16 +15,18 @@ def plot_helix(
     routes: Path,
     layers: Path,
     picture: Path,
-):
-    """Four pictures from the table; curves are those of the points of the linear route."""
+) -> None:
+    """Four figures from the table; curves are those of the points of the linear route."""
     rows = parquet.read_table(table).query("model == @model")
     helix.draw_alpha(rows, alpha)
     helix.draw_routes(rows, routes)
     helix.draw_layers(rows, layers)
     last = rows.query("route == 'linear' and layer == layer.max()")
-    lines = parquet.read_tables(curves).query("layer == layer.max()")
-    lines = lines.merge(last[["point", "position"]], on="point")
-    helix.draw_curves(lines, dict(zip(last["position"], last["verdict"], strict=True)), picture)
+    last_curves = parquet.read_tables(curves).query("layer == layer.max()")
+    last_curves = last_curves.merge(last[["point", "position"]], on="point")
+    helix.draw_curves(
+        last_curves, dict(zip(last["position"], last["verdict"], strict=True)), picture
+    )
 
 
 if __name__ == "__main__":

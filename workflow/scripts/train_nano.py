@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from rasen import command
-from rasen.nano.make import make
+from rasen.nano.make import NanoSettings, make_nano
 
 
-def train_nano(settings: dict, folder: Path):
+def train_nano(settings: NanoSettings, folder: Path) -> None:
     """Fit nano's codec, train its decoder, and keep checkpoints at log-spaced steps."""
-    make(folder, settings["seed"], settings["steps"])
+    make_nano(settings, folder)
 
 
 if __name__ == "__main__":

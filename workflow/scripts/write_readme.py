@@ -71,8 +71,8 @@ a network.
 | `*_q` | the p-value corrected over the point's layers (Benjamini-Hochberg) |
 | `random_mean, random_95`, `random_12_*` | Helicality of one fit to features in random order, with free period and at 12 keys: mean and 95 % quantile |
 
-The fits of single instruments also have `chirality, slope, radius` (their signs follow those of the components, so
-that of `chirality` is arbitrary), `explained_1..3` (variance of the components) and `flags` in words.
+The fits of single instruments also have `chirality, radius, radius_slope` (the signs of components are arbitrary, so
+that of `chirality` is), `explained_1..3` (variance of the components) and `flags` in words.
 
 ## Columns of `tables/sae.parquet` and `tables/features.parquet`
 

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 
-def generator(seed, *names):
+def generator(seed: int, *names: object) -> np.random.Generator:
     """A numpy Generator for one named purpose: equal seed and names give equal numbers.
 
     SFC64 is the fastest of numpy's bit generators; the names are hashed, so any tensor, clip or

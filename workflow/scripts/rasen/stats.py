@@ -1,6 +1,6 @@
-"""Statistics that every analysis shares: intervals by resampling, p-values and their correction."""
+"""Statistics of every analysis: intervals by resampling, p-values and their correction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from warnings import catch_warnings
 
@@ -11,32 +11,32 @@ from rasen.seeds import generator
 # --- intervals
 
 
-@dataclass
+@dataclass(frozen=True)
 class Interval:
-    """A number with its bootstrap interval; arrays where the number is one."""
+    """A number, or an array of numbers, with its bootstrap interval."""
 
-    value: float  # of the sample itself
-    low: float
-    high: float
-    bias: float  # median of the draws less the value: taken out of the interval
+    value: np.ndarray  # of the sample itself
+    low: np.ndarray
+    high: np.ndarray
+    bias: np.ndarray  # median of the draws minus the value: subtracted from the interval
     draws: np.ndarray  # (draws, ...) the resampled values
 
     @classmethod
-    def of(cls, value, draws: np.ndarray, level: float) -> "Interval":
-        """Quantiles of the draws, moved so that their median is the value.
+    def from_draws(cls, value: np.ndarray, draws: np.ndarray, level: float) -> "Interval":
+        """Quantiles of the draws, shifted so that their median is the value.
 
-        A resample repeats units and so averages away less noise than the sample did: a number
-        that noise lowers (Helicality of pooled features) falls, by more than its own spread.
+        A resample repeats units and so averages out less noise than the sample: the draws of a
+        number that noise lowers (Helicality of pooled features) lie lower, by more than they vary.
         """
         tail = (1 - level) / 2
-        with catch_warnings(action="ignore", category=RuntimeWarning):  # all NaN: NaN it is
+        with catch_warnings(action="ignore", category=RuntimeWarning):  # all NaN gives NaN
             low, middle, high = np.nanquantile(draws, [tail, 0.5, 1 - tail], axis=0)
         bias = middle - value
         return cls(value, low - bias, high - bias, bias, draws)
 
 
 def resampled_units(count: int, draws: int, seed: int) -> np.ndarray:
-    """Which of `count` units each draw takes, with replacement: [draws, count]."""
+    """Indices of units drawn with replacement, `count` of `count` per draw: [draws, count]."""
     return np.random.default_rng(seed).integers(count, size=(draws, count))
 
 
@@ -59,7 +59,9 @@ def bootstrap(
 # --- p-values
 
 
-def p_value(observed, null, axis: int = -1) -> np.ndarray:
+def p_value(
+    observed: np.ndarray | float | Sequence[float], null: np.ndarray, axis: int = -1
+) -> np.ndarray:
     """Share of the null at least as large, counting the observation itself: never zero.
 
     observed (...), null (..., draws). NaN observations have the p-value NaN.
@@ -70,13 +72,13 @@ def p_value(observed, null, axis: int = -1) -> np.ndarray:
     return np.where(np.isnan(observed), np.nan, p)
 
 
-def corrected(p, method: str = "false discovery") -> np.ndarray:
-    """p-values (tests,) corrected over their number; NaN stays NaN and does not count.
+def corrected(p: np.ndarray | Sequence[float], method: str = "false discovery") -> np.ndarray:
+    """p-values (tests,) corrected for multiple testing; NaN stays NaN and does not count.
 
     "false discovery"  Benjamini-Hochberg: among the tests called significant at q, a share q is
                        expected to be wrong. The default: the question is *which* layers or
                        features, and these depend on each other positively, where it holds.
-    "any error"        Holm: the chance of even one error is q. For a claim about one layer.
+    "any error"        Holm: the chance of one error or more is q. For a claim about one layer.
     """
     p = np.asarray(p, dtype=float)
     result = np.full(p.shape, np.nan)

@@ -1,22 +1,24 @@
-"""The pitch helix along a model's routes and through its layers [seed 000, figures 1, 4 to 7]."""
+"""The pitch helix along routes and through layers [interpolation paper, figures 1, 4 to 7]."""
+
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 
-from rasen.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, page, save
+from rasen.figures.routes import ALPHA, TRAINING_RUN, route_styles, set_step_axis
+from rasen.figures.style import BLACK, RED, page, save
 
-STYLES = {"linear": (BLUE, "o", "-"), "gradient": (ORANGE, "s", "--"), "step": (BLACK, "o", "-")}
-CONTROLS = [(SKY, "^", ":"), (RED, "v", ":"), (GREEN, "D", ":"), (PURPLE, "P", ":")]
-LAYERS = colormaps["viridis"]  # dark to light, told apart by every kind of colour vision
-CLASSES = ListedColormap(colormaps["twilight"](np.arange(12) / 12))  # pitch class goes round
-ALPHA = r"$\alpha$ (0: untrained, 1: trained)"
+LAYERS = colormaps["viridis"]  # dark to light, distinct in every type of colour vision
+PITCH_CLASSES = ListedColormap(colormaps["twilight"](np.arange(12) / 12))  # a cyclic map
 NEAR = 0.9  # where the panel near the trained end begins
 MOST_ROWS = 30  # of a heat map that still has its numbers written in
 
 
-def draw_alpha(table, path):
+def draw_alpha(table: pd.DataFrame, path: Path) -> None:
     """Helicality of every layer against alpha: the whole route, and its end on a finer scale.
 
     table: rows of one model of results/tables/helix.parquet
@@ -27,80 +29,76 @@ def draw_alpha(table, path):
     figure, axes = page(columns=1 + zoom, height=3.8)
     layers = sorted(linear["layer"].unique())
     colours = Normalize(0, max(1, max(layers)) * 1.08)  # the palest yellow is lost on white paper
-    for axis, part in zip(axes[0], [linear, near], strict=False):
+    # intervals as bands would hide the rise on the finer scale
+    for axis, panel, band in zip(axes[0], [linear, near], [0.06, 0], strict=False):
         for layer in layers:
-            rows = part[part["layer"] == layer].sort_values("position")
-            bands = part is linear  # which would hide the rise on the finer scale
-            _line(axis, rows, LAYERS(colours(layer)), label=f"{layer}", band=0.06 * bands)
-        _rings(axis, part)
+            rows = panel[panel["layer"] == layer].sort_values("position")
+            _draw_line(axis, rows, LAYERS(colours(layer)), label=f"{layer}", band=band)
+        _ring_octaves(axis, panel)
         axis.set_xlabel(ALPHA)
-    whole = axes[0, 0]
-    _nulls(whole, table)
+    route_axis = axes[0, 0]
+    _shade_random_order(route_axis, table)
     baselines = table[table["route"] == "baseline"].sort_values("helicality")
     for height in baselines["helicality"]:
-        whole.axhline(height, color=BLACK, linestyle=":", linewidth=0.9)
-    lowest, apart = -np.inf, 0.09 * np.ptp(whole.get_ylim())  # names of close lines make room
+        route_axis.axhline(height, color=BLACK, linestyle=":", linewidth=0.9)
+    label_height, spacing = -np.inf, 0.09 * np.ptp(route_axis.get_ylim())  # labels must not overlap
     for name, height in zip(baselines["features"], baselines["helicality"], strict=True):
-        lowest = max(height, lowest + apart)
-        at = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 7.5}
-        whole.annotate(name.replace("-", "-\n").replace(" ", "\n"), (1.02, lowest), **at)
-    whole.set_ylabel("Helicality")
-    whole.set_title("whole route", loc="left", fontsize=9)
+        label_height = max(height, label_height + spacing)
+        route_axis.annotate(
+            name.replace("-", "-\n").replace(" ", "\n"), (1.02, label_height),
+            xycoords=("axes fraction", "data"), va="center", fontsize=7.5,
+        )  # fmt: skip
+    route_axis.set_ylabel("Helicality")
+    route_axis.set_title("whole route", loc="left", fontsize=9)
     if zoom:
         axes[0, 1].set_title("near the trained end (finer scale)", loc="left", fontsize=9)
     if len(layers) > 12:
-        _bar(figure, axes, LAYERS, colours, "layer")
+        _colour_bar(figure, axes, LAYERS, colours, "layer")
     else:
-        _legend(figure, whole, title="layer")
+        _legend(figure, route_axis, title="layer")
     save(figure, path)
 
 
-def draw_routes(table, path):
+def draw_routes(table: pd.DataFrame, path: Path) -> None:
     """Linear, gradient and control routes beside the real run: mean of layers, and the last one."""
-    walks = [each for each in table["route"].unique() if each not in ("step", "baseline")]
-    real = "step" in set(table["route"])
+    styles = route_styles(
+        route for route in table["route"].unique() if route not in ("step", "baseline")
+    )
+    has_run = "step" in set(table["route"])
     network = table[table["features"] == "network"]
     keys = ["route", "position"]
     numbers = ["helicality", "low", "high"]
     last = network["layer"].max()
-    parts = {
+    panels = {
         "mean over layers": network.groupby(keys, as_index=False)[numbers].mean(),
         f"layer {last} (the last)": network[network["layer"] == last],
     }
-    figure, axes = page(2, 1 + real, height=5.0, sharey="row", sharex="col")
-    for row, (name, part) in zip(axes, parts.items(), strict=True):
-        controls = iter(CONTROLS * len(walks))
-        for route in walks:
-            colour, marker, line = STYLES[route] if route in STYLES else next(controls)
-            rows = part[part["route"] == route].sort_values("position")
-            label = {"linear": "linear", "gradient": "gradient-corrected"}.get(
-                route, f"linear from {route.removeprefix('linear+')}"
-            )
-            _line(row[0], rows, colour, line, marker, label)
-        if real:
-            rows = part[part["route"] == "step"].sort_values("position")
-            _line(row[1], rows, *STYLES["step"][::2], "o", "real training run")
+    figure, axes = page(2, 1 + has_run, height=5.0, sharey="row", sharex="col")
+    for row, (name, panel) in zip(axes, panels.items(), strict=True):
+        for route, style in styles.items():
+            rows = panel[panel["route"] == route].sort_values("position")
+            _draw_line(row[0], rows, style.colour, style.line, style.marker, style.label)
+        if has_run:
+            rows = panel[panel["route"] == "step"].sort_values("position")
+            run = TRAINING_RUN
+            _draw_line(row[1], rows, run.colour, run.line, run.marker, run.label)
             row[1].set_xscale("symlog", linthresh=1, linscale=0.5)
         for axis in row:
-            _nulls(axis, table)
+            _shade_random_order(axis, table)
         row[0].set_ylabel("Helicality")
         row[0].set_title(name, loc="left", fontsize=9)
     axes[-1, 0].set_xlabel(ALPHA)
-    if real:
-        most = table.loc[table["route"] == "step", "position"].max()
-        decades = [0, *(10**k for k in range(9) if 10**k <= most)]
-        axes[-1, 1].set_xticks(decades, [f"{step:,}" for step in decades])
-        axes[-1, 1].set(xlabel="training step", xlim=(-0.1, most * 1.4))
-        axes[-1, 1].minorticks_off()
+    if has_run:
+        set_step_axis(axes[-1, 1], table.loc[table["route"] == "step", "position"].max())
         axes[0, 1].set_title("real training run", loc="left", fontsize=9)
     _legend(figure, axes[0, 0])
     save(figure, path)
 
 
-def draw_layers(table, path):
+def draw_layers(table: pd.DataFrame, path: Path) -> None:
     """Heat maps of Helicality: layers upward, points of the linear route and of the real run."""
     routes = [route for route in ("linear", "step") if route in set(table["route"])]
-    grids = [_grid(table[table["route"] == route]) for route in routes]
+    grids = [_layer_grid(table[table["route"] == route]) for route in routes]
     layers = len(grids[0][0])
     figure, axes = page(
         columns=len(routes), height=1.2 + min(5.0, 0.35 * layers), sharey=True,
@@ -114,44 +112,46 @@ def draw_layers(table, path):
         ticks = [f"{x:,.0f}" if route == "step" else f"{x:g}" for x in grid.columns]
         axis.set_xticks(np.arange(grid.shape[1]) + 0.5, ticks, fontsize=7.5)
         axis.set_xlabel("training step" if route == "step" else r"$\alpha$")
-        every = -(-layers // MOST_ROWS)
-        axis.set_yticks(np.arange(layers)[::every] + 0.5, grid.index[::every])
+        tick_step = -(-layers // MOST_ROWS)
+        axis.set_yticks(np.arange(layers)[::tick_step] + 0.5, grid.index[::tick_step])
         if layers <= MOST_ROWS:
-            _numbers(axis, grid.to_numpy(), colours)
+            _write_values(axis, grid.to_numpy(), colours)
         y, x = np.nonzero(octaves.to_numpy())
         axis.plot(x + 0.5, y + 0.5, "o", ms=19, mfc="none", mec=RED, mew=1.4)
     axes[0, 0].set_ylabel("layer")
-    _bar(figure, axes, LAYERS, colours, "Helicality")
+    _colour_bar(figure, axes, LAYERS, colours, "Helicality")
     save(figure, path)
 
 
-def draw_curves(curves, verdicts, path, columns=5):
-    """Notes and fitted helix in 3D, one small picture a point of the linear route.
+def draw_curves(
+    curves: pd.DataFrame, verdicts: Mapping[float, str], path: Path, columns: int = 5
+) -> None:
+    """Notes and fitted helix in 3D, one small picture per point of the linear route.
 
     curves: rows of one layer (of rasen.helix.layers.fit_layers) with column position;
-    verdicts: {position: words}
+    verdicts: {position: verdict in words}
     """
     positions = sorted(curves["position"].unique())
     columns = min(columns, len(positions))
     rows = -(-len(positions) // columns)
     height = 1.75 * rows + 0.8
     # the constrained layout would give half of the page to the empty corners of the cubes
-    three = {"projection": "3d"}
-    figure, axes = page(rows, columns, height=height, layout="none", subplot_kw=three)
-    foot = 0.45 / height
-    figure.subplots_adjust(0, foot + 0.3 / height, 1, 1 - 0.35 / height, wspace=0, hspace=0.2)
+    in_3d = {"projection": "3d"}
+    figure, axes = page(rows, columns, height=height, layout="none", subplot_kw=in_3d)
+    bottom = 0.45 / height
+    figure.subplots_adjust(0, bottom + 0.3 / height, 1, 1 - 0.35 / height, wspace=0, hspace=0.2)
     for axis in axes.flat[len(positions) :]:
         axis.set_axis_off()
-    far = np.nanmax(np.abs(curves[["note_x", "note_y", "note_z"]].to_numpy()), axis=0)
-    across, up = far[:2].max(), far[2]  # one scale for all, so that circles are round
+    extent = np.nanmax(np.abs(curves[["note_x", "note_y", "note_z"]].to_numpy()), axis=0)
+    across, up = extent[:2].max(), extent[2]  # one scale for all, so that circles are round
     for axis, position in zip(axes.flat, positions, strict=False):
-        part = curves[curves["position"] == position].sort_values("key")
-        notes = part[part["key"] % 1 == 0]
+        curve = curves[curves["position"] == position].sort_values("key")
+        notes = curve[curve["key"] % 1 == 0]
         axis.plot(notes["note_x"], notes["note_y"], notes["note_z"], color="#999999", lw=0.4)
-        axis.plot(part["curve_x"], part["curve_y"], part["curve_z"], color=BLACK, lw=1.1)
+        axis.plot(curve["curve_x"], curve["curve_y"], curve["curve_z"], color=BLACK, lw=1.1)
         axis.scatter(
             notes["note_x"], notes["note_y"], notes["note_z"], c=notes["key"] % 12, s=11,
-            cmap=CLASSES, vmin=-0.5, vmax=11.5, depthshade=False, edgecolors="#555555",
+            cmap=PITCH_CLASSES, vmin=-0.5, vmax=11.5, depthshade=False, edgecolors="#555555",
             linewidths=0.3,
         )  # fmt: skip
         axis.set(xlim=(-across, across), ylim=(-across, across), zlim=(-up, up))
@@ -166,15 +166,15 @@ def draw_curves(curves, verdicts, path, columns=5):
             f"$\\alpha$ = {position:g}\n{verdicts.get(position, '')}", fontsize=8, y=0.94
         )
     bar = figure.colorbar(
-        ScalarMappable(Normalize(-0.5, 11.5), CLASSES), cax=figure.add_axes((0.2, foot, 0.6, 0.02)),
-        ticks=range(12), orientation="horizontal",
+        ScalarMappable(Normalize(-0.5, 11.5), PITCH_CLASSES), ticks=range(12),
+        cax=figure.add_axes((0.2, bottom, 0.6, 0.02)), orientation="horizontal",
     )  # fmt: skip
     bar.set_label("semitones above the lowest key, modulo 12")
     bar.outline.set_visible(False)
     save(figure, path)
 
 
-def _line(axis, rows, colour, line="-", marker="o", label=None, band=0.12):
+def _draw_line(axis, rows, colour, line="-", marker="o", label=None, band=0.12):
     x = rows["position"]
     if band:
         axis.fill_between(x, rows["low"], rows["high"], color=colour, alpha=band, linewidth=0)
@@ -188,13 +188,14 @@ def _legend(figure, axis, **options):
     )
 
 
-def _rings(axis, rows):
-    found = rows[rows["verdict"] == "octave"]
-    axis.plot(found["position"], found["helicality"], "o", ms=8, mfc="none", mec=RED, mew=1.2)
+def _ring_octaves(axis, rows):
+    """Red rings around points with the verdict octave."""
+    octaves = rows[rows["verdict"] == "octave"]
+    axis.plot(octaves["position"], octaves["helicality"], "o", ms=8, mfc="none", mec=RED, mew=1.2)
 
 
-def _nulls(axis, table):
-    """Grey: from the mean to the 95 % quantile of features in no order."""
+def _shade_random_order(axis, table):
+    """Grey: from the mean to the 95 % quantile of features in random order."""
     low, high = table["random_mean"].iloc[0], table["random_95"].iloc[0]
     axis.axhspan(low, high, color="#bbbbbb", alpha=0.7, linewidth=0, zorder=0.5)
     axis.annotate(
@@ -203,13 +204,15 @@ def _nulls(axis, table):
     )  # fmt: skip
 
 
-def _grid(rows):
-    shape = {"index": "layer", "columns": "position"}
-    return (rows.pivot(values="helicality", **shape),
-            rows.assign(yes=rows["verdict"] == "octave").pivot(values="yes", **shape))  # fmt: skip
+def _layer_grid(rows):
+    """Helicality, and whether the verdict is octave: two tables [layer, position]."""
+    rows = rows.assign(is_octave=rows["verdict"] == "octave")
+    helicality = rows.pivot(index="layer", columns="position", values="helicality")
+    return helicality, rows.pivot(index="layer", columns="position", values="is_octave")
 
 
-def _numbers(axis, values, colours):
+def _write_values(axis, values, colours):
+    """The numbers of a heat map, in white on dark cells."""
     for (y, x), value in np.ndenumerate(values):
         dark = colours(value) < 0.55
         axis.text(
@@ -218,6 +221,6 @@ def _numbers(axis, values, colours):
         )  # fmt: skip
 
 
-def _bar(figure, axes, colormap, colours, label):
+def _colour_bar(figure, axes, colormap, colours, label):
     bar = figure.colorbar(ScalarMappable(colours, colormap), ax=axes, label=label, aspect=30)
     bar.outline.set_visible(False)

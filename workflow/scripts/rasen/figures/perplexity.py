@@ -1,48 +1,44 @@
-"""Perplexity along every route of one model [seed 000, figure 8, and the real training run]."""
+"""Perplexity along every route of one model [interpolation paper, figure 8], and its real run."""
 
-from rasen.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, page, save
+from pathlib import Path
 
-STYLES = {"linear": (BLUE, "o", "-"), "gradient": (ORANGE, "s", "--"), "step": (BLACK, "o", "-")}
-CONTROLS = [(SKY, "^", ":"), (RED, "v", ":"), (GREEN, "D", ":"), (PURPLE, "P", ":")]
+import pandas as pd
+from matplotlib.axes import Axes
+
+from rasen.figures.routes import ALPHA, TRAINING_RUN, RouteStyle, route_styles, set_step_axis
+from rasen.figures.style import page, save
 
 
-def draw(table, path):
+def draw_perplexity(table: pd.DataFrame, path: Path) -> None:
     """Alpha on the left, training steps on the right, one logarithmic axis of perplexity.
 
     table: rows of one model: route, position, perplexity, low, high
     """
-    walks = [route for route in table["route"].unique() if route != "step"]
-    real = "step" in set(table["route"])
-    figure, axes = page(columns=1 + real, sharey=True, height=3.1)
+    real_run = table[table["route"] == "step"]
+    figure, axes = page(columns=1 + (len(real_run) > 0), sharey=True, height=3.1)
     axes = axes[0]
-    controls = iter(CONTROLS * len(walks))
-    for route in walks:
-        style = STYLES[route] if route in STYLES else next(controls)
-        label = {"linear": "linear", "gradient": "gradient-corrected"}.get(
-            route, f"linear from {route.removeprefix('linear+')}"
-        )
-        _line(axes[0], table[table["route"] == route], "position", label, style)
-    axes[0].set(xlabel=r"$\alpha$ (0: untrained, 1: trained)", ylabel="perplexity")
+    styles = route_styles(route for route in table["route"].unique() if route != "step")
+    for route, style in styles.items():
+        _draw_route(axes[0], table[table["route"] == route], style)
+    axes[0].set(xlabel=ALPHA, ylabel="perplexity")
     axes[0].set_yscale("log")
-    if real:
-        run = table[table["route"] == "step"]
-        # Step 0 has no place on a logarithmic axis; symlog keeps it, one decade before step 1.
-        _line(axes[1], run, "position", "real training run", STYLES["step"])
-        axes[1].set_xscale("symlog", linthresh=1, linscale=0.5)
-        decades = [0, *(10**k for k in range(9) if 10**k <= run["position"].max())]
-        axes[1].set_xticks(decades, [f"{step:,}" for step in decades])
-        axes[1].set(xlabel="training step", xlim=(-0.1, run["position"].max() * 1.4))
+    if len(real_run):
+        _draw_route(axes[1], real_run, TRAINING_RUN)
+        set_step_axis(axes[1], real_run["position"].max())
     for axis in axes:
         axis.legend(loc="lower left")
     _plain_ticks(axes[0], table)
     save(figure, path)
 
 
-def _line(axis, rows, x, label, style):
-    colour, marker, line = style
-    rows = rows.sort_values(x)
-    axis.fill_between(rows[x], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0)
-    axis.plot(rows[x], rows["perplexity"], line, color=colour, marker=marker, ms=4, label=label)
+def _draw_route(axis: Axes, rows: pd.DataFrame, style: RouteStyle) -> None:
+    rows = rows.sort_values("position")
+    x, colour = rows["position"], style.colour
+    axis.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0)
+    axis.plot(
+        x, rows["perplexity"], style.line, color=colour, marker=style.marker, ms=4,
+        label=style.label,
+    )  # fmt: skip
 
 
 def _plain_ticks(axis, table):

@@ -1,11 +1,15 @@
-"""How every picture looks."""
+"""The style of all figures."""
+
+from pathlib import Path
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by every kind of colour vision.
+# Okabe and Ito's colours, distinct in every type of colour vision.
 BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
@@ -26,14 +30,16 @@ SETTINGS = {
 }
 
 
-def page(rows=1, columns=1, height=3.0, **options):
-    """A figure of text width and its axes [rows, columns]."""
+def page(
+    rows: int = 1, columns: int = 1, height: float = 3.0, **options: Any
+) -> tuple[Figure, Any]:
+    """A figure of text width and its array of axes [rows, columns]."""
     plt.rcParams.update(SETTINGS)
     return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
 
 
-def save(figure, path):
-    """Write a figure without a date in it, so that equal data give equal bytes."""
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure without a date, so that equal data give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""The pitch helix: exact fits and honest statistics. numpy in, numbers out.
+"""The pitch helix: exact fits, nulls and intervals. numpy in, numbers out.
 
     from rasen.helix import fit, reduce
 
@@ -6,21 +6,23 @@
     helix = fit(x)                   # arrays of shape (...): helix.helicality, .r2, .omega ...
     evidence = octave_evidence(features)
 
-A large Helicality says that the notes lie on a smooth curve. Whether it is an *octave* that the
-curve repeats is a question of its own: `octave_evidence`. What either number is worth is told by
-`random_baseline`, `permuted`, `smooth_surrogates` and by the features of `baselines`.
+A large Helicality says that the notes lie on a smooth curve. Whether the curve repeats every
+*octave* is tested by `octave_evidence`. Compare both with the nulls `random_baseline`,
+`permuted_keys` and `smooth_surrogates` and with the features of `baselines`. `upper_bound` proves
+a fit to be the best.
 """
 
 from rasen import lazy_exports
 
 _MODULES = {
-    "bootstrap": ("bootstrap_mean", "bootstrap_pooled"),
+    "bootstrap": ("PooledIntervals", "bootstrap_mean", "bootstrap_pooled"),
     "bound": ("upper_bound",),
-    "fitting": ("LITERATURE", "OCTAVE", "Flag", "Helix", "describe", "fit", "fit_triples"),
+    "fitting": ("LITERATURE", "OCTAVE", "Flag", "Helix", "describe_flags", "fit", "fit_triples"),
     "layers": ("HelixSettings", "fit_layers", "summarise_layers"),
-    "nulls": ("permuted", "random_baseline", "smooth_paths", "smooth_surrogates"),
+    "nulls": ("permuted_keys", "random_baseline", "smooth_paths", "smooth_surrogates"),
     "octave": (
-        "Octave", "fold", "held_out_octave", "octave_contrast", "octave_evidence", "period_curve",
+        "OctaveEvidence", "folding_scores", "held_out_octave", "octave_contrast", "octave_evidence",
+        "period_curve",
     ),
     "reduction": ("reduce",),
     "trials": ("best_of_trials",),

@@ -1,6 +1,6 @@
-"""Features that no network made. Rows of every table: what a model's number must be read against.
+"""Baseline features without a network, to which a model's numbers are compared in every table.
 
-Sound in, one vector a sound out, averaged over time as the activations are. numpy alone.
+Sound in, one vector per sound out, averaged over time as the activations are. numpy alone.
 """
 
 import numpy as np
@@ -8,22 +8,27 @@ import numpy as np
 FLOOR = 1e-5  # added to amplitudes before the logarithm: -100 dB of a full-scale sine
 
 
-def spectrum(sound, rate, window=2048, hop=512):
+def spectrum(
+    sound: np.ndarray, rate: float, window: int = 2048, hop: int = 512
+) -> tuple[np.ndarray, np.ndarray]:
     """Time-mean amplitude spectrum of sound (..., samples): (..., bins), and their frequencies."""
     sound = np.asarray(sound, dtype=np.float64)
     if sound.shape[-1] < window:
         raise ValueError(f"a sound of {sound.shape[-1]} samples is shorter than {window=}")
-    shape = np.hanning(window + 1)[:-1]
+    taper = np.hanning(window + 1)[:-1]
     frequencies = np.fft.rfftfreq(window, 1 / rate)
     flat = sound.reshape(-1, sound.shape[-1])
     result = np.empty((len(flat), len(frequencies)))
-    for row, each in enumerate(flat):  # one at a time: frames overlap and would fill the memory
-        frames = np.lib.stride_tricks.sliding_window_view(each, window)[::hop]
-        result[row] = np.abs(np.fft.rfft(frames * shape)).mean(axis=0)
-    return result.reshape(*sound.shape[:-1], -1) * 2 / shape.sum(), frequencies
+    for row, samples in enumerate(flat):  # one at a time: frames overlap and would fill the memory
+        frames = np.lib.stride_tricks.sliding_window_view(samples, window)[::hop]
+        result[row] = np.abs(np.fft.rfft(frames * taper)).mean(axis=0)
+    return result.reshape(*sound.shape[:-1], -1) * 2 / taper.sum(), frequencies
 
 
-def log_mel(sound, rate, bands=128, low=30.0, high=None, window=2048, hop=512):
+def log_mel(
+    sound: np.ndarray, rate: float, bands: int = 128, low: float = 30.0, high: float | None = None,
+    window: int = 2048, hop: int = 512,
+) -> np.ndarray:  # fmt: skip
     """Logarithm of the time-mean mel spectrum of sound (..., samples): (..., bands)."""
     amplitude, frequencies = spectrum(sound, rate, window, hop)
     high = high or rate / 2
@@ -31,7 +36,10 @@ def log_mel(sound, rate, bands=128, low=30.0, high=None, window=2048, hop=512):
     return np.log(amplitude @ _triangles(corners, frequencies) + FLOOR)
 
 
-def log_frequency(sound, rate, per_octave=24, low=65.4, octaves=7, window=8192, hop=2048):
+def log_frequency(
+    sound: np.ndarray, rate: float, per_octave: int = 24, low: float = 65.4, octaves: int = 7,
+    window: int = 8192, hop: int = 2048,
+) -> np.ndarray:  # fmt: skip
     """Logarithm of the time-mean spectrum on an axis of octaves: (..., per_octave * octaves).
 
     A note is the same pattern at each pitch, shifted: low is C2 by default. Bands above half
@@ -43,17 +51,17 @@ def log_frequency(sound, rate, per_octave=24, low=65.4, octaves=7, window=8192, 
     return np.log(amplitude @ _triangles(corners, frequencies) + FLOOR)
 
 
-def bag_of_tokens(codes, cardinality):
-    """How often each codec token occurs: codes (..., codebooks, frames) -> (..., dim).
+def bag_of_tokens(codes: np.ndarray, cardinality: int) -> np.ndarray:
+    """Relative frequencies of codec tokens: codes (..., codebooks, frames) -> (..., dim).
 
-    dim = codebooks * cardinality, shares of the frames of each codebook. It is what any
-    function of single tokens knows after averaging over time, untrained networks included.
+    dim = codebooks * cardinality, shares of the frames of each codebook. Averaged over time, any
+    function of single tokens (an untrained embedding, say) is linear in them.
     """
     codes = np.asarray(codes)
     *batch, codebooks, frames = codes.shape
     if codes.size and not 0 <= codes.min() <= codes.max() < cardinality:
         raise ValueError(
-            f"codes lie in [{codes.min()}, {codes.max()}], outside 0 to {cardinality - 1}"
+            f"codes are in [{codes.min()}, {codes.max()}], outside 0 to {cardinality - 1}"
         )
     flat = codes.reshape(-1, frames)
     places = np.arange(len(flat))[:, None] * cardinality + flat
@@ -64,7 +72,7 @@ def bag_of_tokens(codes, cardinality):
 def _triangles(corners, frequencies):
     """Overlapping triangular bands with unit sum, (bins, bands); band i peaks at corner i + 1.
 
-    A band narrower than the spacing of the bins takes the spectrum interpolated at its peak.
+    A band narrower than the spacing of the bins is the spectrum interpolated at its peak.
     """
     below, peak, above = corners[:-2], corners[1:-1], corners[2:]
     step = frequencies[1]

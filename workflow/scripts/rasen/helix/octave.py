@@ -1,10 +1,11 @@
-"""Is it an octave? Three statistics that a smooth path cannot pass, and the verdict.
+"""Evidence for an octave: three statistics that smooth paths do not reach, and the verdict.
 
-A high Helicality is no evidence: omega = 2 pi / 12 is the lower bound of the published range,
-and every slow trend piles up on it. These statistics ask the data about period 12 *against
-other periods*, and the first and the third do it without principal components.
+A high Helicality is no evidence: omega = 2 pi / 12 is the lower bound of the published range, and
+the fit of every slow trend ends there. These statistics compare period 12 *with other periods*;
+the first and the third need no principal components.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,46 +16,46 @@ from rasen.helix.reduction import gram, reduce
 
 PERIOD = 12
 RIVALS = (8, 9, 10, 11, 13, 14, 15, 16)  # not 6, 24: an octave is periodic there too
-TREND = 3  # degree of the polynomial in the key that is nobody's octave
-ALPHA = 0.01  # significance that the verdict asks of folding
-TURNS = 1.5  # a curve has to turn that often inside the keys before its period means much
+TREND = 3  # degree of the polynomial in the key that is removed first
+ALPHA = 0.01  # significance level of folding in the verdict
+TURNS = 1.5  # fewest turns inside the keys for which a period can be told from a trend
 
 
-@dataclass
-class Octave:
-    """Evidence about the octave; (...) is the shape of the batch."""
+@dataclass(frozen=True)
+class OctaveEvidence:
+    """Evidence for an octave; (...) is the shape of the batch."""
 
-    folding: np.ndarray  # (...) `fold` at 12 keys
+    folding: np.ndarray  # (...) `folding_scores` at 12 keys
     folding_rival: np.ndarray  # (...) the best of the other periods
-    folding_p: np.ndarray  # (...) p-value of `folding` against notes in no order
-    contrast: np.ndarray  # (...) R2 of the helix at 12 keys less its best at the other periods
-    period: np.ndarray  # (...) period of the best helix when omega is as free as the keys allow
+    folding_p: np.ndarray  # (...) p-value of `folding` against notes in random order
+    contrast: np.ndarray  # (...) R2 of the helix at 12 keys minus its best at the other periods
+    period: np.ndarray  # (...) period of the best helix, omega within `resolvable_omega`
     octave: np.ndarray  # (...) bool, the verdict: see `octave_evidence`
 
 
-def octave_evidence(features, radius="positive"):
-    """All of the above for features (..., keys, dim).
+def octave_evidence(features: np.ndarray, radius: str = "positive") -> OctaveEvidence:
+    """The OctaveEvidence of features (..., keys, dim).
 
-    The verdict is yes when folding at 12 keys is significant (1 %) and beats all other periods.
-    It rests on the statistic that needs neither a helix nor three components; contrast and
-    period are reported beside it, for they tell what a helix fit can see of it.
+    The verdict is yes when folding at 12 keys is significant (1 %) and exceeds all other periods:
+    the statistic that needs neither a helix nor three components. Contrast and period are what a
+    helix fit shows of it.
     """
     products = gram(features)
-    folds = fold(products=products)
+    folding = folding_scores(products=products)
     x = reduce(features)
-    rival = np.fmax.reduce(folds[..., 1:], axis=-1)  # a period too long for the keys is NaN
-    p = folding_p(folds[..., 0], products)
-    return Octave(
-        folding=folds[..., 0],
+    rival = np.fmax.reduce(folding[..., 1:], axis=-1)  # a period too long for the keys is NaN
+    p = folding_p(folding[..., 0], products)
+    return OctaveEvidence(
+        folding=folding[..., 0],
         folding_rival=rival,
         folding_p=p,
         contrast=octave_contrast(x, radius),
-        period=fit(x, widest(x.shape[-2]), radius).period,
-        octave=(p < ALPHA) & (folds[..., 0] > rival),
+        period=fit(x, resolvable_omega(x.shape[-2]), radius).period,
+        octave=(p < ALPHA) & (folding[..., 0] > rival),
     )
 
 
-def widest(keys):
+def resolvable_omega(keys: int) -> tuple[float, float]:
     """The range of omega in which a period can be told from a trend: 1.5 turns and more."""
     return 2 * np.pi * TURNS / keys, 2 * np.pi / 3
 
@@ -62,53 +63,59 @@ def widest(keys):
 # -- folding -------------------------------------------------------------------------------------
 
 
-def fold(features=None, periods=(PERIOD, *RIVALS), products=None):
+def folding_scores(
+    features: np.ndarray | None = None,
+    periods: Sequence[int] = (PERIOD, *RIVALS),
+    products: np.ndarray | None = None,
+) -> np.ndarray:
     """How much of features (..., keys, dim) repeats every p keys: (..., periods).
 
-    Per period: take out a cubic trend, let every residue class of the key have its own mean,
-    and give the share of what was left that the classes explain, adjusted for their number.
-    0 is expected of noise and less of a smooth path, at most 1. No components are chosen and
-    no shape is assumed. NaN where the keys are too few for the period.
-    The output of `gram` will do in place of features: products=gram(features).
+    Per period: remove a cubic trend, give every residue class of the key its own mean, and return
+    the share of the remaining variance that the classes explain, adjusted for their number. At
+    most 1; 0 is expected of noise and less of a smooth path. No components are chosen and no shape
+    is assumed. NaN where the keys are too few for the period.
+    products: the output of `gram`, in place of features.
     """
-    products = gram(features) if products is None else products
+    if products is None:
+        if features is None:
+            raise ValueError("folding_scores needs features or products")
+        products = gram(features)
     keys = products.shape[-1]
     trend = _basis(np.vander(np.linspace(-1, 1, keys), TREND + 1))
-    left = np.einsum("...tt->...", products) - _explained(products, trend)
+    detrended = np.einsum("...tt->...", products) - _explained(products, trend)
     freedom = keys - TREND - 1
     shares = []
     for period in periods:
         classes = np.eye(period)[np.arange(keys) % period]
-        both = _basis(np.hstack([trend, classes]))
-        spare = keys - both.shape[1]
+        trend_and_classes = _basis(np.hstack([trend, classes]))
+        spare = keys - trend_and_classes.shape[1]
         if spare < 1 or keys < 2 * period:
-            shares.append(np.full(left.shape, np.nan))
+            shares.append(np.full(detrended.shape, np.nan))
             continue
-        unexplained = np.einsum("...tt->...", products) - _explained(products, both)
+        unexplained = np.einsum("...tt->...", products) - _explained(products, trend_and_classes)
         with np.errstate(invalid="ignore", divide="ignore"):
-            shares.append(1 - (unexplained / spare) / (left / freedom))
-    shares = np.stack(shares, axis=-1)
-    tiny = left <= 1e-12 * np.einsum("...tt->...", products)  # nothing but the trend
-    return np.where(tiny[..., None], np.nan, shares)
+            shares.append(1 - (unexplained / spare) / (detrended / freedom))
+    only_trend = detrended <= 1e-12 * np.einsum("...tt->...", products)
+    return np.where(only_trend[..., None], np.nan, np.stack(shares, axis=-1))
 
 
-def folding_p(folding, products, period=PERIOD):
-    """p-value of `fold` at one period against features without any order: (...).
+def folding_p(folding: np.ndarray, products: np.ndarray, period: int = PERIOD) -> np.ndarray:
+    """p-value of folding at one period against features in random order: (...).
 
     Folding is an analysis of variance, and its F is that of as many independent features as
     `products` has effective dimensions (participation ratio): Box's approximation.
-    ASSUME: this null is white in the key. Smooth features fold worse than white ones unless
-    they wiggle on the scale of a few keys, for which `smooth_surrogates` is the sharper null.
+    ASSUME: this null is white in the key. Smooth features have less folding than white ones,
+    unless they vary over a few keys, for which `smooth_surrogates` is the stricter null.
     """
     keys = products.shape[-1]
     trace = np.einsum("...tt->...", products)
     with np.errstate(invalid="ignore", divide="ignore"):
         concentration = np.einsum("...st,...st->...", products, products) / trace**2
-    dimensions = 1 / (concentration - 1 / (keys - 1)).clip(min=1e-3)  # bias of few keys out
+    dimensions = 1 / (concentration - 1 / (keys - 1)).clip(min=1e-3)  # less the bias of few keys
     spare = keys - TREND - period  # one of the classes is a constant, as is one of the trend
     freedom = keys - TREND - 1
     with np.errstate(invalid="ignore", divide="ignore"):
-        unexplained = (1 - folding) * spare / freedom  # share of what the trend left
+        unexplained = (1 - folding) * spare / freedom  # share of the detrended variance
         ratio = (1 - unexplained) / (period - 1) / (unexplained / spare)
     return fdtrc(dimensions * (period - 1), dimensions * spare, ratio)
 
@@ -126,13 +133,13 @@ def _explained(products, basis):
 # -- the curve of R2 over omega ------------------------------------------------------------------
 
 
-def period_curve(x, periods, radius="positive"):
+def period_curve(x: np.ndarray, periods: Sequence[float], radius: str = "positive") -> np.ndarray:
     """R2 of the best helix through x (..., keys, 3) at each of the periods: (..., periods)."""
-    return np.stack([fit(x, 2 * np.pi / each, radius).r2 for each in periods], axis=-1)
+    return np.stack([fit(x, 2 * np.pi / period, radius).r2 for period in periods], axis=-1)
 
 
-def octave_contrast(x, radius="positive"):
-    """R2 at 12 keys a turn less the best R2 at the other periods: (...). Below 0: no octave."""
+def octave_contrast(x: np.ndarray, radius: str = "positive") -> np.ndarray:
+    """R2 at 12 keys per turn minus the best R2 at the other periods: (...). Below 0: no octave."""
     curve = period_curve(x, (PERIOD, *RIVALS), radius)
     return curve[..., 0] - curve[..., 1:].max(axis=-1)
 
@@ -140,18 +147,18 @@ def octave_contrast(x, radius="positive"):
 # -- pitch class on a held-out octave ------------------------------------------------------------
 
 
-def held_out_octave(features, ridge=1.0):
-    """Accuracy of a linear reading of pitch class on an octave it was not trained on.
+def held_out_octave(features: np.ndarray, ridge: float = 1.0) -> float:
+    """Accuracy of a linear probe of pitch class on an octave it was not trained on.
 
     features (instruments, keys, dim), or (keys, dim) for one. The lowest and the highest octave
-    are held out in turn; the answer is the mean of the two accuracies, and chance is 1/12.
+    are held out in turn; the result is the mean of the two accuracies, and chance is 1/12.
     Ridge regression onto the twelve classes in closed form, each instrument's mean over its
-    training keys taken out; `ridge` is in units of the mean eigenvalue (much smaller ones fit
-    noise: on a circle neighbouring classes are close). Two ways to be right without an octave
-    are closed:
+    training keys subtracted; `ridge` is in units of the mean eigenvalue (much smaller ones fit
+    noise: on a circle neighbouring classes are close). Two shortcuts without an octave are
+    excluded:
 
     - an inner octave is never held out: the mean of C3 and C5 is C4 on any straight line;
-    - the directions in which the training octaves differ (pitch height) are taken out first.
+    - the directions in which the training octaves differ (pitch height) are projected out first.
       Inside an octave height grows with pitch class, and extrapolated it would decide alone.
     """
     features = np.asarray(features, dtype=np.float64)
@@ -167,22 +174,24 @@ def held_out_octave(features, ridge=1.0):
     for held_out in (0, last):
         train, test = (octave != held_out) & (octave <= last), octave == held_out
         timbre = features[:, train].mean(axis=1, keepdims=True)
-        known = (features[:, train] - timbre).reshape(-1, dim)
-        asked = (features[:, test] - timbre).reshape(-1, dim)
-        means = known.reshape(instruments, -1, PERIOD, dim).mean(axis=(0, 2))
-        _, size, heights = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
-        heights = heights[size > 1e-9 * size[0]] if size[0] > 0 else heights[:0]
-        known, asked = (each - each @ heights.T @ heights for each in (known, asked))
+        train_notes = (features[:, train] - timbre).reshape(-1, dim)
+        test_notes = (features[:, test] - timbre).reshape(-1, dim)
+        means = train_notes.reshape(instruments, -1, PERIOD, dim).mean(axis=(0, 2))
+        _, norms, heights = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
+        heights = heights[norms > 1e-9 * norms[0]] if norms[0] > 0 else heights[:0]
+        train_notes, test_notes = (
+            notes - notes @ heights.T @ heights for notes in (train_notes, test_notes)
+        )
         target = np.tile(np.eye(PERIOD)[pitch[train]], (instruments, 1)) - 1 / PERIOD
-        guess = asked @ _ridge(known, target, ridge)
-        accuracy.append(np.mean(guess.argmax(axis=1) == np.tile(pitch[test], instruments)))
+        predicted = test_notes @ _ridge_weights(train_notes, target, ridge)
+        accuracy.append(np.mean(predicted.argmax(axis=1) == np.tile(pitch[test], instruments)))
     return float(np.mean(accuracy))
 
 
-def _ridge(known, target, ridge):
-    """Weights (dim, classes) from the smaller of the two normal equations."""
-    samples, dim = known.shape
-    penalty = ridge * (known**2).sum() / min(samples, dim) + np.finfo(float).tiny
+def _ridge_weights(x, target, ridge):
+    """Weights (dim, classes) from the smaller of the two normal equations of x (samples, dim)."""
+    samples, dim = x.shape
+    penalty = ridge * (x**2).sum() / min(samples, dim) + np.finfo(float).tiny
     if dim <= samples:
-        return np.linalg.solve(known.T @ known + penalty * np.eye(dim), known.T @ target)
-    return known.T @ np.linalg.solve(known @ known.T + penalty * np.eye(samples), target)
+        return np.linalg.solve(x.T @ x + penalty * np.eye(dim), x.T @ target)
+    return x.T @ np.linalg.solve(x @ x.T + penalty * np.eye(samples), target)

@@ -1,12 +1,14 @@
 """The published protocol, for comparison: nine parameters, 1000 trials of Optuna's TPE, 3 seeds.
 
-`fit` reaches a higher Helicality in a ten-thousandth of the time; this file is here so that
-anyone can see that for themselves. Optuna is imported when it is used.
+`fit` reaches a higher Helicality in a ten-thousandth of the time: see benchmarks/helix.py. Optuna
+is imported when it is used.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from rasen.helix.fitting import LITERATURE, bounds
+from rasen.helix.fitting import LITERATURE, Omega, omega_range
 
 # ASSUME: the authors' bounds are not published. These hold every helix of standardised
 # components with periods from 4 to 12, both chiralities (the sign of omega) included.
@@ -22,20 +24,22 @@ BOUNDS = {
 }
 
 
-def best_of_trials(x, omega=LITERATURE, count=1000, seeds=(0, 1, 2)):
-    """Best Helicality that TPE finds for x (keys, 3), one for each seed: (seeds,)."""
+def best_of_trials(
+    x: np.ndarray, omega: Omega = LITERATURE, count: int = 1000, seeds: Sequence[int] = (0, 1, 2)
+) -> np.ndarray:
+    """Best Helicality that TPE finds for x (keys, 3), one per seed: (seeds,)."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     x = np.asarray(x, dtype=np.float64)
-    low, high = bounds(omega)
+    low, high = omega_range(omega)
 
     def objective(trial):
-        chosen = {name: trial.suggest_float(name, *each) for name, each in BOUNDS.items()}
-        # signed, with the forbidden middle taken out: [-high, -low] and [low, high] are joined
+        parameters = {name: trial.suggest_float(name, *limits) for name, limits in BOUNDS.items()}
+        # [-high, -low] and [low, high] joined at zero
         signed = trial.suggest_float("omega", low - high, high - low)
-        chosen["omega"] = signed + low if signed >= 0 else signed - low
-        return np.mean(((x - curve(len(x), **chosen)) ** 2).sum(axis=1))
+        parameters["omega"] = signed + low if signed >= 0 else signed - low
+        return np.mean(((x - curve(len(x), **parameters)) ** 2).sum(axis=1))
 
     best = []
     for seed in seeds:
@@ -46,16 +50,19 @@ def best_of_trials(x, omega=LITERATURE, count=1000, seeds=(0, 1, 2)):
     return np.array(best)
 
 
-def curve(keys, h_pitch, h_0, r_0, r_slope, t_0, turn_1, turn_2, turn_3, omega):
+def curve(
+    keys: int, h_pitch: float, h_0: float, r_0: float, r_slope: float, t_0: float, turn_1: float,
+    turn_2: float, turn_3: float, omega: float,
+) -> np.ndarray:  # fmt: skip
     """Eq. (1) as it is printed: (keys, 3). The three turns are Euler angles of (c, u, v)."""
     t = np.arange(keys)
     height, radius, angle = h_pitch * t + h_0, r_slope * t + r_0, omega * (t - t_0)
-    about_z, about_y, again = (
+    about_z, about_y, about_new_z = (
         np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
         for a in (turn_1, turn_2, turn_3)
     )
     about_y = about_y[np.ix_([0, 2, 1], [0, 2, 1])]
-    u, v, c = (about_z @ about_y @ again).T
+    u, v, c = (about_z @ about_y @ about_new_z).T
     return (
         height[:, None] * c
         + (radius * np.cos(angle))[:, None] * u

@@ -1,4 +1,4 @@
-"""Reading sound: mono float32 at the rate that a model wants, or a clear refusal."""
+"""Reading sound: mono float32 at the rate that a model reads; damaged files are refused."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from rasen.errors import RasenError
 CURE = "replace it, or take its row out of the sheet"
 
 
-def read_mono(path, rate, seconds=None):
+def read_mono(path: Path | str, rate: int, seconds: float | None = None) -> np.ndarray:
     """Mono samples [time] float32 of an audio file at `rate`, at most its first `seconds`."""
     import soundfile
 
@@ -22,7 +22,7 @@ def read_mono(path, rate, seconds=None):
         with soundfile.SoundFile(path) as file:
             frames = -1 if seconds is None else round(seconds * file.samplerate)
             sound = file.read(frames, dtype="float32", always_2d=True)
-            native = file.samplerate
+            native_rate = file.samplerate
     except soundfile.SoundFileError as error:
         raise RasenError(
             f"{path}: cannot be read as audio ({error}); convert it to WAV or FLAC"
@@ -34,14 +34,15 @@ def read_mono(path, rate, seconds=None):
         raise RasenError(f"{path}: holds samples that are not numbers (NaN or infinite); {CURE}")
     if not sound.any():
         raise RasenError(f"{path}: is silent (every sample is zero, in mono); {CURE}")
-    return resample(sound, native, rate)
+    return resample(sound, native_rate, rate)
 
 
-def resample(sound, native, rate):
+def resample(sound: np.ndarray, native_rate: int, rate: int) -> np.ndarray:
     """Band-limited change of sample rate along the last axis, float32."""
-    if native == rate:
+    if native_rate == rate:
         return np.asarray(sound, dtype=np.float32)
     from scipy.signal import resample_poly
 
-    common = np.gcd(int(native), int(rate))
-    return resample_poly(sound, rate // common, native // common, axis=-1).astype(np.float32)
+    common = np.gcd(int(native_rate), int(rate))
+    up, down = rate // common, native_rate // common
+    return resample_poly(sound, up, down, axis=-1).astype(np.float32)

@@ -1,9 +1,9 @@
-"""Hashes of files: equal hash, the same content."""
+"""Hashes of files by their content."""
 
 import hashlib
 from pathlib import Path
 
-END_BYTES = 1 << 20  # of a weights file that count, at each of its ends
+END_BYTES = 1 << 20  # hashed at the start and at the end of a file of weights
 
 
 def short_hash(text: str | bytes) -> str:
@@ -19,7 +19,7 @@ def hash_file(path: Path | str) -> str:
 
 
 def hash_if_present(path: Path | str | None) -> str:
-    """The same, or a word where there is no such file, or none that we may read."""
+    """`hash_file`, or "missing" where there is no such file, or "unreadable"."""
     try:
         return hash_file(path) if path and Path(path).is_file() else "missing"
     except OSError:
@@ -27,7 +27,7 @@ def hash_if_present(path: Path | str | None) -> str:
 
 
 def hash_folder(folder: Path | str) -> str:
-    """Hash of a folder of weights, in milliseconds: names, sizes, both ends of every file."""
+    """Hash of a folder of weights, in milliseconds: names, sizes, start and end of every file."""
     parts = []
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
         size = path.stat().st_size

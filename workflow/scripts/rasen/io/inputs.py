@@ -1,7 +1,7 @@
-"""Stimuli as a model reads them (tokens, samples), on disk: made once, used at every point.
+"""Stimuli as a model reads them (tokens, samples), on disk: encoded once, used at every point.
 
 Fields are ragged: `fields/NAME/rows` holds all clips below each other [rows, ...] and
-`fields/NAME/lengths` how many rows each clip has. `clips/` repeats the sheet of the stimuli.
+`fields/NAME/lengths` the number of rows of each clip. `clips/` is the table of the stimuli.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ def write_inputs(
 ) -> None:
     """Write an iterable of {field: array [time, ...]}, one per clip, with the table of clips.
 
-    Clips are written as they come, so that memory holds one of them.
+    Clips are written one by one, so that memory holds one of them.
     """
     with hdf5.create(path, clip_count=len(clips), **attributes) as writer:
         fields: dict[str, hdf5.Rows] = {}
@@ -59,7 +59,7 @@ class Inputs:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Rows of each clip [clip], those of the first field."""
+        """Number of rows of each clip in the first field [clip]."""
         return next(iter(self.field_lengths.values()))
 
     def clip(self, index: int) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """Single notes: which clip is which key and instrument, and their features without a network."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,19 @@ from rasen.io import hdf5
 RATE = 32_000  # ASSUME: spectra are of sound at MusicGen's rate, whatever the model's is
 
 
-def keyboard(clips: pd.DataFrame) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Order of the clips of a note set: (rows [instrument, key], instruments, pitches [key]).
+@dataclass(frozen=True)
+class NoteGrid:
+    """A set of notes with every key of every instrument."""
 
-    clips: its sheet. Raises where instruments lack keys, double them, or leave semitones out.
+    rows: np.ndarray  # [instrument, key] rows of the table of clips
+    instruments: list[str]
+    pitches: np.ndarray  # [key]
+
+
+def note_grid(clips: pd.DataFrame) -> NoteGrid:
+    """The notes of a table of clips, in order.
+
+    Raises where instruments lack keys, repeat them, or skip semitones.
     """
     if lacking := [name for name in ("pitch", "instrument") if name not in clips]:
         raise RasenError(
@@ -26,32 +36,38 @@ def keyboard(clips: pd.DataFrame) -> tuple[np.ndarray, list[str], np.ndarray]:
         )
     pitches = np.arange(clips["pitch"].min(), clips["pitch"].max() + 1)
     problems = []
-    order = []
-    for instrument, rows in clips.groupby("instrument", sort=False)["pitch"]:
-        counts = rows.value_counts()
-        problems += [f"instrument {instrument}: pitch {p} is missing"
-                     for p in pitches if p not in counts.index]  # fmt: skip
-        problems += [f"instrument {instrument}: pitch {p} occurs {n} times"
-                     for p, n in counts.items() if n > 1]  # fmt: skip
-        order.append(rows.sort_values().index.to_numpy())
+    rows = []
+    for instrument, notes in clips.groupby("instrument", sort=False)["pitch"]:
+        counts = notes.value_counts()
+        problems += [
+            f"instrument {instrument}: pitch {pitch} is missing"
+            for pitch in pitches
+            if pitch not in counts.index
+        ]
+        problems += [
+            f"instrument {instrument}: pitch {pitch} occurs {count} times"
+            for pitch, count in counts.items()
+            if count > 1
+        ]
+        rows.append(notes.sort_values().index.to_numpy())
     if len(pitches) < FEWEST_KEYS:
         problems.append(f"{len(pitches)} keys; a helix needs {FEWEST_KEYS} or more")
     raise_all(
         problems,
         heading="a helix needs one clip for every semitone and instrument; correct the set:",
     )
-    return np.stack(order), list(clips["instrument"].unique()), pitches
+    return NoteGrid(np.stack(rows), list(clips["instrument"].unique()), pitches)
 
 
-def read_pooled(path: Path) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
+def read_pooled_activations(path: Path) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
     """(clips, {layer: features [clip, dim]}) of a file of pooled activations."""
     with hdf5.open_file(path) as file:
         layers = {int(name): hdf5.read_rows(file, f"layers/{name}") for name in file["layers"]}
         return hdf5.read_table(file, "clips"), layers
 
 
-def token_shares(path: Path) -> np.ndarray | None:
-    """Shares of the codec tokens of every clip [clip, dim], or None where a model reads no codes.
+def codec_token_shares(path: Path) -> np.ndarray | None:
+    """Shares of the codec tokens of every clip [clip, dim]; None of a model that reads no codes.
 
     path: a model's inputs. Read without `rasen.io.inputs`, which needs torch.
     """
@@ -60,16 +76,17 @@ def token_shares(path: Path) -> np.ndarray | None:
             return None
         field = file["fields/codes"]
         clips = np.split(field["rows"][:], np.cumsum(field["lengths"][:])[:-1])
-    highest = 1 + max(int(codes.max()) for codes in clips)
-    return np.stack([bag_of_tokens(codes.T, highest) for codes in clips])
+    cardinality = 1 + max(int(codes.max()) for codes in clips)
+    return np.stack([bag_of_tokens(codes.T, cardinality) for codes in clips])
 
 
-def spectra(sounds: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Features of sounds that no network made: {name: [clip, dim]}.
+def spectral_features(sounds: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """Features of sounds without a network: {name: [clip, dim]}.
 
     sounds: arrays [time] at RATE.
     """
-    both = [(log_mel(s, RATE), log_frequency(s, RATE))
-            for s in sounds]  # fmt: skip
-    mel, frequency = map(np.stack, zip(*both, strict=True))
-    return {"log-mel": mel, "log-frequency": frequency}
+    mel, frequency = [], []
+    for sound in sounds:
+        mel.append(log_mel(sound, RATE))
+        frequency.append(log_frequency(sound, RATE))
+    return {"log-mel": np.stack(mel), "log-frequency": np.stack(frequency)}

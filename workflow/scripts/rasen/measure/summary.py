@@ -1,9 +1,26 @@
 """Perplexity: exp of the mean cross entropy, as audiocraft defines it (eq. 5 of the paper)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
+from rasen.errors import RasenError
 from rasen.stats import bootstrap
+
+
+@dataclass(frozen=True)
+class PerplexitySettings:
+    """How perplexities are summed up; the section `perplexity` of the config.
+
+    bootstrap: resamples of the clips for the interval
+    """
+
+    bootstrap: int = 2000
+
+    def __post_init__(self) -> None:
+        if self.bootstrap < 1:
+            raise RasenError(f"perplexity.bootstrap: {self.bootstrap}; give 1 or more")
 
 
 def summarise_losses(losses: pd.DataFrame, draws: int, seed: int, *names: str) -> pd.DataFrame:

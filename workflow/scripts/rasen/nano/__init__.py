@@ -1,1 +1,1 @@
-"""The embedded model: a tiny MusicGen, made from nothing in about a minute."""
+"""The embedded model: a tiny MusicGen, trained from scratch in about a minute."""

@@ -1,12 +1,12 @@
-"""The codec of nano: a genuine EncodecModel that turns sound into 4 tokens a frame.
+"""The codec of nano: a genuine EncodecModel that turns sound into 4 tokens per frame.
 
-Its encoder is not trained but written down, as a simple ear. Every layer of EnCodec's encoder gets
-one job: the first convolution is a bank of band-pass filters, the ELU after it rectifies, the
-strided convolutions average each band over a frame, and the last ELU and convolution compress
-loudness roughly as a logarithm would. The code books are then fitted to real clips by residual
-k-means, so a token stands for a spectrum: pitches in a timbre.
+Its encoder is not trained: its weights are set to a filter bank. The first convolution is a bank of
+band-pass filters, the ELU after it rectifies, the strided convolutions average each band over a
+frame, and the last ELU and convolution compress loudness roughly as a logarithm would. The code
+books are then fitted to clips by residual k-means, so a token stands for a spectrum: pitches in a
+timbre.
 
-The decoder half stays random: nano's tokens are read by its language model, never by ears.
+The decoder half stays random: nano's tokens are read by its language model and never decoded.
 """
 
 import numpy as np
@@ -20,9 +20,9 @@ BANDS = 24
 LOWEST, HIGHEST = 80.0, 7200.0  # Hz, centres of the outer bands
 STRIDES = (20, 16)  # samples, then averages: a frame is 320 samples, so 50 frames per second
 FRAME_RATE = RATE // (STRIDES[0] * STRIDES[1])
-# ELU keeps what is louder than 1 and squares what is softer: so let 1 be 40 dB below full scale.
+# ELU is linear above 1 and roughly quadratic below: 1 is 40 dB below full scale.
 GAIN = 100.0
-# Saturating units per band. Their scales spaced like this, their sum grows as a logarithm would.
+# Scales of the saturating units of each band, spaced such that their sum grows as a logarithm.
 # ASSUME: the partials that matter lie between 10 and 40 dB below full scale.
 SATURATIONS = (0.1, 0.5, 2.5, 12.5)
 KMEANS_CLIPS, KMEANS_FRAMES, KMEANS_ROUNDS = 80, 12_000, 12
@@ -54,9 +54,10 @@ def fit_codec(clips: Tensor, seed: int) -> EncodecModel:
     """
     torch.manual_seed(seed)  # the decoder half
     codec = EncodecModel(codec_config()).eval()
-    write_ear(codec)
+    set_filter_bank(codec)
     with torch.no_grad():
-        frames = torch.cat([codec.encoder(part[:, None]) for part in clips[:KMEANS_CLIPS].split(8)])
+        batches = clips[:KMEANS_CLIPS].split(8)
+        frames = torch.cat([codec.encoder(batch[:, None]) for batch in batches])
         frames = standardise(codec, frames.transpose(1, 2).flatten(0, 1))
         fit_books(codec, frames, torch.Generator().manual_seed(seed))
     return codec
@@ -65,43 +66,45 @@ def fit_codec(clips: Tensor, seed: int) -> EncodecModel:
 @torch.no_grad()
 def encode(codec: EncodecModel, clips: Tensor) -> Tensor:
     """Tokens [clip, codebook, frame] of clips [clip, time]."""
-    parts = [codec.encode(part[:, None]).audio_codes[0] for part in clips.split(8)]
-    return torch.cat(parts)
+    return torch.cat([codec.encode(batch[:, None]).audio_codes[0] for batch in clips.split(8)])
 
 
 @torch.no_grad()
-def write_ear(codec: EncodecModel) -> None:
-    """Fill the encoder's layers with the weights of the simple ear."""
-    bank, _, fast, _, slow, memory, _, sums = codec.encoder.layers
-    each_band = torch.eye(BANDS)
+def set_filter_bank(codec: EncodecModel) -> None:
+    """Set the weights of the encoder's layers to the filter bank."""
+    bank, _, fast, _, slow, lstm, _, sums = codec.encoder.layers
+    identity = torch.eye(BANDS)  # band to band
 
     bank.conv.weight = GAIN * band_pass(bank.conv.kernel_size[0])[:, None]
-    # The channels double with every stride, so each band is first carried twice, ...
-    fast.conv.weight = each_band.repeat(2, 1)[:, :, None] * bell(fast.conv.kernel_size[0])
-    # ... then both feed one unit per saturation, where ELU(-x) = exp(-x) - 1 levels off.
-    units = torch.cat([-factor / 2 * each_band.repeat(1, 2) for factor in SATURATIONS])
-    slow.conv.weight = units[:, :, None] * bell(slow.conv.kernel_size[0])
-    # An LSTM without weights adds nothing to what passes by it.
-    for weight in memory.parameters():
+    # The channels double with every stride: first each band is copied, ...
+    window = averaging_window(fast.conv.kernel_size[0])
+    fast.conv.weight = identity.repeat(2, 1)[:, :, None] * window
+    # ... then both copies feed one unit per saturation, where ELU(-x) = exp(-x) - 1 levels off.
+    units = torch.cat([-factor / 2 * identity.repeat(1, 2) for factor in SATURATIONS])
+    window = averaging_window(slow.conv.kernel_size[0])
+    slow.conv.weight = units[:, :, None] * window
+    # An LSTM of zeros adds nothing to its skip connection.
+    for weight in lstm.parameters():
         nn.init.zeros_(weight)
-    sums.conv.weight = -each_band.repeat(1, len(SATURATIONS))[:, :, None]
+    sums.conv.weight = -identity.repeat(1, len(SATURATIONS))[:, :, None]
     for layer in (bank, fast, slow, sums):
         nn.init.zeros_(layer.conv.bias)
 
 
 def band_pass(size: int) -> Tensor:
-    """Filters [band, tap]: cosines under bells, evenly spaced in mel, half overlapping."""
-    mel = np.linspace(*(2595 * np.log10(1 + np.array([LOWEST, HIGHEST]) / 700)), BANDS)
+    """Filters [band, tap]: cosines times Gaussians, evenly spaced in mel, half overlapping."""
+    lowest, highest = 2595 * np.log10(1 + np.array([LOWEST, HIGHEST]) / 700)
+    mel = np.linspace(lowest, highest, BANDS)
     centre = 700 * (10 ** (mel / 2595) - 1)
     spread = np.gradient(centre) / 2  # Hz, one standard deviation
     time = (np.arange(size) - size // 2) / RATE
-    bells = np.exp(-0.5 * (2 * np.pi * spread[:, None] * time) ** 2)
-    filters = bells * np.cos(2 * np.pi * centre[:, None] * time)
-    return torch.tensor(filters / bells.sum(1, keepdims=True), dtype=torch.float32)
+    gaussians = np.exp(-0.5 * (2 * np.pi * spread[:, None] * time) ** 2)
+    filters = gaussians * np.cos(2 * np.pi * centre[:, None] * time)
+    return torch.tensor(filters / gaussians.sum(1, keepdims=True), dtype=torch.float32)
 
 
-def bell(size: int) -> Tensor:
-    """A window [size] that averages."""
+def averaging_window(size: int) -> Tensor:
+    """A Hann window [size] with unit sum."""
     window = torch.hann_window(size + 2, periodic=False)[1:-1]
     return window / window.sum()
 
@@ -116,15 +119,15 @@ def standardise(codec: EncodecModel, frames: Tensor) -> Tensor:
 
 
 def fit_books(codec: EncodecModel, frames: Tensor, generator: torch.Generator) -> None:
-    """Fill the code books, each from what the earlier ones leave of frames [frame, band]."""
-    rest = frames[torch.randperm(len(frames), generator=generator)[:KMEANS_FRAMES]]
+    """Fit each code book to the residual of the earlier ones on frames [frame, band]."""
+    residual = frames[torch.randperm(len(frames), generator=generator)[:KMEANS_FRAMES]]
     for layer in codec.quantizer.layers:
         book = layer.codebook
-        centres, nearest = kmeans(rest, CODES, generator)
+        centres, nearest = kmeans(residual, CODES, generator)
         book.embed.copy_(centres)
         book.embed_avg.copy_(centres)
         book.cluster_size.copy_(torch.bincount(nearest, minlength=CODES))
-        rest = rest - centres[nearest]
+        residual = residual - centres[nearest]
 
 
 def kmeans(points: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -135,7 +138,7 @@ def kmeans(points: Tensor, count: int, generator: torch.Generator) -> tuple[Tens
         sums = torch.zeros_like(centres).index_add_(0, nearest, points)
         sizes = torch.bincount(nearest, minlength=count)
         centres = sums / sizes.clamp(min=1)[:, None]
-        # An empty centre moves to the point that is worst served.
+        # Empty centres move to the points farthest from their centre.
         empty = torch.nonzero(sizes == 0)[:, 0]
         centres[empty] = points[distance.topk(len(empty)).indices]
     return centres, torch.cdist(points, centres).argmin(1)

@@ -48,8 +48,8 @@ def train(
 ) -> Iterator[int]:
     """Train an initialised network on codes [clip, codebook, frame], in place.
 
-    Yields every step to keep while the network holds that step's weights, so save them before
-    asking for the next. Step 0 is the network as it was given.
+    Yields every step to keep while the network has that step's weights: save them before resuming
+    the iterator. Step 0 is the network as it was given.
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE)

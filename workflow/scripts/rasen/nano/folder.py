@@ -20,7 +20,7 @@ LONGEST = 30  # seconds of a generated clip
 def save_model(folder: Path, codec: EncodecModel, network: MusicgenForCausalLM, seed: int) -> None:
     """Write the whole model: text encoder, codec and language model in one folder.
 
-    The text encoder is random: nano is never shown text, but the layout has a place for it.
+    The text encoder is random: nano is not trained on text, but the layout has one.
     """
     torch.manual_seed(seed)
     model = MusicgenForConditionalGeneration(
@@ -43,7 +43,7 @@ def save_step(folder: Path, step: int, network: MusicgenForCausalLM) -> None:
 
 
 def text_config() -> T5Config:
-    """The smallest T5 that says anything."""
+    """A very small T5."""
     return T5Config(
         vocab_size=128,
         d_model=32,

@@ -1,6 +1,7 @@
 """Make nano: its music, its codec, its training run."""
 
 import json
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -10,6 +11,7 @@ from tqdm import tqdm
 from transformers import MusicgenForCausalLM
 
 from rasen.device import flush_subnormals
+from rasen.errors import RasenError
 from rasen.families.musicgen import official_init_rule
 from rasen.io import hashes
 from rasen.io.atomic import write_text
@@ -23,20 +25,36 @@ from rasen.weights.lazy_tensors import LazyTensor
 from rasen.weights.network_tensors import load_into, named_tensors
 
 CLIPS, SECONDS = 240, 4.0
-TRAINING = "training.json"  # another training, another content: Snakemake compares it
+TRAINING = "training.json"  # its content differs between trainings: Snakemake compares it
 
 
-def make(folder, seed, steps):
+@dataclass(frozen=True)
+class NanoSettings:
+    """How nano is trained; the section `nano` of the config.
+
+    seed: of its music, its theta_init and the order of its training clips
+    steps: training steps of the decoder
+    """
+
+    seed: int = 0
+    steps: int = 400
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise RasenError(f"nano.steps: {self.steps}; give 1 or more")
+
+
+def make_nano(settings: NanoSettings, folder: Path) -> None:
     """Write nano and the checkpoints of its run into `folder`.
 
-    The run begins at the official theta_init of this seed, the very point `untrained` of a model
-    with `initial: {rule: official, seed: ...}`, so its route and the straight line share both ends.
+    The run starts at the official theta_init of this seed, the point `untrained` of a model with
+    `initial: {rule: official, seed: ...}`, so its route and the straight line share both ends.
     """
     flush_subnormals()
-    folder = Path(folder)
+    seed, steps = settings.seed, settings.steps
     rmtree(folder, ignore_errors=True)
-    partial = folder.with_name(folder.name + ".partial")
-    rmtree(partial, ignore_errors=True)
+    unfinished = folder.with_name(folder.name + ".partial")
+    rmtree(unfinished, ignore_errors=True)
     clips = torch.stack(
         [
             torch.from_numpy(melody(generator(seed, "melody", index), SECONDS, RATE))
@@ -48,19 +66,19 @@ def make(folder, seed, steps):
     network = MusicgenForCausalLM(decoder_config())
     load_into(network, initial_tensors(network, seed))
     for step in train(network, codes, steps, log_spaced(steps), seed):
-        save_step(partial, step, network)
-    save_model(partial, codec, network, seed)
-    weights = hashes.hash_file(partial / "model.safetensors")
-    about = {"seed": seed, "steps": steps, "model.safetensors": weights}
-    write_text(partial / TRAINING, json.dumps(about, indent=1) + "\n")
-    partial.rename(folder)
+        save_step(unfinished, step, network)
+    save_model(unfinished, codec, network, seed)
+    weights = hashes.hash_file(unfinished / "model.safetensors")
+    training = asdict(settings) | {"model.safetensors": weights}
+    write_text(unfinished / TRAINING, json.dumps(training, indent=1) + "\n")
+    unfinished.rename(folder)
 
 
-def initial_tensors(network, seed):
-    """{name: Lazy} of the official theta_init, drawn as the workflow draws it."""
-    return {
-        name: LazyTensor(
-            t.shape, partial(draw_tensor, [official_init_rule(name, t.shape)], t.shape, seed, name)
-        )
-        for name, t in named_tensors(network).items()
-    }
+def initial_tensors(network: MusicgenForCausalLM, seed: int) -> dict[str, LazyTensor]:
+    """{name: tensor} of the official theta_init, drawn as the workflow draws it."""
+    tensors = {}
+    for name, tensor in named_tensors(network).items():
+        rules = [official_init_rule(name, tensor.shape)]
+        draw = partial(draw_tensor, rules, tensor.shape, seed, name)
+        tensors[name] = LazyTensor(tensor.shape, draw)
+    return tensors

@@ -1,15 +1,19 @@
-"""Single notes that differ in pitch alone, by SynTheory's numbers.
+"""Single notes that differ in pitch alone, with SynTheory's settings.
 
-Each clip is one note played four times for two beats at 120 beats a minute: 4 s.
+By default each clip is one note played four times for two beats at 120 beats per minute: 4 s.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from rasen.errors import RasenError
+from rasen.errors import RasenError, raise_all
 from rasen.stimuli import soundfont, synth
 
-NAMES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
+PITCH_CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
 SYNTHEORY_PROGRAMS = sorted(  # 92: without effects, polyphonic and articulated ones
     set(range(128))
     - set(range(96, 104))
@@ -19,38 +23,71 @@ SYNTHEORY_PROGRAMS = sorted(  # 92: without effects, polyphonic and articulated 
 )
 
 
-def clips(settings):
-    """One row a key and instrument: `keys` semitones upwards from MIDI number `lowest`."""
-    font = settings.get("soundfont")
-    known = SYNTHEORY_PROGRAMS if font else list(synth.TIMBRES)
-    instruments = known if settings["instruments"] == "all" else settings["instruments"]
-    allowed = range(128) if font else known
-    unknown = [name for name in instruments if name not in allowed]
-    if unknown:
-        what = "General MIDI program numbers 0 to 127" if font else ", ".join(known)
-        raise RasenError(f"stimuli: instruments {unknown} do not exist; choose from {what}")
+@dataclass(frozen=True)
+class NoteSettings:
+    """A set of notes: `keys` semitones upwards from MIDI number `lowest`, for every instrument.
+
+    instruments: "all", or timbres of the built-in synthesiser, or programs of the SoundFont
+    soundfont: path of a .sf2 file; None: the built-in synthesiser
+    repeats, beats, tempo: strokes per clip, beats per stroke, beats per minute
+    """
+
+    lowest: int = 48
+    keys: int = 36
+    instruments: Literal["all"] | Sequence[str | int] = "all"
+    soundfont: str | None = None
+    repeats: int = 4
+    beats: float = 2
+    tempo: float = 120
+
+    def __post_init__(self) -> None:
+        raise_all(
+            f"stimuli: {name} is {getattr(self, name)}; give a number above 0"
+            for name in ("keys", "repeats", "beats", "tempo")
+            if getattr(self, name) <= 0
+        )
+        allowed = range(128) if self.soundfont else synth.TIMBRES
+        unknown = [name for name in self.instrument_list if name not in allowed]
+        if unknown:
+            choices = (
+                "General MIDI program numbers 0 to 127"
+                if self.soundfont
+                else ", ".join(synth.TIMBRES)
+            )
+            raise RasenError(f"stimuli: instruments {unknown} do not exist; choose from {choices}")
+
+    @property
+    def instrument_list(self) -> list[str | int]:
+        """The instruments, "all" written out."""
+        if self.instruments == "all":
+            return list(SYNTHEORY_PROGRAMS) if self.soundfont else list(synth.TIMBRES)
+        return list(self.instruments)
+
+
+def note_clips(settings: NoteSettings) -> pd.DataFrame:
+    """One row per key and instrument."""
     rows = []
-    for instrument in instruments:
-        for pitch in range(settings["lowest"], settings["lowest"] + settings["keys"]):
+    for instrument in settings.instrument_list:
+        for pitch in range(settings.lowest, settings.lowest + settings.keys):
             octave = pitch // 12 - 1
             rows.append(
                 {
-                    "clip": f"{instrument}-{NAMES[pitch % 12]}{octave}",
+                    "clip": f"{instrument}-{PITCH_CLASSES[pitch % 12]}{octave}",
                     "kind": "notes",
                     "instrument": str(instrument),
                     "pitch": pitch,
                     "pitch_class": pitch % 12,
                     "octave": octave,
-                    "soundfont": font or "",
-                    "repeats": settings["repeats"],
-                    "seconds_each": settings["beats"] * 60 / settings["tempo"],
+                    "soundfont": settings.soundfont or "",
+                    "repeats": settings.repeats,
+                    "seconds_each": settings.beats * 60 / settings.tempo,
                 }
             )
     return pd.DataFrame(rows)
 
 
-def sound(row, rate):
-    """The note, repeated, with its peak at 1 [time]."""
+def note_sound(row: Any, rate: int) -> np.ndarray:
+    """The note of one row of `note_clips`, repeated, with its peak at 1 [time]."""
     seconds = row.seconds_each
     if row.soundfont:
         sound = soundfont.repeated_note(

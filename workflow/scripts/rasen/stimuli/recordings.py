@@ -1,7 +1,11 @@
 """The user's own recordings: a folder of audio with a sheet."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rasen.errors import RasenError, raise_all
@@ -11,9 +15,21 @@ from rasen.io.sheets import read_sheet, refuse_repeated_clips
 RESERVED = {"kind", "text", "sha256", "bytes", "seconds"}
 
 
-def audio_clips(settings):
-    """One row a line of the sheet: `path` (from the sheet's folder), and any labels beside it."""
-    sheet = Path(settings["sheet"])
+@dataclass(frozen=True)
+class RecordingSettings:
+    """A set of recordings: the sheet that lists them, and how many seconds of each are used."""
+
+    sheet: str
+    seconds: float = 30
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0:
+            raise RasenError(f"stimuli: seconds is {self.seconds}; give a number above 0")
+
+
+def recording_clips(settings: RecordingSettings) -> pd.DataFrame:
+    """One row per line of the sheet: `path` (relative to the sheet's folder) and its labels."""
+    sheet = Path(settings.sheet)
     table = read_sheet(sheet)
     if "path" not in table:
         raise RasenError(f"{sheet}: has no column `path` (found: {', '.join(table)})")
@@ -25,18 +41,18 @@ def audio_clips(settings):
         for line, path in enumerate(table["path"], start=2)
         if not Path(path).is_file()
     ]
-    raise_all(missing, heading=f"{sheet}: not every file is there:")
+    raise_all(missing, heading=f"{sheet}: files are missing:")
     if "clip" not in table:
         table.insert(0, "clip", [f"{i:06d}-{Path(p).stem}" for i, p in enumerate(table["path"])])
     refuse_repeated_clips(sheet, table["clip"])
-    # The bytes count, not the file's date: a changed recording is another clip.
+    # By content, not by date: a changed recording is another clip.
     table["sha256"] = [hashes.hash_file(path) for path in table["path"]]
     table["bytes"] = [Path(path).stat().st_size for path in table["path"]]
-    return table.assign(kind="audio", seconds=float(settings["seconds"]))
+    return table.assign(kind="audio", seconds=float(settings.seconds))
 
 
-def sound(row, rate):
-    """The first `seconds` of the recording [time], mono at `rate`, as loud as it is."""
+def recording_sound(row: Any, rate: int) -> np.ndarray:
+    """The first `seconds` of the recording [time], mono at `rate`, its level unchanged."""
     if Path(row.path).is_file() and hashes.hash_file(row.path) != row.sha256:
         raise RasenError(
             f"{row.path}: has changed since its sheet was read; run snakemake with "
@@ -45,20 +61,21 @@ def sound(row, rate):
     return audio.read_mono(row.path, rate, row.seconds)
 
 
-def sizes(settings, clips):
-    """Hash of the sizes of the recordings: another one at a path is noticed, a touch is not.
+def hash_of_sizes(settings: Mapping[str, Any], clips: Path | str) -> str:
+    """Hash of the sizes of a set's recordings, which changes when one is replaced; "" of others.
 
-    Recordings that are not here (results came without them) count as listed in the file `clips`.
+    settings: the set's entry in the config, of any kind. Recordings that are not on this machine
+    (results came without them) count with their size in the table `clips` of an earlier run.
     """
     if settings["kind"] != "audio" or not Path(settings["sheet"]).is_file():
         return ""
     sheet = Path(settings["sheet"])
     try:
         paths = [str(sheet.parent / path) for path in read_sheet(sheet).get("path", [])]
-    except RasenError:  # told by the job that lists the clips
+    except RasenError:  # the job that lists the clips says what is wrong
         return ""
-    found = {path: Path(path).stat().st_size for path in paths if Path(path).is_file()}
-    if len(found) < len(set(paths)) and Path(clips).is_file():
+    sizes = {path: Path(path).stat().st_size for path in paths if Path(path).is_file()}
+    if len(sizes) < len(set(paths)) and Path(clips).is_file():
         listed = pd.read_parquet(clips, columns=["path", "bytes"])
-        found = dict(zip(listed["path"], listed["bytes"].tolist(), strict=True)) | found
-    return hashes.short_hash(str([found.get(path) for path in paths]))
+        sizes = dict(zip(listed["path"], listed["bytes"].tolist(), strict=True)) | sizes
+    return hashes.short_hash(str([sizes.get(path) for path in paths]))

@@ -8,10 +8,12 @@ import numpy as np
 from rasen.errors import RasenError
 
 VELOCITY = 64  # as SynTheory
-FADE = 0.1  # seconds in which silenced voices are surely gone
+FADE = 0.1  # seconds after which silenced voices have decayed
 
 
-def repeated_note(path, program, pitch, repeats, seconds, rate):
+def repeated_note(
+    path: str, program: int, pitch: int, repeats: int, seconds: float, rate: int
+) -> np.ndarray:
     """A note of a General MIDI program, struck `repeats` times [time], mono float32.
 
     Each stroke is released when the next begins; the clip ends with the last one.
@@ -22,7 +24,7 @@ def repeated_note(path, program, pitch, repeats, seconds, rate):
     except RuntimeError:
         raise RasenError(f"{path}: has no program {program} in bank 0; leave it out") from None
     synth.sounds_off()
-    synth.generate(round(FADE * rate))  # nothing of an earlier clip may ring on
+    synth.generate(round(FADE * rate))  # the notes of an earlier clip decay
     strokes = []
     for _ in range(repeats):
         synth.noteon(0, pitch, VELOCITY)

@@ -10,24 +10,24 @@ VIBRATO_RATE = 5.5  # Hz
 
 
 class Timbre(NamedTuple):
-    """What makes two tones of one pitch differ."""
+    """The difference between two tones of one pitch."""
 
-    slope: float  # partial k weighs exp(-slope * (k - 1)): small is bright
+    rolloff: float  # partial k has the weight exp(-rolloff * (k - 1)): small is bright
     even: float = 1.0  # weight of the even partials: 0 is hollow, like a clarinet
     attack: float = 0.01  # seconds from silence to full
-    half_life: float = np.inf  # seconds in which the fundamental halves; partial k does it k times
+    half_life: float = np.inf  # seconds in which partial k halves k times
     vibrato: float = 0.0  # semitones
 
 
 TIMBRES = {
-    "piano": Timbre(slope=0.5, half_life=0.8),
-    "guitar": Timbre(slope=0.35, half_life=0.4, attack=0.004),
-    "organ": Timbre(slope=0.6, attack=0.03),
-    "clarinet": Timbre(slope=0.3, even=0.15, attack=0.04),
-    "flute": Timbre(slope=1.4, attack=0.06, vibrato=0.15),
-    "violin": Timbre(slope=0.25, attack=0.08, vibrato=0.2),
-    "brass": Timbre(slope=0.15, attack=0.05),
-    "bell": Timbre(slope=0.9, even=0.4, attack=0.002, half_life=1.5),
+    "piano": Timbre(rolloff=0.5, half_life=0.8),
+    "guitar": Timbre(rolloff=0.35, half_life=0.4, attack=0.004),
+    "organ": Timbre(rolloff=0.6, attack=0.03),
+    "clarinet": Timbre(rolloff=0.3, even=0.15, attack=0.04),
+    "flute": Timbre(rolloff=1.4, attack=0.06, vibrato=0.15),
+    "violin": Timbre(rolloff=0.25, attack=0.08, vibrato=0.2),
+    "brass": Timbre(rolloff=0.15, attack=0.05),
+    "bell": Timbre(rolloff=0.9, even=0.4, attack=0.002, half_life=1.5),
 }
 
 
@@ -46,11 +46,11 @@ def tone(pitch: float, seconds: float, rate: int, timbre: Timbre) -> np.ndarray:
     time = np.arange(round(seconds * rate)) / rate
     highest = frequency(pitch + timbre.vibrato)
     k = np.arange(1, min(PARTIALS, int(rate / 2 / highest)) + 1)
-    weights = np.exp(-timbre.slope * (k - 1)) * np.where(k % 2 == 0, timbre.even, 1.0)
+    weights = np.exp(-timbre.rolloff * (k - 1)) * np.where(k % 2 == 0, timbre.even, 1.0)
 
     angle = 2 * np.pi * frequency(pitch) * time
     if timbre.vibrato:
-        # The frequency swings by this share of itself, so the angle swings by its integral.
+        # The frequency swings by this share of itself, the angle by its integral.
         swing = np.log(2) * timbre.vibrato / 12 * frequency(pitch) / VIBRATO_RATE
         angle += swing * np.sin(2 * np.pi * VIBRATO_RATE * time)
     z = np.exp(1j * angle - np.log(2) / timbre.half_life * time)

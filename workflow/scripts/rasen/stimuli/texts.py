@@ -1,6 +1,7 @@
 """The user's own texts: a line of a .txt file or a field of a table is one document."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -9,9 +10,16 @@ from rasen.errors import RasenError
 from rasen.io.sheets import read_sheet, read_text, refuse_repeated_clips
 
 
-def text_clips(settings):
-    """One row a document: a line of a .txt file, or the field `text` of .jsonl, .tsv or .csv."""
-    path = Path(settings["sheet"])
+@dataclass(frozen=True)
+class TextSettings:
+    """A set of texts: the file that holds them."""
+
+    sheet: str
+
+
+def text_clips(settings: TextSettings) -> pd.DataFrame:
+    """One row per document: a line of a .txt file, or the field `text` of .jsonl, .tsv or .csv."""
+    path = Path(settings.sheet)
     if path.suffix == ".txt":
         table = pd.DataFrame({"text": read_text(path).split("\n")})
     elif path.suffix == ".jsonl":
