@@ -1,6 +1,7 @@
 """The package without its workflow: installed by pip, and the workflow as a module of another."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,9 +12,14 @@ from study import ROOT, Study, fresh_study
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """A folder with the installed package alone (dependencies are those of this environment)."""
-    folder = tmp_path_factory.mktemp("site")
+    folder, sources = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("sources")
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, sources)
+    unwanted = shutil.ignore_patterns("__pycache__")
+    package = "workflow/scripts/rasen"
+    shutil.copytree(ROOT / package, sources / package, ignore=unwanted)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder]
-    subprocess.run([*command, "--no-build-isolation", ROOT], check=True, cwd=folder)
+    subprocess.run([*command, "--no-build-isolation", sources], check=True, cwd=folder)
     return folder
 
 

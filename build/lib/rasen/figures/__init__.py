@@ -1,1 +1,0 @@
-"""Pictures: tables in, vector files out; colour-blind-safe and readable in print."""

@@ -1,1 +1,0 @@
-"""Files: HDF5, parquet, sheets, sound, model inputs. Whole or absent, checked when read."""

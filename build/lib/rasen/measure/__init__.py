@@ -1,1 +1,0 @@
-"""Run a model at a point over stimuli: encode, dump activations, losses, gradients, recovery."""

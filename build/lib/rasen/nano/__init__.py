@@ -1,1 +1,0 @@
-"""The embedded model: a tiny MusicGen, made from nothing in about a minute."""

@@ -1,1 +1,0 @@
-"""Architectures that are ours to run: tensors in, tensors out."""

@@ -1,1 +1,0 @@
-"""The songs that the demo and the tests run on."""

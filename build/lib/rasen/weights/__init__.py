@@ -1,1 +1,0 @@
-"""Sets of weights: read lazily, drawn from a seed, blended in memory."""
