@@ -31,8 +31,8 @@ from sae_lens.training.sae_trainer import SAETrainer
 from sparsify.config import SparseCoderConfig
 from sparsify.sparse_coder import SparseCoder
 
-from rasen.sae import settings
-from rasen.sae.run import Run
+from rasen.sae.settings import Setting
+from rasen.sae.training_run import TrainingRun
 
 BATCH, LR = 4096, 3e-4
 LONG = 10**9  # rows of a run that never ends
@@ -99,8 +99,8 @@ def least(rounds, functions):
 
 
 def rasen(d, n, k, x, **setting):
-    grid = {"expansion": n / d, "k": k, "lr": LR, "batch": BATCH, "normalise": "none"}
-    run = Run(settings.expand(grid | setting)[0], x, 0, LONG)
+    values = {"expansion": n / d, "k": k, "lr": LR, "batch": BATCH, "normalise": "none"}
+    run = TrainingRun(Setting(**values | setting), x, 0, LONG)
     return lambda batch: run.step(batch, 1.0)
 
 

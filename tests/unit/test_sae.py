@@ -13,11 +13,12 @@ from rasen.errors import RasenError
 from rasen.io import hdf5
 from rasen.measure import activations
 from rasen.sae import codes as codes_of
-from rasen.sae import load, metrics, normalise, norms, settings, train, trainer, weights
-from rasen.sae.folder import finished
-from rasen.sae.source import BLOCK, open_source
-from rasen.sae.split import TEST, TRAIN, VALIDATION, some, split
-from rasen.sae.stream import Stream
+from rasen.sae import load, metrics, norms, settings, train, trainer, training_weights
+from rasen.sae.activation_source import BLOCK, open_activations
+from rasen.sae.batch_stream import BatchStream
+from rasen.sae.data_split import TEST, TRAIN, VALIDATION, sample_whole_clips, split_by_clip
+from rasen.sae.normalise import normalise_rows
+from rasen.sae.saelens_format import as_saelens
 
 SMALL = {"expansion": 8, "k": 4, "batch": 512, "lr": 0.01}
 pytestmark = pytest.mark.filterwarnings("ignore:sae. .* rows for")
@@ -74,7 +75,7 @@ def test_the_huge_rows_are_named(trap):
     length = np.linalg.norm(x.astype(float), axis=1)
     assert np.allclose(rows.norm, length[rows.row])
     assert rows.norm.is_monotonic_decreasing
-    tested = np.flatnonzero(split(np.arange(len(x)) * 100 // len(x), 0) == TEST)
+    tested = np.flatnonzero(split_by_clip(np.arange(len(x)) * 100 // len(x), 0) == TEST)
     median = np.median(length[tested])
     assert sorted(rows.row) == tested[length[tested] > 10 * median].tolist()
     assert table.outliers["none"] == len(rows) / len(tested)
@@ -119,21 +120,23 @@ def test_l1_trades_error_for_sparsity(tmp_path):
 
 def dense_training(x, setting, seed):
     """The same SAE by plain dense autograd: same rows, same first weights, same rates."""
-    with open_source(x) as source:
-        parts = split(source.groups, seed)
-        stream = Stream(source, parts == TRAIN, seed, setting["batch"])
-        sample = normalise.apply("scalar", trainer._rows(trainer._sample(stream, seed), "cpu"))
-        made = weights.start(settings.latents(setting, x.shape[1]), sample, seed)
+    with open_activations(x) as source:
+        parts = split_by_clip(source.groups, seed)
+        stream = BatchStream(source, parts == TRAIN, seed, setting.batch)
+        sample = trainer.as_tensor(trainer.sample_of_reservoir(stream, seed), "cpu")
+        made = training_weights.initial_weights(
+            setting.latents(x.shape[1]), normalise_rows("scalar", sample), seed
+        )
         adam = torch.optim.Adam(made.tensors(), eps=6.25e-10)
-        steps = settings.steps(setting, int((parts == TRAIN).sum()))
+        steps = setting.total_steps(int((parts == TRAIN).sum()))
         for step in range(steps):
-            rows = normalise.apply("scalar", trainer._rows(stream.next(), "cpu"))
+            rows = normalise_rows("scalar", trainer.as_tensor(stream.next_batch(), "cpu"))
             before = (rows - made.b_dec) @ made.encoder.T + made.b_enc
-            best = before.topk(setting["k"])
+            best = before.topk(setting.k)
             z = torch.zeros_like(before).scatter(1, best.indices, best.values.relu())
             (rows - z @ made.decoder - made.b_dec).square().sum(1).mean().backward()
             made.keep_gradient_on_sphere()
-            adam.param_groups[0]["lr"] = setting["lr"] * trainer.rate(step, steps)
+            adam.param_groups[0]["lr"] = setting.lr * trainer.lr_factor(step, steps)
             adam.step()
             adam.zero_grad()
             made.normalise_decoder()
@@ -144,7 +147,7 @@ def test_fvu_equals_dense_autograd(tmp_path):
     x, _ = planted(20_000)
     grid = SMALL | {"lr": 0.003, "aux": 0, "epochs": 3}
     made, test = dense_training(x, settings.expand(grid)[0], 0)
-    dense = metrics.evaluate(finished(made, settings.expand(grid)[0]), test)
+    dense = metrics.evaluate(as_saelens(made, settings.expand(grid)[0]), test)
     for precision in ("fp32", "bf16"):  # measured: 1e-7 at most seeds, 4e-4 at worst
         found = train(x, grid | {"precision": precision}, 0, tmp_path / precision).iloc[0]
         assert found.rows_test == len(test)
@@ -184,9 +187,9 @@ def test_the_order_of_rows_depends_on_the_seed_alone():
     for values, seed in ((x, 0), (-3 * x.astype(np.float16), 0), (x, 1)):
         numbers = np.repeat(np.arange(20_000.0), 2).reshape(-1, 2)  # rows that know their number
         assert len(values) == len(numbers)
-        with open_source(numbers.astype(values.dtype if seed else np.float64)) as source:
-            stream = Stream(source, np.arange(20_000) % 10 != 3, seed, 500)
-            batches.append(np.stack([stream.next()[:, 0] for _ in range(80)]))
+        with open_activations(numbers.astype(values.dtype if seed else np.float64)) as source:
+            stream = BatchStream(source, np.arange(20_000) % 10 != 3, seed, 500)
+            batches.append(np.stack([stream.next_batch()[:, 0] for _ in range(80)]))
     assert np.array_equal(batches[0], batches[1])
     assert not np.array_equal(batches[0], batches[2])
     assert (batches[0] % 10 != 3).all()
@@ -194,12 +197,12 @@ def test_the_order_of_rows_depends_on_the_seed_alone():
 
 def test_every_row_is_given_once_an_epoch_and_batches_are_mixed():
     rows = 20 * BLOCK + 77
-    with open_source(np.repeat(np.arange(float(rows)), 2).reshape(-1, 2)) as source:
+    with open_activations(np.repeat(np.arange(float(rows)), 2).reshape(-1, 2)) as source:
         wanted = np.arange(rows) % 7 != 2
-        stream = Stream(source, wanted, 0, 1024)
+        stream = BatchStream(source, wanted, 0, 1024)
         given = []
-        while stream.read < len(stream.blocks):  # until the last block of the epoch was read
-            given.append(stream.next()[:, 0].astype(int))
+        while stream.blocks_read < len(stream.blocks):  # until the last block of the epoch was read
+            given.append(stream.next_batch()[:, 0].astype(int))
         left = stream.numbers[: stream.filled]
         assert np.array_equal(stream.values[: stream.filled, 0], left)
         assert stream.filled >= 8 * BLOCK - 1024
@@ -209,13 +212,13 @@ def test_every_row_is_given_once_an_epoch_and_batches_are_mixed():
 
 def test_clips_are_never_divided():
     groups = np.random.default_rng(0).integers(0, 50, 5000)
-    parts = split(groups, 0)
+    parts = split_by_clip(groups, 0)
     assert pd.DataFrame({"group": groups, "part": parts}).groupby("group").part.nunique().max() == 1
     clips = [len(np.unique(groups[parts == part])) for part in (TRAIN, VALIDATION, TEST)]
     assert clips == [40, 5, 5]
-    assert np.array_equal(parts, split(groups, 0))
-    assert not np.array_equal(parts, split(groups, 1))
-    few = some(parts, groups, TEST, 150, 0)
+    assert np.array_equal(parts, split_by_clip(groups, 0))
+    assert not np.array_equal(parts, split_by_clip(groups, 1))
+    few = sample_whole_clips(parts, groups, TEST, 150, 0)
     assert 150 <= len(few) < 400
     assert set(np.flatnonzero(np.isin(groups, groups[few]))) == set(few)  # whole clips
 
@@ -226,15 +229,15 @@ def test_clips_are_never_divided():
 @pytest.fixture
 def half_asleep(monkeypatch):
     """Every second latent starts with a bias that keeps it from winning."""
-    start = weights.start
+    initial_weights = training_weights.initial_weights
 
     def drowsy(n, sample, seed):
-        made = start(n, sample, seed)
+        made = initial_weights(n, sample, seed)
         with torch.no_grad():
             made.b_enc[::2] = -0.2
         return made
 
-    monkeypatch.setattr(weights, "start", drowsy)
+    monkeypatch.setattr(training_weights, "initial_weights", drowsy)
 
 
 def test_only_the_auxiliary_loss_revives(half_asleep, tmp_path):
@@ -387,7 +390,8 @@ def test_too_few_rows_for_the_latents_is_a_warning_with_a_number(tmp_path):
 def test_dumps_that_do_not_serve_are_refused(tmp_path):
     x, _ = planted(1000)
     pooled = dump(tmp_path / "pooled.h5", x, clips_of(1000), pool="mean")
-    with pytest.raises(RasenError, match=r"pooled\.h5: holds one pooled row a clip \(pool: mean\)"):
+    message = r"pooled\.h5: holds one pooled row per clip \(pool: mean\)"
+    with pytest.raises(RasenError, match=message):
         train(pooled, SMALL, 0, tmp_path / "saes", layer=6)
     path = dump(tmp_path / "a.h5", x, clips_of(1000))
     with pytest.raises(RasenError, match=r"a\.h5: has no layer 07; it holds 03, 06"):

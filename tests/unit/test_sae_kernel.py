@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rasen.sae import kernel, losses, settings, weights
+from rasen.sae import kernel, losses, settings, training_weights
 from rasen.sae.losses import add_gradients
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
@@ -23,7 +23,7 @@ def setting(**changes):
 def start(seed=0):
     torch.manual_seed(seed)
     x = torch.randn(ROWS, D)
-    made = weights.start(N, x, seed)
+    made = training_weights.initial_weights(N, x, seed)
     with torch.no_grad():
         made.b_enc += 0.1 * torch.randn(N)
         made.b_dec += 0.1 * torch.randn(D)
@@ -31,7 +31,7 @@ def start(seed=0):
 
 
 def gradients(made):
-    found = {name: getattr(made, name).grad for name in weights.NAMES}
+    found = {name: getattr(made, name).grad for name in training_weights.NAMES}
     for tensor in made.tensors():
         tensor.grad = None
     return found
@@ -68,7 +68,7 @@ def test_auto_takes_bf16_for_large_encoders_where_it_is_faster(faster, large, mo
     monkeypatch.setattr(kernel, "pre_activations", lambda *a: used.append(a[2]) or real(*a))
     monkeypatch.setattr(kernel, "bf16_is_faster", lambda device: faster)
     for n in (100, 2**20 // 64):
-        kernel.choose(torch.randn(3, 64), torch.randn(n, 64), torch.zeros(n), 2)
+        kernel.choose_winners(torch.randn(3, 64), torch.randn(n, 64), torch.zeros(n), 2)
     assert used == ["fp32", large]
 
 
@@ -100,7 +100,7 @@ def pooled_topk(made, x, k=K):
 @pytest.mark.parametrize("part", [4096, 256])
 @pytest.mark.parametrize(("kind", "mask"), [("topk", rows_topk), ("batchtopk", pooled_topk)])
 def test_gradients_equal_dense_autograd(kind, mask, part, precision, monkeypatch):
-    monkeypatch.setattr(losses, "PART", part)
+    monkeypatch.setattr(losses, "ROWS", part)
     made, x = start()
     loss, fired = add_gradients(
         made, x, setting(kind=kind, precision=precision), 3.0, torch.tensor([])
@@ -119,7 +119,7 @@ def test_what_bf16_proposes_float32_decides(pooled):
     made, x = start()
     inputs = (x - made.b_dec).detach(), made.encoder.detach(), made.b_enc.detach()
     (index, counts, values), (wanted, wanted_counts, exact) = (
-        kernel.choose(*inputs, K, pooled, precision) for precision in ("bf16", "fp32")
+        kernel.choose_winners(*inputs, K, pooled, precision) for precision in ("bf16", "fp32")
     )
     row, wanted_row = (
         torch.repeat_interleave(torch.arange(ROWS), each) for each in (counts, wanted_counts)
@@ -191,11 +191,11 @@ def test_the_decoder_keeps_its_norm():
 
 def test_b_dec_starts_at_the_geometric_median():
     x = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1], [1000, 1000]])
-    median = weights.geometric_median(x)
+    median = training_weights.geometric_median(x)
     distances = [(x - at).norm(dim=1).sum() for at in (median, x.mean(0), x.median(0).values)]
     assert distances[0] == min(distances)
     assert median.max() < 1.01
-    made = weights.start(8, torch.randn(50, 4), 0)
+    made = training_weights.initial_weights(8, torch.randn(50, 4), 0)
     assert torch.equal(made.encoder, 0.58 * made.decoder)
 
 
@@ -204,12 +204,12 @@ def test_memory_holds_no_pre_activations_and_no_gathered_rows():
     code = """
 import resource, sys
 import torch
-from rasen.sae import settings, weights
+from rasen.sae import settings, training_weights
 from rasen.sae.losses import add_gradients
 torch.set_num_threads(1)
 one = settings.expand({"expansion": 16, "k": 32})[0]
 x = torch.randn(32768, 512)
-made = weights.start(8192, x[:100], 0)
+made = training_weights.initial_weights(8192, x[:100], 0)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 add_gradients(made, x[:300], one, 1.0, torch.tensor([]))  # what a first call sets up
 before = peak()

@@ -9,7 +9,7 @@ from rasen import command
 from rasen.io import hdf5, parquet
 from rasen.sae.features.match import Side, match, side_of
 from rasen.sae.features.tally import read_tally
-from rasen.sae.folder import load
+from rasen.sae.saelens_format import load
 
 
 def match_features(tallies: list[Path], model: str, layer: int, seed: int, matches: Path):

@@ -8,7 +8,7 @@ from rasen.io import hdf5, parquet
 from rasen.io.inputs import Inputs
 from rasen.measure.features import classify_by_words, label_by_clips, words_of_rows
 from rasen.sae.features import tally as tallies
-from rasen.sae.folder import load
+from rasen.sae.saelens_format import load
 from rasen.sae.settings import main_sae
 from rasen.study.recipe import Recipe
 

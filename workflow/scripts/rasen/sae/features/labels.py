@@ -17,8 +17,8 @@ from scipy.sparse import csc_array
 from scipy.stats import rankdata
 
 from rasen.errors import RasenError
-from rasen.sae.features.association import Ranks
 from rasen.sae.features.nulls import pooled_p, shuffled, standardised
+from rasen.sae.features.ranks import Ranks
 from rasen.sae.features.sheet import kappa
 from rasen.sae.features.tally import peaks
 from rasen.seeds import generator

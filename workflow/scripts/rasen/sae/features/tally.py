@@ -12,8 +12,8 @@ from scipy.sparse import csc_array, csr_array
 
 from rasen.errors import RasenError
 from rasen.io import hdf5
-from rasen.sae.coding import codes
-from rasen.sae.source import open_source
+from rasen.sae.activation_source import open_activations as open_source
+from rasen.sae.sparse_codes import codes
 
 SHARE, MOST = 0.7, 50  # of the seed: above 0.7 of the maximum, the first 50 sequences
 
