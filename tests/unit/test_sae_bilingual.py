@@ -37,7 +37,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def route(run):
-    """{point: (language, granularity, rasen.sae.features.match.Side)}, tables of shares."""
+    """{point: (language, granularity, features of the point)}, the first two tables of shares."""
     folder, family, corpus, _, words = run
     recipe = Recipe("causal_lm", str(family.folder), initial=bilingual.INITIAL)
     trained = network_at_point(family, recipe, "cpu")
@@ -50,16 +50,16 @@ def route(run):
         activations.dump(family, network, inputs.Inputs(folder / "text.h5"), path, DUMP, "cpu", 50)
         table = train(path, SAE, 0, folder / point, layer=LAYER)
         sae = load(folder / point / table["sae"][0])
-        counted = features.tally.of_dump(sae, path, LAYER)
-        shown = features.tally.examples(counted)
+        counted = features.tally.tally_dump(sae, path, LAYER)
+        shown = features.tally.strong_examples(counted)
         about = (corpus.meanings, vocabulary, vectors)
         tables = (
-            features.language.tendency(counted, shown, words)["language"],
+            features.language.language_tendency(counted, shown, words)["language"],
             features.granularity.classify(counted, shown, words, *about)["granularity"],
         )
         shares = [each.value_counts(normalize=True).round(2).to_dict() for each in tables]
         print(point, *shares)
-        found[point] = (*shares, features.match.side_of(sae, counted))
+        found[point] = (*shares, features.match.point_features(sae, counted))
     return found
 
 
@@ -100,9 +100,9 @@ def test_unrelated_words_become_related_ones(route):
 def test_most_features_are_born_early_in_training(route):
     """About 28 to 53 of 64 go on from untrained to step 10, 5 to 7 from there to step 100."""
     sides = [route[point][2] for point in POINTS]
-    steps = [features.match.flow(features.match.match(*pair)) for pair in pairwise(sides)]
+    steps = [features.match.flow(features.match.match_features(*pair)) for pair in pairwise(sides)]
     print(steps)
     kept = [step["matched"] / step["before"] for step in steps]
     assert kept[0] > 2 * kept[1]
-    same = features.match.flow(features.match.match(sides[0], sides[0]))
+    same = features.match.flow(features.match.match_features(sides[0], sides[0]))
     assert same["matched"] >= 0.95 * same["before"]

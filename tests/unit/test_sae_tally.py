@@ -20,7 +20,7 @@ def dense(rng, rows=1500, features=40, share=0.1):
 
 
 def parts(x, block=400):
-    """The same as rasen.sae.coding gives it: winners first, then zeros at any index."""
+    """The same as rasen.sae.sparse_codes gives it: winners first, then zeros at any index."""
     for start in range(0, len(x), block):
         rows = x[start : start + block]
         order = np.argsort(-rows, axis=1, kind="stable")[:, : int((rows > 0).sum(1).max())]
@@ -29,11 +29,11 @@ def parts(x, block=400):
 
 def tallied(x, clip=CLIP, **options):
     frame = np.arange(len(clip)) - np.searchsorted(clip, clip)
-    return tally.count(parts(x), x.shape[1], clip, frame, **options)
+    return tally.tally_codes(parts(x), x.shape[1], clip, frame, **options)
 
 
 def naive_examples(x, clip, share=0.7, most=50):
-    """The seed's rule as a double loop over features and sequences."""
+    """The rule of Inaba et al. 2025 as a double loop over features and sequences."""
     found = []
     for feature in range(x.shape[1]):
         maximum, shown = float(x[:, feature].max()), 0
@@ -57,18 +57,18 @@ def same(found, expected):
 @pytest.mark.parametrize(("share", "most"), [(0.7, 50), (0.5, 4), (0.0, 3)])
 def test_examples_are_those_of_a_double_loop(rng, share, most):
     x = dense(rng)
-    same(tally.examples(tallied(x), share, most), naive_examples(x, CLIP, share, most))
+    same(tally.strong_examples(tallied(x), share, most), naive_examples(x, CLIP, share, most))
 
 
 def test_a_value_at_the_threshold_is_not_above_it():
     x = np.zeros((40, 1), np.float32)
     x[[2, 13, 25, 31], 0] = [10, 7, 7.0001, 6.9999]
-    assert tally.examples(tallied(x, np.arange(40) // 10))["row"].tolist() == [2, 25]
+    assert tally.strong_examples(tallied(x, np.arange(40) // 10))["row"].tolist() == [2, 25]
 
 
 def test_the_table_of_features_by_hand(rng):
     x = dense(rng)
-    table = tally.table(tallied(x))
+    table = tally.feature_table(tallied(x))
     fires = x > 0
     assert table["rows"].tolist() == fires.sum(0).tolist()
     by_clip = fires.reshape(60, 25, -1).any(1)
@@ -93,7 +93,7 @@ def test_the_table_of_features_by_hand(rng):
 
 def test_top_examples_are_the_strongest_clips(rng):
     x = dense(rng)
-    found = tally.top(tallied(x), 7)
+    found = tally.strongest_examples(tallied(x), 7)
     tops = x.reshape(60, 25, -1).max(1)
     for feature, rows in found.groupby("feature"):
         assert rows["value"].tolist() == np.sort(tops[:, feature])[::-1][: len(rows)].tolist()
@@ -109,16 +109,16 @@ def test_rows_left_out_count_nowhere(rng):
     found = tallied(x, skip=1)
     without = x.copy()
     without[::25] = 0
-    same(tally.examples(found), tally.examples(tallied(without)))
-    assert np.allclose(tally.table(found)["rate"], (without > 0).sum(0) / (1500 - 60))
+    same(tally.strong_examples(found), tally.strong_examples(tallied(without)))
+    assert np.allclose(tally.feature_table(found)["rate"], (without > 0).sum(0) / (1500 - 60))
 
 
 def test_rounding_to_tenths_takes_the_first_of_what_looks_equal():
     x = np.zeros((40, 1), np.float32)
     x[[3, 7, 15], 0] = [0.95, 1.0, 0.85]  # 3 and 7 are one clip; both round up to 1.0
     clip = np.arange(40) // 10
-    assert tally.examples(tallied(x, clip))["row"].tolist() == [7, 15]
-    rounded = tally.examples(tallied(x, clip), tenths=True)
+    assert tally.strong_examples(tallied(x, clip))["row"].tolist() == [7, 15]
+    rounded = tally.strong_examples(tallied(x, clip), tenths=True)
     assert rounded["row"].tolist() == [3, 15]
     assert np.allclose(rounded["value"], [0.95, 0.85])
 
@@ -130,12 +130,12 @@ def test_a_tally_comes_back_and_damage_is_seen(rng, tmp_path):
     assert (again.values != found.values).nnz == 0
     for name in ("clip", "frame", "counted"):
         assert np.array_equal(getattr(again, name), getattr(found, name))
-    same(tally.examples(again), tally.examples(found))
+    same(tally.strong_examples(again), tally.strong_examples(found))
     hdf5.verify(tmp_path / "a.h5")
     nothing = tallied(np.zeros((1500, 4), np.float32) + [0, 0, 1e-30, 0] * (CLIP[:, None] < 0))
     tally.write_tally(tmp_path / "b.h5", nothing)
-    assert len(tally.table(tally.read_tally(tmp_path / "b.h5"))) == 4
-    assert tally.examples(nothing).empty
+    assert len(tally.feature_table(tally.read_tally(tmp_path / "b.h5"))) == 4
+    assert tally.strong_examples(nothing).empty
 
 
 def test_context_stays_within_the_clip():
@@ -143,7 +143,7 @@ def test_context_stays_within_the_clip():
     x[[1, 12], 0] = 1
     found = tallied(x, np.arange(20) // 10, skip=1)
     words = np.array([f" {letter}" for letter in "abcdefghijklmnopqrst"])
-    shown = tally.in_context(found, tally.examples(found), words, before=2, after=1)
+    shown = tally.with_context(found, tally.strong_examples(found), words, before=2, after=1)
     assert shown["context"].tolist() == ["« b» c", " l« m» n"]  # a is a BOS, and left out
     assert shown[["from_frame", "to_frame"]].to_numpy().tolist() == [[1, 2], [1, 3]]
 
@@ -168,7 +168,7 @@ def languages(lists, rule="script", **options):
     x[np.arange(len(rows)), feature] = [word.startswith("*") for word in words]
     words = [word.removeprefix("*") for word in words]
     found = tallied(x, clip)
-    return language.tendency(found, tally.examples(found), words, rule, **options)
+    return language.language_tendency(found, tally.strong_examples(found), words, rule, **options)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def languages(lists, rule="script", **options):
     ],
 )  # fmt: skip
 def test_script_of_a_word(word, script):
-    assert language.script(word) == script
+    assert language.script_of_word(word) == script
 
 
 def test_tendency_by_script_drops_what_says_nothing():
@@ -250,7 +250,7 @@ def test_the_four_classes_are_found(world):
     groups = [["w4"], ["w6", "w7"], [f"w{number}" for number in range(50, 60)]]
     groups += [list(rng.choice(vocabulary, 10, False)) for _ in range(20)]
     found = firing_on(words, groups)
-    shown = tally.examples(found)
+    shown = tally.strong_examples(found)
     table = granularity.classify(
         found, shown, words, meanings, vocabulary, vectors, least=3
     ).set_index("feature")
@@ -270,7 +270,7 @@ def test_synonyms_are_found_by_vectors_alone(world):
     vectors[7] = vectors[6] + 0.1
     found = firing_on(words, [["w6", "w7"], ["w6", "w100"]])
     table = granularity.classify(
-        found, tally.examples(found), words, None, vocabulary, vectors, least=3
+        found, tally.strong_examples(found), words, None, vocabulary, vectors, least=3
     )
     assert table["granularity"].tolist() == ["synonym", "unrelated"]
     by_hand = vectors[6] @ vectors[100] / np.linalg.norm(vectors[6]) / np.linalg.norm(vectors[100])
@@ -285,7 +285,7 @@ def test_random_words_are_rarely_called_related(world):
         rng = np.random.default_rng(seed)
         found = firing_on(words, [list(rng.choice(vocabulary, 10, False)) for _ in range(200)])
         table = granularity.classify(
-            found, tally.examples(found), words, None, vocabulary, vectors, seed, draws=100
+            found, tally.strong_examples(found), words, None, vocabulary, vectors, seed, draws=100
         )
         assert table["p"].between(0.0, 1).all()
         assert 0.02 <= (table["p"] <= 0.05).mean() <= 0.09
@@ -295,10 +295,15 @@ def test_random_words_are_rarely_called_related(world):
 
 def test_case_width_and_spaces_make_no_other_word():
     assert (
-        len({granularity.normal(word) for word in ("Cat", " cat", "▁CAT", "\uff43\uff41\uff54")})
+        len(
+            {
+                granularity.normal_word(word)
+                for word in ("Cat", " cat", "▁CAT", "\uff43\uff41\uff54")
+            }
+        )
         == 1
     )
-    assert granularity.normal(" ") == " "
+    assert granularity.normal_word(" ") == " "
 
 
 # sheets

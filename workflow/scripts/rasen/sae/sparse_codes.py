@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rasen.sae.activation_source import Activations, open_activations
 from rasen.sae.model import SAE
 
 
 def codes(
-    sae: SAE, source: Activations, layer: int | str | None = None, groups: np.ndarray | None = None
+    sae: SAE, source: Activations, layer: int | str | None = None, groups: ArrayLike | None = None
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Yields (slice of rows, indices [rows, k], values [rows, k]) as arrays, block by block.
 

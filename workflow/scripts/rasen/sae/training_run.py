@@ -60,18 +60,18 @@ class TrainingRun:
         x = normalise.normalise_rows(self.setting.normalise, validation, self.rms)
         threshold = None
         if self.setting.kind in ("batchtopk", "matryoshka"):
-            threshold = self._threshold(x)
+            threshold = self._threshold(x, self.setting.k)
         sae = as_saelens(self.weights, self.setting, self.rms, threshold, metadata)
         return sae, self._validation_loss(sae, validation, x)
 
     @torch.no_grad()
-    def _threshold(self, x):
-        """The mean over blocks of rows of the weakest of the k largest per row: l0 is then k."""
+    def _threshold(self, x, k):
+        """Mean over blocks of rows of the smallest of the k largest per row: l0 is then k."""
         product = pre_activations(self.weights.encoder, self.weights.b_enc)
         weakest = []
         for rows in x.split(ROWS):
             before = product(rows - self.weights.b_dec).view(1, -1)
-            winners, _ = largest(before, len(rows) * self.setting.k)
+            winners, _ = largest(before, len(rows) * k)
             weakest.append(winners.min())
         return float(torch.stack(weakest).mean().clamp_min(0))
 
