@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:sae. .* rows for")
 
 @pytest.fixture(scope="module")
 def trap(tmp_path_factory):
-    """Two percent of huge rows: (table, folder, planted dictionary), a row a normalisation."""
+    """Two percent of huge rows: (table, folder, planted dictionary), a row per normalisation."""
     x, dictionary = planted(huge=0.02)
     folder = tmp_path_factory.mktemp("trap")
     grid = SMALL | {"epochs": 4, "normalise": ["none", "scalar", "standard"]}
@@ -124,34 +124,34 @@ def dense_training(x, setting, seed):
         parts = split_by_clip(source.groups, seed)
         stream = BatchStream(source, parts == TRAIN, seed, setting.batch)
         sample = trainer.as_tensor(trainer.sample_of_reservoir(stream, seed), "cpu")
-        made = training_weights.initial_weights(
+        weights = training_weights.initial_weights(
             setting.latents(x.shape[1]), normalise_rows("scalar", sample), seed
         )
-        adam = torch.optim.Adam(made.tensors(), eps=6.25e-10)
+        adam = torch.optim.Adam(weights.tensors(), eps=6.25e-10)
         steps = setting.total_steps(int((parts == TRAIN).sum()))
         for step in range(steps):
             rows = normalise_rows("scalar", trainer.as_tensor(stream.next_batch(), "cpu"))
-            before = (rows - made.b_dec) @ made.encoder.T + made.b_enc
+            before = (rows - weights.b_dec) @ weights.encoder.T + weights.b_enc
             best = before.topk(setting.k)
             z = torch.zeros_like(before).scatter(1, best.indices, best.values.relu())
-            (rows - z @ made.decoder - made.b_dec).square().sum(1).mean().backward()
-            made.keep_gradient_on_sphere()
+            (rows - z @ weights.decoder - weights.b_dec).square().sum(1).mean().backward()
+            weights.keep_gradient_on_sphere()
             adam.param_groups[0]["lr"] = setting.lr * trainer.lr_factor(step, steps)
             adam.step()
             adam.zero_grad()
-            made.normalise_decoder()
-        return made, x[parts == TEST]
+            weights.normalise_decoder()
+        return weights, x[parts == TEST]
 
 
 def test_fvu_equals_dense_autograd(tmp_path):
     x, _ = planted(20_000)
     grid = SMALL | {"lr": 0.003, "aux": 0, "epochs": 3}
-    made, test = dense_training(x, settings.expand(grid)[0], 0)
-    dense = metrics.evaluate(as_saelens(made, settings.expand(grid)[0]), test)
+    weights, test = dense_training(x, settings.expand(grid)[0], 0)
+    dense = metrics.evaluate(as_saelens(weights, settings.expand(grid)[0]), test)
     for precision in ("fp32", "bf16"):  # measured: 1e-7 at most seeds, 4e-4 at worst
-        found = train(x, grid | {"precision": precision}, 0, tmp_path / precision).iloc[0]
-        assert found.rows_test == len(test)
-        assert abs(found.fvu - dense["fvu"]) < 1e-3
+        row = train(x, grid | {"precision": precision}, 0, tmp_path / precision).iloc[0]
+        assert row.rows_test == len(test)
+        assert abs(row.fvu - dense["fvu"]) < 1e-3
 
 
 # one pass, many SAEs
@@ -232,10 +232,10 @@ def half_asleep(monkeypatch):
     initial_weights = training_weights.initial_weights
 
     def drowsy(n, sample, seed):
-        made = initial_weights(n, sample, seed)
+        weights = initial_weights(n, sample, seed)
         with torch.no_grad():
-            made.b_enc[::2] = -0.2
-        return made
+            weights.b_enc[::2] = -0.2
+        return weights
 
     monkeypatch.setattr(training_weights, "initial_weights", drowsy)
 
@@ -275,15 +275,15 @@ def test_metrics_by_hand():
             return torch.stack([codes.values[:, 0] * sign, 0 * sign], 1)
 
     x = np.array([[1, 0], [-1, 0], [3, 4], [1000, 10]], np.float32)
-    found = metrics.evaluate(Line(), x, outlier=10)
+    measured = metrics.evaluate(Line(), x, outlier=10)
     y = x.astype(float)
     error = np.array([0, 0, 16, 100.0])
     spread = ((y - y.mean(0)) ** 2).sum()
-    assert found["fvu"] == pytest.approx(116 / spread)
-    assert found["fvu_normal"] == pytest.approx(16 / ((y[:3] - y[:3].mean(0)) ** 2).sum())
-    assert found["token_error"] == pytest.approx((error / (y**2).sum(1)).mean())
-    assert found["explained_variance"] == pytest.approx(1 - (116 - 14**2 / 4) / spread)
-    assert (found["l0"], found["dead"], found["dense"]) == (1, 0, 1)
+    assert measured["fvu"] == pytest.approx(116 / spread)
+    assert measured["fvu_normal"] == pytest.approx(16 / ((y[:3] - y[:3].mean(0)) ** 2).sum())
+    assert measured["token_error"] == pytest.approx((error / (y**2).sum(1)).mean())
+    assert measured["explained_variance"] == pytest.approx(1 - (116 - 14**2 / 4) / spread)
+    assert (measured["l0"], measured["dead"], measured["dense"]) == (1, 0, 1)
 
 
 # on disk
@@ -297,13 +297,13 @@ def test_an_sae_comes_back_with_its_metadata(tmp_path):
     written = json.loads((tmp_path / table.sae[0] / "cfg.json").read_text())["metadata"]
     assert {key: written[key] for key in metadata} == metadata
     assert metrics.evaluate(sae, x[:500])["fvu"] < 1
-    found = sae.encode(x[:7])
-    assert found.indices.shape == found.values.shape == (7, 4)
-    assert (found.values.diff(dim=1) <= 0).all()
-    assert torch.equal(sae.decode(found), sae.reconstruct(x[:7]))
+    codes = sae.encode(x[:7])
+    assert codes.indices.shape == codes.values.shape == (7, 4)
+    assert (codes.values.diff(dim=1) <= 0).all()
+    assert torch.equal(sae.decode(codes), sae.reconstruct(x[:7]))
     # the amounts are what moves x: shift + scale b_dec + sum of amounts x directions
-    by_hand = torch.einsum("rk,rkd->rd", found.amounts, sae.decoder[found.indices])
-    by_hand += found.shift + found.scale * sae.b_dec
+    by_hand = torch.einsum("rk,rkd->rd", codes.amounts, sae.decoder[codes.indices])
+    by_hand += codes.shift + codes.scale * sae.b_dec
     assert torch.allclose(by_hand, sae.reconstruct(x[:7]), atol=1e-5)
     with pytest.raises(RasenError, match=r"nowhere: no SAE there"):
         load(tmp_path / "nowhere")

@@ -122,12 +122,12 @@ def test_benjamini_hochberg_by_hand():
 def test_shuffled_clips_stay_whole(rng):
     clip = np.repeat([3, 5, 6, 9], [4, 1, 7, 3])
     places = [shuffle_clips(clip, rng) for _ in range(50)]
-    assert len({tuple(each) for each in places}) > 40
-    for each in places:
-        assert sorted(each) == list(range(15))
-        assert (np.diff(clip[each]) != 0).sum() == 3
-        steps = np.diff(each)[np.diff(clip[each]) == 0]
-        assert (steps != 1).sum() <= 3  # each clip turns over once at most
+    assert len({tuple(place) for place in places}) > 40
+    for place in places:
+        assert sorted(place) == list(range(15))
+        assert (np.diff(clip[place]) != 0).sum() == 3
+        steps = np.diff(place)[np.diff(clip[place]) == 0]
+        assert (steps != 1).sum() <= 3  # each clip is rotated, so it jumps once at most
 
 
 # tags
@@ -135,13 +135,13 @@ def test_shuffled_clips_stay_whole(rng):
 
 def test_tags_of_a_sheet():
     sheet = tagging.with_pitch_class(notes()).assign(mood=[["calm", "dark"], ["calm"]] * 300)
-    found = tagging.tags_of_table(sheet)
-    table = found.table.set_index("tag")
+    tags = tagging.tags_of_table(sheet)
+    table = tags.table.set_index("tag")
     assert {"pitch class C", "pitch class F#", "octave 4", "pitch 60"} <= set(table.index)
     assert "mood dark" in table.index
     assert "mood calm" not in table.index  # all have it, so it tells nothing
-    has = found.has.toarray()
-    names = found.table["tag"].tolist()
+    has = tags.has.toarray()
+    names = tags.table["tag"].tolist()
     assert np.array_equal(has[:, names.index("pitch class C")], sheet["pitch"] % 12 == 0)
     assert np.array_equal(has[:, names.index("octave 4")], sheet["pitch"].between(60, 71))
     tempo = table[table["column"] == "tempo"]
@@ -158,8 +158,8 @@ def test_missing_values_and_lists_as_a_dump_stores_them():
             "bars": [4.0, np.nan, 4.0, 8.0] * 2,  # whole numbers with a gap
         }
     )
-    found = tagging.tags_of_table(sheet, least=1)
-    table = found.table.set_index("tag")["units"]
+    tags = tagging.tags_of_table(sheet, least=1)
+    table = tags.table.set_index("tag")["units"]
     assert table.to_dict() == {
         "chord C": 3, "chord G": 2, "mood a": 4, "mood b": 4, "bars 4": 4, "bars 8": 2,
     }  # fmt: skip
@@ -175,9 +175,9 @@ def test_missing_values_and_lists_as_a_dump_stores_them():
 def test_planted_musical_features_are_named():
     sheet = notes()
     x = planted_codes(sheet)
-    found = tagging.tags_of_table(tagging.with_pitch_class(sheet))
-    table = labels.label_features(csc_array(x), np.arange(600), found, seed=0)
-    tempo = found.table.loc[found.table["column"] == "tempo", "tag"].iloc
+    tags = tagging.tags_of_table(tagging.with_pitch_class(sheet))
+    table = labels.label_features(csc_array(x), np.arange(600), tags, seed=0)
+    tempo = tags.table.loc[tags.table["column"] == "tempo", "tag"].iloc
     fastest = max(tempo, key=lambda tag: float(tag.split()[1]))
     planted = table[:4]
     assert planted["label"].tolist() == ["pitch class C", "instrument organ", "pitch 60", fastest]
@@ -203,14 +203,14 @@ def test_planted_features_of_frames_are_named():
         [(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip, frame
     )
     table["instrument"] = tagging.repeat_per_row(sheet, counted)["instrument"]
-    found = tagging.tags_of_table(table)
+    tags = tagging.tags_of_table(table)
     x[:, 0] = (table["chord"] == "G") * rng.uniform(1, 2, 2400)
     x[:, 1] = (table["beat"] == 0) * rng.uniform(1, 2, 2400)
     x[:, 2] = (table["instrument"] == "flute") * rng.uniform(1, 2, 2400)
     counted = tally.tally_codes(
         [(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip, frame
     )
-    named = labels.label_features(*labels.by_frame(counted), found, seed=0)
+    named = labels.label_features(*labels.by_frame(counted), tags, seed=0)
     assert named["label"][:3].tolist() == ["chord G", "beat 0", "instrument flute"]
     assert named["confirmed"][:3].all()
     assert (named["label"][3:] == labels.UNLABELLED).all()
@@ -237,10 +237,10 @@ def test_noise_is_rarely_named(kind):
         rng = np.random.default_rng(seed)
         if kind == "clips":
             x, clip = sparse_noise(rng, 200, 200, 0.15), np.arange(200)
-            found = tagging.tags_of_table(tagging.with_pitch_class(notes(200, seed)))
+            tags = tagging.tags_of_table(tagging.with_pitch_class(notes(200, seed)))
         else:
-            x, clip, found = clumped_noise(rng)
-        table = labels.choose_labels(LabelData(csc_array(x), clip, found), seed, draws=50, lift=-1)
+            x, clip, tags = clumped_noise(rng)
+        table = labels.choose_labels(LabelData(csc_array(x), clip, tags), seed, draws=50, lift=-1)
         wrong += (table["label"] != labels.UNLABELLED).any()
         p.append(table["p"])
     p = np.concatenate(p)
@@ -256,8 +256,8 @@ def test_the_held_out_half_catches_a_name_that_only_fits_its_half():
     x = planted_codes(sheet)
     organ = sheet["instrument"] == "organ"
     x[:, 10] = np.where(first, organ, rng.random(600) < 0.33) * rng.uniform(1, 2, 600)
-    found = tagging.tags_of_table(tagging.with_pitch_class(sheet))
-    table = labels.label_features(csc_array(x), np.arange(600), found, seed=0)
+    tags = tagging.tags_of_table(tagging.with_pitch_class(sheet))
+    table = labels.label_features(csc_array(x), np.arange(600), tags, seed=0)
     assert table["label"][[1, 10]].tolist() == ["instrument organ"] * 2
     assert table["confirmed"][[1, 10]].tolist() == [True, False]
     assert table["auroc_held_out"][10] == pytest.approx(0.5, abs=0.12)
@@ -275,10 +275,10 @@ def test_hard_negatives_catch_a_name_that_is_only_near(negatives, area):
     x = sparse_noise(rng, 2000, 10)
     x[:, :3] = (sheet["instrument"].to_numpy()[:, None] == ["organ", "flute", "piano"]) * 5.0
     x[:, 0] *= rng.uniform(0.9, 1.1, 2000)
-    found = tagging.tags_of_table(sheet, ["instrument", "place"])
+    tags = tagging.tags_of_table(sheet, ["instrument", "place"])
     first = labels.first_half(np.arange(2000), 0)
     sides = [
-        LabelData(csc_array(x), np.arange(2000), found).select(half) for half in (first, ~first)
+        LabelData(csc_array(x), np.arange(2000), tags).select(half) for half in (first, ~first)
     ]
     table = pd.DataFrame({"feature": [0, 0], "label": ["place church", "a sound of pipes"]})
     judged = labels.judge_labels(table, *sides, seed=0, negatives=negatives)
@@ -290,17 +290,17 @@ def test_hard_negatives_catch_a_name_that_is_only_near(negatives, area):
 
 
 def test_codes_of_other_units_are_refused():
-    found = tagging.tags_of_table(notes())
+    tags = tagging.tags_of_table(notes())
     with pytest.raises(RasenError, match="600 rows for 500 of activations; give one per clip"):
-        labels.label_features(csc_array((500, 4), dtype=np.float32), np.arange(500), found, 0)
+        labels.label_features(csc_array((500, 4), dtype=np.float32), np.arange(500), tags, 0)
     with pytest.raises(RasenError, match="3 clips; at least 4"):
         labels.first_half(np.repeat([0, 1, 2], 10), 0)
 
 
 def test_dead_features_stay_without_name():
-    found = tagging.tags_of_table(notes())
+    tags = tagging.tags_of_table(notes())
     x = csc_array((600, 4), dtype=np.float32)
-    table = labels.label_features(x, np.arange(600), found, 0)
+    table = labels.label_features(x, np.arange(600), tags, 0)
     assert (table["label"] == labels.UNLABELLED).all()
     assert not table["confirmed"].any()
     assert labels.coverage(table)["features"] == 0
@@ -308,7 +308,7 @@ def test_dead_features_stay_without_name():
 
 def test_purity_by_hand():
     chords = pd.DataFrame({"chord": list("CCCCGGGGFFFF")})
-    found = tagging.tags_of_table(chords, least=1)
+    tags = tagging.tags_of_table(chords, least=1)
     x = np.zeros((12, 4), np.float32)
     x[:4, 0] = [1, 2, 3, 4]
     x[[0, 4, 8], 1] = 5
@@ -316,7 +316,7 @@ def test_purity_by_hand():
     table = pd.DataFrame({"feature": range(4), "label": "chord C", "column": ["chord"] * 3 + [""]})
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25)) / np.log(3)
     expected = [1, 0, 1 - entropy, np.nan]
-    assert np.allclose(labels.purity(table, csc_array(x), found), expected, equal_nan=True)
+    assert np.allclose(labels.purity(table, csc_array(x), tags), expected, equal_nan=True)
 
 
 def test_frames_and_clips_of_a_tally():
@@ -424,10 +424,10 @@ def test_threads_follow_features_along_a_route():
             ("b", "c", step(("matched", 7, 4), ("matched", 2, 0), ("birth", -1, 5))),
         ]
     )
-    found = table.groupby("thread")[["point", "feature"]].apply(
+    points_of_thread = table.groupby("thread")[["point", "feature"]].apply(
         lambda rows: rows.to_numpy().tolist()
     )
-    assert found.to_dict() == {
+    assert points_of_thread.to_dict() == {
         0: [["a", 0], ["b", 7], ["c", 4]],
         1: [["a", 3]],
         2: [["b", 2], ["c", 0]],
@@ -442,9 +442,9 @@ def test_stability_is_agreement_of_matched_names():
         {"feature": range(4), "label": ["chord C", "chord C", names[2], names[2]]}
     )
     pairs = pd.DataFrame({"fate": "matched", "before": range(4), "after": range(4)})
-    found = labels.stability(first, second, pairs)
-    assert (found["matched"], found["named"]) == (4, 2)
-    assert found["agreement"] == pytest.approx(1 / 3)
+    summary = labels.stability(first, second, pairs)
+    assert (summary["matched"], summary["named"]) == (4, 2)
+    assert summary["agreement"] == pytest.approx(1 / 3)
     assert labels.stability(first, first, pairs)["kappa"] == 1
 
 
