@@ -1,16 +1,19 @@
 """Sparse codes of every row of a dump, in order."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from rasen.sae.activation_source import Activations, open_activations
-from rasen.sae.model import SAE
+
+if TYPE_CHECKING:  # torch would slow down jobs that only read tables
+    from rasen.sae.model import SAE
 
 
 def codes(
-    sae: SAE, source: Activations, layer: int | str | None = None, groups: ArrayLike | None = None
+    sae: "SAE", source: Activations, layer: int | str | None = None, groups: ArrayLike | None = None
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Yields (slice of rows, indices [rows, k], values [rows, k]) as arrays, block by block.
 

@@ -15,6 +15,7 @@ quantile of the best likeness that features then find.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,10 @@ from scipy.sparse import csc_array
 from rasen.errors import RasenError
 from rasen.sae.features.nulls import shuffle_clips
 from rasen.sae.features.tally import Tally
-from rasen.sae.model import SAE
 from rasen.seeds import generator
+
+if TYPE_CHECKING:  # torch would slow down jobs that only read tables
+    from rasen.sae.model import SAE
 
 BLOCK = 1024  # features at a time
 DRAWN = 2000  # best likenesses by chance, at least
@@ -39,7 +42,7 @@ class PointFeatures:
     tally: Tally
 
 
-def point_features(sae: SAE, tally: Tally) -> PointFeatures:
+def point_features(sae: "SAE", tally: Tally) -> PointFeatures:
     """The PointFeatures of a loaded SAE."""
     return PointFeatures(sae.decoder.cpu().numpy(), tally)
 

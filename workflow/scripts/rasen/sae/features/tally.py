@@ -7,7 +7,7 @@ so a million rows with k = 32 are 256 MB, and twice that while they are sorted.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,10 @@ from scipy.sparse import csc_array, csr_array
 from rasen.errors import RasenError
 from rasen.io import hdf5
 from rasen.sae.activation_source import Activations, open_activations
-from rasen.sae.model import SAE
 from rasen.sae.sparse_codes import codes
+
+if TYPE_CHECKING:  # torch would slow down jobs that only read tables
+    from rasen.sae.model import SAE
 
 SHARE, MOST = 0.7, 50  # Inaba et al. 2025: above 0.7 of the maximum, the first 50 sequences
 
@@ -34,7 +36,7 @@ class Tally:
 
 
 def tally_dump(
-    sae: SAE,
+    sae: "SAE",
     source: Activations,
     layer: int | str | None = None,
     groups: ArrayLike | None = None,
