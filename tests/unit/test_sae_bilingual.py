@@ -7,9 +7,11 @@ import bilingual
 import numpy as np
 import pandas as pd
 import pytest
+from tally_features import tally_features
 
 from rasen.families import open_family
-from rasen.io import inputs
+from rasen.figures.sae import draw_labels
+from rasen.io import inputs, parquet
 from rasen.measure import activations
 from rasen.measure.interpolate import network_at_point
 from rasen.sae import features, load, train
@@ -30,6 +32,7 @@ def run(tmp_path_factory):
     family = open_family("causal_lm", folder / "model", {"window": bilingual.WINDOW})
     encoded = [family.encode(line, "cpu") for line in corpus.lines[:700]]
     clips = pd.DataFrame({"clip": [f"line {number}" for number in range(700)]})
+    clips["ends"] = [line.split()[-1] for line in corpus.lines[:700]]
     inputs.write_inputs(folder / "text.h5", encoded, clips)
     words = np.concatenate([family.words(clip) for clip in encoded])
     return folder, family, corpus, losses, words
@@ -43,24 +46,28 @@ def route(run):
     trained = network_at_point(family, recipe, "cpu")
     vectors = trained.get_input_embeddings().weight.detach().numpy()
     vocabulary = family.tokenizer().convert_ids_to_tokens(range(len(vectors)))
-    found = {}
+    of_point = {}
     for point in POINTS:
-        here = replace(recipe, point=point, checkpoint=str(family.folder / "checkpoints" / point))
-        network, path = network_at_point(family, here, "cpu"), folder / f"{point}.h5"
-        activations.dump(family, network, inputs.Inputs(folder / "text.h5"), path, DUMP, "cpu", 50)
+        recipe_of_point = replace(
+            recipe, point=point, checkpoint=str(family.folder / "checkpoints" / point)
+        )
+        network, path = network_at_point(family, recipe_of_point, "cpu"), folder / f"{point}.h5"
+        encoded = inputs.Inputs(folder / "text.h5")
+        about = {"model": "llm", "point": point}
+        activations.dump(family, network, encoded, path, DUMP, "cpu", 50, **about)
         table = train(path, SAE, 0, folder / point, layer=LAYER)
         sae = load(folder / point / table["sae"][0])
         counted = features.tally.tally_dump(sae, path, LAYER)
         shown = features.tally.strong_examples(counted)
-        about = (corpus.meanings, vocabulary, vectors)
+        known_words = (corpus.meanings, vocabulary, vectors)
         tables = (
             features.language.language_tendency(counted, shown, words)["language"],
-            features.granularity.classify(counted, shown, words, *about)["granularity"],
+            features.granularity.classify(counted, shown, words, *known_words)["granularity"],
         )
-        shares = [each.value_counts(normalize=True).round(2).to_dict() for each in tables]
+        shares = [column.value_counts(normalize=True).round(2).to_dict() for column in tables]
         print(point, *shares)
-        found[point] = (*shares, features.match.point_features(sae, counted))
-    return found
+        of_point[point] = (*shares, features.match.point_features(sae, counted))
+    return of_point
 
 
 def test_the_model_learns_its_languages(run):
@@ -106,3 +113,26 @@ def test_most_features_are_born_early_in_training(route):
     assert kept[0] > 2 * kept[1]
     same = features.match.flow(features.match.match_features(sides[0], sides[0]))
     assert same["matched"] >= 0.95 * same["before"]
+
+
+@pytest.mark.filterwarnings("ignore:sae. .* rows for")
+def test_texts_with_labels_get_both_analyses_and_their_figures(run, route, tmp_path):
+    """The labels' p and the words' p stay apart, so that the figure of labels can be drawn."""
+    folder, family, *_ = run
+    tally_features(
+        frames=folder / "trained.h5",
+        inputs=folder / "text.h5",
+        metrics=folder / "trained/metrics.parquet",
+        recipe=Recipe("causal_lm", str(family.folder), options={"window": bilingual.WINDOW}),
+        layer=LAYER,
+        settings=SAE,
+        language="script",
+        seed=0,
+        tally=tmp_path / "tally.h5",
+        features=tmp_path / "features.parquet",
+        examples=tmp_path / "examples.parquet",
+    )
+    table = parquet.read_table(tmp_path / "features.parquet")
+    assert {"label", "p", "p_corrected", "granularity", "p_granularity"} <= set(table)
+    assert not [name for name in table if name.endswith(("_x", "_y"))]
+    draw_labels(table.assign(position=0), tmp_path / "labels.svg")

@@ -41,7 +41,8 @@ def tally_features(
         analyses.append(classify_by_words(family, counts, shown, words, language, seed))
     for analysis in analyses:
         if analysis is not None:
-            table = table.merge(analysis, on="feature", how="left")
+            # both analyses test features: p is that of the labels where there are any
+            table = table.merge(analysis, on="feature", how="left", suffixes=("", "_granularity"))
     write_tally(tally, counts, **origin)
     parquet.write_table(shown.assign(**origin), examples)
     parquet.write_table(table.assign(**origin), features)
