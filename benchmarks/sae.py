@@ -12,8 +12,10 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from itertools import count, repeat
 from pathlib import Path
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: this counts one core
 ROOT = Path(__file__).parents[1]
@@ -31,22 +33,25 @@ from sae_lens.training.sae_trainer import SAETrainer
 from sparsify.config import SparseCoderConfig
 from sparsify.sparse_coder import SparseCoder
 
-from rasen.sae import settings
-from rasen.sae.run import Run
+from rasen.sae.settings import Setting
+from rasen.sae.training_run import TrainingRun
 
 BATCH, LR = 4096, 3e-4
 LONG = 10**9  # rows of a run that never ends
 
+Step = Callable[[torch.Tensor], Any]
 
-def main():
+
+def main() -> None:
+    """Time all trainers and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, value in {"d": 512, "n": 8192, "k": 32, "rounds": 5}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    size = (chosen.d, chosen.n, chosen.k)
-    x = torch.randn(BATCH, chosen.d)
+    size = (arguments.d, arguments.n, arguments.k)
+    x = torch.randn(BATCH, arguments.d)
     trainers = {
         "SAELens": saelens(*size),
         "SAELens, sparse activations": saelens(
@@ -61,35 +66,39 @@ def main():
         "Rasen, relu": rasen(*size, x, kind="relu"),
         **products(*size),
     }
-    print(f"d = {chosen.d}, n = {chosen.n}, k = {chosen.k}, batches of {BATCH}, one thread\n")
-    seconds = least(chosen.rounds, {name: lambda s=step: s(x) for name, step in trainers.items()})
+    print(
+        f"d = {arguments.d}, n = {arguments.n}, k = {arguments.k}, batches of {BATCH}, one thread\n"
+    )
+    seconds = least(
+        arguments.rounds, {name: lambda s=step: s(x) for name, step in trainers.items()}
+    )
     speed = {name: BATCH / value for name, value in seconds.items()}
-    print(f"{'rows a CPU second':46} {'measured':>12} {'target':>10}")
+    print(f"{'rows per CPU second':46} {'measured':>12} {'target':>10}")
     for name, value in speed.items():
         print(f"{name:46} {value:12.0f}")
     ours, exact = speed["Rasen, candidates found in bf16"], speed["Rasen, all in float32"]
     limits = {name: speed[name] for name in products(*size)}
     print()
-    row("Rasen / SAELens", ours / speed["SAELens"], 8)
-    row("Rasen / sparsify", ours / speed["sparsify"], 3)
-    row("Rasen / dictionary_learning", ours / speed["dictionary_learning"])
-    row("all in float32: Rasen / SAELens", exact / speed["SAELens"])
-    row("all in float32: Rasen / sparsify", exact / speed["sparsify"])
+    print_row("Rasen / SAELens", ours / speed["SAELens"], 8)
+    print_row("Rasen / sparsify", ours / speed["sparsify"], 3)
+    print_row("Rasen / dictionary_learning", ours / speed["dictionary_learning"])
+    print_row("all in float32: Rasen / SAELens", exact / speed["SAELens"])
+    print_row("all in float32: Rasen / sparsify", exact / speed["sparsify"])
     for name, limit in limits.items():
         best = limit == max(limits.values())
-        row(f"all in float32, of the limit by {name}", exact / limit, 0.6 if best else None)
+        print_row(f"all in float32, of the limit by {name}", exact / limit, 0.6 if best else None)
 
 
-def row(what, measured, target=None):
+def print_row(what: str, measured: float, target: float | None = None) -> None:
     """One line of the table; a missed target is marked."""
     wanted = "" if target is None else f">= {target:.2f}"
     missed = target is not None and measured < target
     print(f"{what:46} {measured:12.2f} {wanted:>10}{'  MISSED' if missed else ''}", flush=True)
 
 
-def least(rounds, functions):
+def least(rounds: int, functions: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
     """Least processor seconds of each function, all in turn, after a round that does not count."""
-    times = {name: [] for name in functions}
+    times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds + 1):
         for name, function in functions.items():
             start = time.process_time()
@@ -98,13 +107,15 @@ def least(rounds, functions):
     return {name: min(seconds[1:]) for name, seconds in times.items()}
 
 
-def rasen(d, n, k, x, **setting):
-    grid = {"expansion": n / d, "k": k, "lr": LR, "batch": BATCH, "normalise": "none"}
-    run = Run(settings.expand(grid | setting)[0], x, 0, LONG)
+def rasen(d: int, n: int, k: int, x: torch.Tensor, **setting: Any) -> Step:
+    """A step of an SAE of ours; setting: further fields of Setting."""
+    values = {"expansion": n / d, "k": k, "lr": LR, "batch": BATCH, "normalise": "none"}
+    run = TrainingRun(Setting(**values | setting), x, 0, LONG)
     return lambda batch: run.step(batch, 1.0)
 
 
-def saelens(d, n, k, **more):
+def saelens(d: int, n: int, k: int, **more: Any) -> Step:
+    """A step of SAELens; more: further fields of its config."""
     sae = TopKTrainingSAE(TopKTrainingSAEConfig(d_in=d, d_sae=n, k=k, **more))
     config = SAETrainerConfig(LONG, BATCH, lr=LR, lr_end=LR / 10)
     trainer = SAETrainer(config, sae, repeat(None))
@@ -116,7 +127,8 @@ def saelens(d, n, k, **more):
     return step
 
 
-def dictionary_learning(d, n, k):
+def dictionary_learning(d: int, n: int, k: int) -> Step:
+    """A step of dictionary_learning."""
     trainer = TopKTrainer(
         steps=LONG, activation_dim=d, dict_size=n, k=k, layer=0, lm_name="", lr=LR, device="cpu"
     )
@@ -124,7 +136,7 @@ def dictionary_learning(d, n, k):
     return lambda batch: trainer.update(next(steps), batch)
 
 
-def sparsify(d, n, k):
+def sparsify(d: int, n: int, k: int) -> Step:
     """Its Trainer wants a language model; this is the step of that Trainer (1.3.3), with Adam."""
     coder = SparseCoder(d, SparseCoderConfig(num_latents=n, k=k))
     adam = torch.optim.Adam(coder.parameters(), lr=LR)
@@ -145,7 +157,7 @@ def sparsify(d, n, k):
     return step
 
 
-def products(d, n, k):
+def products(d: int, n: int, k: int) -> dict[str, Step]:
     """The encoder's product alone, which exact TopK cannot do without: the limit."""
     weight, bias = torch.randn(n, d), torch.zeros(n)
     packed = torch.ops.mkldnn._linear_pointwise

@@ -62,7 +62,7 @@ except RasenError as error:
 Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database there
 
 MODELS = config["models"]
-SAE_GRID = {key: config["sae"][key] for key in configs.SAE_GRID}
+SAE_GRID = {key: config["sae"][key] for key in configs.SAE_GRID if key in config["sae"]}
 per_point = partial(targets.per_point, config, points)
 per_sae_layer = partial(targets.per_sae_layer, config, points)
 sae_points = partial(targets.sae_points, config, points)

@@ -22,7 +22,7 @@ use rule dump_activations as dump_frames with:
 
 
 rule train_sae:
-    """Train every SAE of the grid on one layer in one pass; a killed job goes on where it was."""
+    """Train every SAE of the grid on one layer in one pass; a killed job resumes from its state."""
     input:
         frames=lambda wildcards: f"results/frames/{{model}}/{{point}}/{MODELS[wildcards.model]['sae']}.h5",
     output:
@@ -52,7 +52,7 @@ rule train_sae:
 
 
 rule measure_recovery:
-    """What the model loses when a layer is exchanged for its reconstruction."""
+    """What the model loses when a layer is replaced by its reconstruction."""
     input:
         weights=managed_weights,
         certificate=certificate,
@@ -191,7 +191,7 @@ rule measure_agreement:
 
 
 rule gather_sae:
-    """Tables of all SAEs and of what became of their features."""
+    """Tables of all SAEs, of their features, and of how these change from point to point."""
     input:
         points="results/tables/points.parquet",
         metrics=per_sae_layer(

@@ -22,7 +22,7 @@ from rasen.measure.interpolate import initial_tensors
 from rasen.study.recipe import Initialisation
 from rasen.weights.network_tensors import load_into
 
-TOPICS, NOUNS, VERBS, ADJECTIVES = 8, 12, 4, 4  # and so many of each in a topic
+TOPICS, NOUNS, VERBS, ADJECTIVES = 8, 12, 4, 4  # topics, and words of each kind per topic
 SYNONYMS = 0.3  # of the meanings have a second word in either language
 WINDOW, BATCH, RATE = 40, 16, 3e-3
 INITIAL = Initialisation()
@@ -41,23 +41,24 @@ def corpus(lines=2000, translated=0.3, seed=0):
     """A Corpus; `translated`: share of lines in which a translation follows."""
     rng = np.random.default_rng(seed)
     words, meanings = _dictionary(rng)
-    made = []
+    lines_of_words = []
     for _ in range(lines):
         topic = rng.integers(TOPICS)
-        thoughts = [_thought(topic, rng) for _ in range(4)]
+        clauses = [_clause(topic, rng) for _ in range(4)]
         first = rng.choice(["en", "ja"])
         if rng.random() < translated:
             second = {"en": "ja", "ja": "en"}[first]
             spoken = [
-                (thoughts[0], first),
-                (thoughts[0], second),
-                (thoughts[1], first),
-                (thoughts[1], second),
+                (clauses[0], first),
+                (clauses[0], second),
+                (clauses[1], first),
+                (clauses[1], second),
             ]
         else:
-            spoken = [(thought, first) for thought in thoughts]
-        made.append(" ".join(_sentence(*each, words, rng) for each in spoken))
-    return Corpus(made, meanings)
+            spoken = [(clause, first) for clause in clauses]
+        sentences = [_sentence(*clause, words, rng) for clause in spoken]
+        lines_of_words.append(" ".join(sentences))
+    return Corpus(lines_of_words, meanings)
 
 
 def _dictionary(rng):
@@ -69,17 +70,17 @@ def _dictionary(rng):
             for number in range(count):
                 meaning = (topic, kind, number)
                 for language, syllables in (("en", LATIN), ("ja", KANA)):
-                    found = []
-                    while len(found) < 1 + (rng.random() < SYNONYMS):
+                    synonyms = []
+                    while len(synonyms) < 1 + (rng.random() < SYNONYMS):
                         word = "".join(rng.choice(syllables, 3))
                         if word not in meanings:
                             meanings[word] = f"{kind} {topic}.{number}"
-                            found.append(word)
-                    words[meaning, language] = found
+                            synonyms.append(word)
+                    words[meaning, language] = synonyms
     return words, meanings
 
 
-def _thought(topic, rng):
+def _clause(topic, rng):
     """Meanings of adjective, noun, verb, noun."""
     first, second = rng.choice(NOUNS, 2, replace=False)
     adjective, verb = rng.integers(ADJECTIVES), rng.integers(VERBS)
@@ -91,8 +92,8 @@ def _thought(topic, rng):
     ]
 
 
-def _sentence(thought, language, words, rng):
-    adjective, noun, verb, other = (rng.choice(words[each, language]) for each in thought)
+def _sentence(clause, language, words, rng):
+    adjective, noun, verb, other = (rng.choice(words[meaning, language]) for meaning in clause)
     if language == "en":
         return f"the {adjective} {noun} {verb} the {other} ."
     return f"{adjective} {noun} は {other} を {verb} 。"
@@ -140,7 +141,7 @@ def make(folder, lines, steps=300, keep=(10, 100), width=64, depth=3):
 
 
 def _tokenizer(lines):
-    """One token a word; </s> fills up."""
+    """One token per word; </s> pads."""
     known = sorted({word for line in lines for word in line.split()})
     vocabulary = {word: number for number, word in enumerate(["<s>", "</s>", "<unk>", *known])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
@@ -150,6 +151,6 @@ def _tokenizer(lines):
 
 
 def _windows(tokenizer, lines):
-    """Tokens [line, WINDOW], each line from <s>, filled up with </s>."""
-    found = [[0, *tokenizer(line)["input_ids"]][:WINDOW] for line in lines]
-    return [tokens + [1] * (WINDOW - len(tokens)) for tokens in found]
+    """Tokens [line, WINDOW], each line from <s>, padded with </s>."""
+    windows = [[0, *tokenizer(line)["input_ids"]][:WINDOW] for line in lines]
+    return [tokens + [1] * (WINDOW - len(tokens)) for tokens in windows]

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from rasen.sae import load, save
-from rasen.sae.folder import finished
 from rasen.sae.normalise import KINDS as NORMALISATIONS
-from rasen.sae.settings import KINDS, expand
-from rasen.sae.weights import start
+from rasen.sae.saelens_format import as_saelens
+from rasen.sae.settings import KINDS, Setting
+from rasen.sae.training_weights import initial_weights
 
 ROOT = Path(__file__).parents[2]
 N, D, ROWS = 96, 24, 300
@@ -28,14 +28,14 @@ THEIR_KINDS = {
 def made(kind, normalisation, x):
     """An SAE with weights as after some training: no bias is zero, no encoder is its decoder."""
     torch.manual_seed(len(kind) + len(normalisation))
-    setting = expand({"kind": kind, "normalise": normalisation, "expansion": N / D, "k": 5})[0]
-    weights = start(N, torch.from_numpy(x), 0)
+    setting = Setting(kind=kind, normalise=normalisation, expansion=N / D, k=5)
+    weights = initial_weights(N, torch.from_numpy(x), 0)
     with torch.no_grad():
         for tensor in weights.tensors():
             tensor += 0.1 * torch.randn_like(tensor)
     threshold = 0.15 if kind in ("batchtopk", "matryoshka") else None
     metadata = {"model_name": "nano", "hook_name": "layer 2", "point": "step-000500", "alpha": 0.5}
-    return finished(weights, setting, rms=3.0, threshold=threshold, metadata=metadata)
+    return as_saelens(weights, setting, rms=3.0, threshold=threshold, metadata=metadata)
 
 
 @pytest.fixture(scope="session")

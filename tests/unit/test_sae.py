@@ -13,11 +13,12 @@ from rasen.errors import RasenError
 from rasen.io import hdf5
 from rasen.measure import activations
 from rasen.sae import codes as codes_of
-from rasen.sae import load, metrics, normalise, norms, settings, train, trainer, weights
-from rasen.sae.folder import finished
-from rasen.sae.source import BLOCK, open_source
-from rasen.sae.split import TEST, TRAIN, VALIDATION, some, split
-from rasen.sae.stream import Stream
+from rasen.sae import load, metrics, norms, settings, train, trainer, training_weights
+from rasen.sae.activation_source import BLOCK, open_activations
+from rasen.sae.batch_stream import BatchStream
+from rasen.sae.data_split import TEST, TRAIN, VALIDATION, sample_whole_clips, split_by_clip
+from rasen.sae.normalise import normalise_rows
+from rasen.sae.saelens_format import as_saelens
 
 # What a training finds changes with its seed, and as much with the order of float32 sums, so with
 # the processor: what is asserted of it are means over these seeds. The numbers in comments were
@@ -29,9 +30,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:sae. .* rows for")
 
 @pytest.fixture(scope="module")
 def trap(tmp_path_factory):
-    """Two percent of huge rows, with and without normalisation: a training a seed.
+    """Two percent of huge rows, with and without normalisation: one training per seed.
 
-    (metrics of the first, a row a normalisation; the means of all, with the share that is
+    (metrics of the first, a row per normalisation; the means of all, with the share that is
     recovered; the first one's folder)
     """
     x, dictionary = planted(huge=0.02)
@@ -89,7 +90,7 @@ def test_the_huge_rows_are_named(trap):
     length = np.linalg.norm(x.astype(float), axis=1)
     assert np.allclose(rows.norm, length[rows.row])
     assert rows.norm.is_monotonic_decreasing
-    tested = np.flatnonzero(split(np.arange(len(x)) * 100 // len(x), 0) == TEST)
+    tested = np.flatnonzero(split_by_clip(np.arange(len(x)) * 100 // len(x), 0) == TEST)
     median = np.median(length[tested])
     assert sorted(rows.row) == tested[length[tested] > 10 * median].tolist()
     assert table.outliers["none"] == len(rows) / len(tested)
@@ -145,36 +146,38 @@ def test_l1_trades_error_for_sparsity(tmp_path):
 
 def dense_training(x, setting, seed):
     """The same SAE by plain dense autograd: same rows, same first weights, same rates."""
-    with open_source(x) as source:
-        parts = split(source.groups, seed)
-        stream = Stream(source, parts == TRAIN, seed, setting["batch"])
-        sample = normalise.apply("scalar", trainer._rows(trainer._sample(stream, seed), "cpu"))
-        made = weights.start(settings.latents(setting, x.shape[1]), sample, seed)
-        adam = torch.optim.Adam(made.tensors(), eps=6.25e-10)
-        steps = settings.steps(setting, int((parts == TRAIN).sum()))
+    with open_activations(x) as source:
+        parts = split_by_clip(source.groups, seed)
+        stream = BatchStream(source, parts == TRAIN, seed, setting.batch)
+        sample = trainer.as_tensor(trainer.sample_of_reservoir(stream, seed), "cpu")
+        weights = training_weights.initial_weights(
+            setting.latents(x.shape[1]), normalise_rows("scalar", sample), seed
+        )
+        adam = torch.optim.Adam(weights.tensors(), eps=6.25e-10)
+        steps = setting.total_steps(int((parts == TRAIN).sum()))
         for step in range(steps):
-            rows = normalise.apply("scalar", trainer._rows(stream.next(), "cpu"))
-            before = (rows - made.b_dec) @ made.encoder.T + made.b_enc
-            best = before.topk(setting["k"])
+            rows = normalise_rows("scalar", trainer.as_tensor(stream.next_batch(), "cpu"))
+            before = (rows - weights.b_dec) @ weights.encoder.T + weights.b_enc
+            best = before.topk(setting.k)
             z = torch.zeros_like(before).scatter(1, best.indices, best.values.relu())
-            (rows - z @ made.decoder - made.b_dec).square().sum(1).mean().backward()
-            made.keep_gradient_on_sphere()
-            adam.param_groups[0]["lr"] = setting["lr"] * trainer.rate(step, steps)
+            (rows - z @ weights.decoder - weights.b_dec).square().sum(1).mean().backward()
+            weights.keep_gradient_on_sphere()
+            adam.param_groups[0]["lr"] = setting.lr * trainer.lr_factor(step, steps)
             adam.step()
             adam.zero_grad()
-            made.normalise_decoder()
-        return made, x[parts == TEST]
+            weights.normalise_decoder()
+        return weights, x[parts == TEST]
 
 
 def test_fvu_equals_dense_autograd(tmp_path):
     x, _ = planted(20_000)
     grid = SMALL | {"lr": 0.003, "aux": 0, "epochs": 3}
-    made, test = dense_training(x, settings.expand(grid)[0], 0)
-    dense = metrics.evaluate(finished(made, settings.expand(grid)[0]), test)
+    weights, test = dense_training(x, settings.expand(grid)[0], 0)
+    dense = metrics.evaluate(as_saelens(weights, settings.expand(grid)[0]), test)
     for precision in ("fp32", "bf16"):  # measured: 1e-7 at most seeds, 4e-4 at worst
-        found = train(x, grid | {"precision": precision}, 0, tmp_path / precision).iloc[0]
-        assert found.rows_test == len(test)
-        assert abs(found.fvu - dense["fvu"]) < 1e-3
+        row = train(x, grid | {"precision": precision}, 0, tmp_path / precision).iloc[0]
+        assert row.rows_test == len(test)
+        assert abs(row.fvu - dense["fvu"]) < 1e-3
 
 
 # one pass, many SAEs
@@ -210,9 +213,9 @@ def test_the_order_of_rows_depends_on_the_seed_alone():
     for values, seed in ((x, 0), (-3 * x.astype(np.float16), 0), (x, 1)):
         numbers = np.repeat(np.arange(20_000.0), 2).reshape(-1, 2)  # rows that know their number
         assert len(values) == len(numbers)
-        with open_source(numbers.astype(values.dtype if seed else np.float64)) as source:
-            stream = Stream(source, np.arange(20_000) % 10 != 3, seed, 500)
-            batches.append(np.stack([stream.next()[:, 0] for _ in range(80)]))
+        with open_activations(numbers.astype(values.dtype if seed else np.float64)) as source:
+            stream = BatchStream(source, np.arange(20_000) % 10 != 3, seed, 500)
+            batches.append(np.stack([stream.next_batch()[:, 0] for _ in range(80)]))
     assert np.array_equal(batches[0], batches[1])
     assert not np.array_equal(batches[0], batches[2])
     assert (batches[0] % 10 != 3).all()
@@ -220,12 +223,12 @@ def test_the_order_of_rows_depends_on_the_seed_alone():
 
 def test_every_row_is_given_once_an_epoch_and_batches_are_mixed():
     rows = 20 * BLOCK + 77
-    with open_source(np.repeat(np.arange(float(rows)), 2).reshape(-1, 2)) as source:
+    with open_activations(np.repeat(np.arange(float(rows)), 2).reshape(-1, 2)) as source:
         wanted = np.arange(rows) % 7 != 2
-        stream = Stream(source, wanted, 0, 1024)
+        stream = BatchStream(source, wanted, 0, 1024)
         given = []
-        while stream.read < len(stream.blocks):  # until the last block of the epoch was read
-            given.append(stream.next()[:, 0].astype(int))
+        while stream.blocks_read < len(stream.blocks):  # until the last block of the epoch was read
+            given.append(stream.next_batch()[:, 0].astype(int))
         left = stream.numbers[: stream.filled]
         assert np.array_equal(stream.values[: stream.filled, 0], left)
         assert stream.filled >= 8 * BLOCK - 1024
@@ -235,13 +238,13 @@ def test_every_row_is_given_once_an_epoch_and_batches_are_mixed():
 
 def test_clips_are_never_divided():
     groups = np.random.default_rng(0).integers(0, 50, 5000)
-    parts = split(groups, 0)
+    parts = split_by_clip(groups, 0)
     assert pd.DataFrame({"group": groups, "part": parts}).groupby("group").part.nunique().max() == 1
     clips = [len(np.unique(groups[parts == part])) for part in (TRAIN, VALIDATION, TEST)]
     assert clips == [40, 5, 5]
-    assert np.array_equal(parts, split(groups, 0))
-    assert not np.array_equal(parts, split(groups, 1))
-    few = some(parts, groups, TEST, 150, 0)
+    assert np.array_equal(parts, split_by_clip(groups, 0))
+    assert not np.array_equal(parts, split_by_clip(groups, 1))
+    few = sample_whole_clips(parts, groups, TEST, 150, 0)
     assert 150 <= len(few) < 400
     assert set(np.flatnonzero(np.isin(groups, groups[few]))) == set(few)  # whole clips
 
@@ -252,15 +255,15 @@ def test_clips_are_never_divided():
 @pytest.fixture
 def half_asleep(monkeypatch):
     """Every second latent starts with a bias that keeps it from winning."""
-    start = weights.start
+    initial_weights = training_weights.initial_weights
 
     def drowsy(n, sample, seed):
-        made = start(n, sample, seed)
+        weights = initial_weights(n, sample, seed)
         with torch.no_grad():
-            made.b_enc[::2] = -0.2
-        return made
+            weights.b_enc[::2] = -0.2
+        return weights
 
-    monkeypatch.setattr(weights, "start", drowsy)
+    monkeypatch.setattr(training_weights, "initial_weights", drowsy)
 
 
 def test_only_the_auxiliary_loss_revives(half_asleep, tmp_path):
@@ -298,15 +301,15 @@ def test_metrics_by_hand():
             return torch.stack([codes.values[:, 0] * sign, 0 * sign], 1)
 
     x = np.array([[1, 0], [-1, 0], [3, 4], [1000, 10]], np.float32)
-    found = metrics.evaluate(Line(), x, outlier=10)
+    measured = metrics.evaluate(Line(), x, outlier=10)
     y = x.astype(float)
     error = np.array([0, 0, 16, 100.0])
     spread = ((y - y.mean(0)) ** 2).sum()
-    assert found["fvu"] == pytest.approx(116 / spread)
-    assert found["fvu_normal"] == pytest.approx(16 / ((y[:3] - y[:3].mean(0)) ** 2).sum())
-    assert found["token_error"] == pytest.approx((error / (y**2).sum(1)).mean())
-    assert found["explained_variance"] == pytest.approx(1 - (116 - 14**2 / 4) / spread)
-    assert (found["l0"], found["dead"], found["dense"]) == (1, 0, 1)
+    assert measured["fvu"] == pytest.approx(116 / spread)
+    assert measured["fvu_normal"] == pytest.approx(16 / ((y[:3] - y[:3].mean(0)) ** 2).sum())
+    assert measured["token_error"] == pytest.approx((error / (y**2).sum(1)).mean())
+    assert measured["explained_variance"] == pytest.approx(1 - (116 - 14**2 / 4) / spread)
+    assert (measured["l0"], measured["dead"], measured["dense"]) == (1, 0, 1)
 
 
 # on disk
@@ -320,13 +323,13 @@ def test_an_sae_comes_back_with_its_metadata(tmp_path):
     written = json.loads((tmp_path / table.sae[0] / "cfg.json").read_text())["metadata"]
     assert {key: written[key] for key in metadata} == metadata
     assert metrics.evaluate(sae, x[:500])["fvu"] < 1
-    found = sae.encode(x[:7])
-    assert found.indices.shape == found.values.shape == (7, 4)
-    assert (found.values.diff(dim=1) <= 0).all()
-    assert torch.equal(sae.decode(found), sae.reconstruct(x[:7]))
+    codes = sae.encode(x[:7])
+    assert codes.indices.shape == codes.values.shape == (7, 4)
+    assert (codes.values.diff(dim=1) <= 0).all()
+    assert torch.equal(sae.decode(codes), sae.reconstruct(x[:7]))
     # the amounts are what moves x: shift + scale b_dec + sum of amounts x directions
-    by_hand = torch.einsum("rk,rkd->rd", found.amounts, sae.decoder[found.indices])
-    by_hand += found.shift + found.scale * sae.b_dec
+    by_hand = torch.einsum("rk,rkd->rd", codes.amounts, sae.decoder[codes.indices])
+    by_hand += codes.shift + codes.scale * sae.b_dec
     assert torch.allclose(by_hand, sae.reconstruct(x[:7]), atol=1e-5)
     with pytest.raises(RasenError, match=r"nowhere: no SAE there"):
         load(tmp_path / "nowhere")
@@ -413,7 +416,8 @@ def test_too_few_rows_for_the_latents_is_a_warning_with_a_number(tmp_path):
 def test_dumps_that_do_not_serve_are_refused(tmp_path):
     x, _ = planted(1000)
     pooled = dump(tmp_path / "pooled.h5", x, clips_of(1000), pool="mean")
-    with pytest.raises(RasenError, match=r"pooled\.h5: holds one pooled row a clip \(pool: mean\)"):
+    message = r"pooled\.h5: holds one pooled row per clip \(pool: mean\)"
+    with pytest.raises(RasenError, match=message):
         train(pooled, SMALL, 0, tmp_path / "saes", layer=6)
     path = dump(tmp_path / "a.h5", x, clips_of(1000))
     with pytest.raises(RasenError, match=r"a\.h5: has no layer 07; it holds 03, 06"):

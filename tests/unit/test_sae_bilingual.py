@@ -13,9 +13,11 @@ import bilingual
 import numpy as np
 import pandas as pd
 import pytest
+from tally_features import tally_features
 
 from rasen.families import open_family
-from rasen.io import inputs
+from rasen.figures.sae import draw_labels
+from rasen.io import inputs, parquet
 from rasen.measure import activations
 from rasen.measure.interpolate import network_at_point
 from rasen.sae import features, load, train
@@ -37,6 +39,7 @@ def run(tmp_path_factory):
     family = open_family("causal_lm", folder / "model", {"window": bilingual.WINDOW})
     encoded = [family.encode(line, "cpu") for line in corpus.lines[:700]]
     clips = pd.DataFrame({"clip": [f"line {number}" for number in range(700)]})
+    clips["ends"] = [line.split()[-1] for line in corpus.lines[:700]]
     inputs.write_inputs(folder / "text.h5", encoded, clips)
     words = np.concatenate([family.words(clip) for clip in encoded])
     return folder, family, corpus, losses, words
@@ -44,7 +47,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def route(run):
-    """{point: (language, granularity, rasen.sae.features.match.Side of the first SAE)}.
+    """{point: (language, granularity, features of the point in the first SAE)}.
 
     The first two are the mean shares of the classes, {class: share}.
     """
@@ -53,28 +56,32 @@ def route(run):
     trained = network_at_point(family, recipe, "cpu")
     vectors = trained.get_input_embeddings().weight.detach().numpy()
     vocabulary = family.tokenizer().convert_ids_to_tokens(range(len(vectors)))
-    found = {}
+    of_point = {}
     for point in POINTS:
-        here = replace(recipe, point=point, checkpoint=str(family.folder / "checkpoints" / point))
-        network, path = network_at_point(family, here, "cpu"), folder / f"{point}.h5"
-        activations.dump(family, network, inputs.Inputs(folder / "text.h5"), path, DUMP, "cpu", 50)
-        shares, sides = [], []
+        recipe_of_point = replace(
+            recipe, point=point, checkpoint=str(family.folder / "checkpoints" / point)
+        )
+        network, path = network_at_point(family, recipe_of_point, "cpu"), folder / f"{point}.h5"
+        encoded = inputs.Inputs(folder / "text.h5")
+        about = {"model": "llm", "point": point}
+        activations.dump(family, network, encoded, path, DUMP, "cpu", 50, **about)
+        shares, of_seeds = [], []
         for seed in range(SEEDS.get(point, 1)):
             home = folder / f"{point}-{seed}"
             sae = load(home / train(path, SAE, seed, home, layer=LAYER)["sae"][0])
-            counted = features.tally.of_dump(sae, path, LAYER)
-            shown = features.tally.examples(counted)
-            about = (corpus.meanings, vocabulary, vectors)
+            counted = features.tally.tally_dump(sae, path, LAYER)
+            shown = features.tally.strong_examples(counted)
+            known_words = (corpus.meanings, vocabulary, vectors)
             tables = (
-                features.language.tendency(counted, shown, words)["language"],
-                features.granularity.classify(counted, shown, words, *about)["granularity"],
+                features.language.language_tendency(counted, shown, words)["language"],
+                features.granularity.classify(counted, shown, words, *known_words)["granularity"],
             )
-            shares.append([each.value_counts(normalize=True) for each in tables])
-            sides.append(features.match.side_of(sae, counted))
-        means = [pd.DataFrame(list(each)).fillna(0).mean() for each in zip(*shares, strict=True)]
-        print(point, *(each.round(2).to_dict() for each in means))
-        found[point] = (*means, sides[0])
-    return found
+            shares.append([column.value_counts(normalize=True) for column in tables])
+            of_seeds.append(features.match.point_features(sae, counted))
+        means = [pd.DataFrame(list(part)).fillna(0).mean() for part in zip(*shares, strict=True)]
+        print(point, *(mean.round(2).to_dict() for mean in means))
+        of_point[point] = (*means, of_seeds[0])
+    return of_point
 
 
 def test_the_model_learns_its_languages(run):
@@ -117,9 +124,32 @@ def test_unrelated_words_become_related_ones(route):
 def test_most_features_are_born_early_in_training(route):
     """About 28 to 53 of 64 go on from untrained to step 10, 5 to 11 from there to step 100."""
     sides = [route[point][2] for point in POINTS]
-    steps = [features.match.flow(features.match.match(*pair)) for pair in pairwise(sides)]
+    steps = [features.match.flow(features.match.match_features(*pair)) for pair in pairwise(sides)]
     print(steps)
     kept = [step["matched"] / step["before"] for step in steps]
     assert kept[0] > 2 * kept[1]
-    same = features.match.flow(features.match.match(sides[0], sides[0]))
+    same = features.match.flow(features.match.match_features(sides[0], sides[0]))
     assert same["matched"] >= 0.95 * same["before"]
+
+
+@pytest.mark.filterwarnings("ignore:sae. .* rows for")
+def test_texts_with_labels_get_both_analyses_and_their_figures(run, route, tmp_path):
+    """The labels' p and the words' p stay apart, so that the figure of labels can be drawn."""
+    folder, family, *_ = run
+    tally_features(
+        frames=folder / "trained.h5",
+        inputs=folder / "text.h5",
+        metrics=folder / "trained-0/metrics.parquet",
+        recipe=Recipe("causal_lm", str(family.folder), options={"window": bilingual.WINDOW}),
+        layer=LAYER,
+        settings=SAE,
+        language="script",
+        seed=0,
+        tally=tmp_path / "tally.h5",
+        features=tmp_path / "features.parquet",
+        examples=tmp_path / "examples.parquet",
+    )
+    table = parquet.read_table(tmp_path / "features.parquet")
+    assert {"label", "p", "p_corrected", "granularity", "p_granularity"} <= set(table)
+    assert not [name for name in table if name.endswith(("_x", "_y"))]
+    draw_labels(table.assign(position=0), tmp_path / "labels.svg")

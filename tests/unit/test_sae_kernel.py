@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rasen.sae import kernel, losses, settings, weights
+from rasen.sae import kernel, losses, settings, training_weights
 from rasen.sae.losses import add_gradients
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
@@ -17,24 +17,24 @@ N, D, K, ROWS = 256, 32, 8, 600  # more than two blocks, the last one cut
 
 
 def setting(**changes):
-    return settings.expand({"expansion": N / D, "k": K} | changes)[0]
+    return settings.Setting(**{"expansion": N / D, "k": K} | changes)
 
 
 def start(seed=0):
     torch.manual_seed(seed)
     x = torch.randn(ROWS, D)
-    made = weights.start(N, x, seed)
+    weights = training_weights.initial_weights(N, x, seed)
     with torch.no_grad():
-        made.b_enc += 0.1 * torch.randn(N)
-        made.b_dec += 0.1 * torch.randn(D)
-    return made, x
+        weights.b_enc += 0.1 * torch.randn(N)
+        weights.b_dec += 0.1 * torch.randn(D)
+    return weights, x
 
 
-def gradients(made):
-    found = {name: getattr(made, name).grad for name in weights.NAMES}
-    for tensor in made.tensors():
+def gradients(weights):
+    ours = {name: getattr(weights, name).grad for name in training_weights.NAMES}
+    for tensor in weights.tensors():
         tensor.grad = None
-    return found
+    return ours
 
 
 # Sums of some hundred float32 products in another order: measured on several instruction sets and
@@ -43,28 +43,28 @@ def gradients(made):
 ROUNDING = 1e-5
 
 
-def assert_equal(found, expected, tolerance=ROUNDING):
+def assert_equal(ours, expected, tolerance=ROUNDING):
     for name, gradient in expected.items():
-        error = (found[name] - gradient).abs().max() / gradient.abs().max()
+        error = (ours[name] - gradient).abs().max() / gradient.abs().max()
         assert error < tolerance, f"{name}: {error}"
 
 
-def dense(made, x, mask):
+def dense(weights, x, mask):
     """(loss without division by the variance, z) by plain autograd, for given winners."""
-    z = ((x - made.b_dec) @ made.encoder.T + made.b_enc).relu() * mask
-    return (x - (z @ made.decoder + made.b_dec)).square().sum() / len(x), z
+    z = ((x - weights.b_dec) @ weights.encoder.T + weights.b_enc).relu() * mask
+    return (x - (z @ weights.decoder + weights.b_dec)).square().sum() / len(x), z
 
 
-def before(made, x):
-    return ((x - made.b_dec) @ made.encoder.T + made.b_enc).detach()
+def before(weights, x):
+    return ((x - weights.b_dec) @ weights.encoder.T + weights.b_enc).detach()
 
 
 @pytest.mark.parametrize(("rows", "n", "k"), [(7, 1024, 16), (5, 1000, 3), (3, 64, 40), (1, 80, 1)])
 def test_search_in_stages_is_exact(rows, n, k):
     values = torch.randn(rows, n, generator=torch.Generator().manual_seed(1))
-    found, index = kernel.largest(values, k, ordered=True)
-    assert torch.equal(found, torch.topk(values, k).values)
-    assert torch.equal(values.gather(1, index), found)
+    ours, index = kernel.largest(values, k, ordered=True)
+    assert torch.equal(ours, torch.topk(values, k).values)
+    assert torch.equal(values.gather(1, index), ours)
 
 
 @pytest.mark.parametrize(("faster", "large"), [(True, "bf16"), (False, "fp32")])
@@ -74,7 +74,7 @@ def test_auto_takes_bf16_for_large_encoders_where_it_is_faster(faster, large, mo
     monkeypatch.setattr(kernel, "pre_activations", lambda *a: used.append(a[2]) or real(*a))
     monkeypatch.setattr(kernel, "bf16_is_faster", lambda device: faster)
     for n in (100, 2**20 // 64):
-        kernel.choose(torch.randn(3, 64), torch.randn(n, 64), torch.zeros(n), 2)
+        kernel.choose_winners(torch.randn(3, 64), torch.randn(n, 64), torch.zeros(n), 2)
     assert used == ["fp32", large]
 
 
@@ -89,46 +89,46 @@ def test_search_takes_the_short_way_where_it_can(monkeypatch):
     assert seen == [(4, 4)] + 4 * [(4, 8)]
 
 
-def rows_topk(made, x, k=K):
-    return torch.zeros(len(x), N).scatter(1, before(made, x).topk(k).indices, 1)
+def rows_topk(weights, x, k=K):
+    return torch.zeros(len(x), N).scatter(1, before(weights, x).topk(k).indices, 1)
 
 
-def pooled_topk(made, x, k=K):
+def pooled_topk(weights, x, k=K):
     """BatchTopK over blocks of 256 rows."""
     masks = []
-    for part in before(made, x).split(256):
-        winners = part.flatten().topk(k * len(part)).indices
-        masks.append(torch.zeros(part.numel()).scatter(0, winners, 1).view_as(part))
+    for block in before(weights, x).split(256):
+        winners = block.flatten().topk(k * len(block)).indices
+        masks.append(torch.zeros(block.numel()).scatter(0, winners, 1).view_as(block))
     return torch.cat(masks)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
-@pytest.mark.parametrize("part", [4096, 256])
+@pytest.mark.parametrize("at_once", [4096, 256])
 @pytest.mark.parametrize(("kind", "mask"), [("topk", rows_topk), ("batchtopk", pooled_topk)])
-def test_gradients_equal_dense_autograd(kind, mask, part, precision, monkeypatch):
-    monkeypatch.setattr(losses, "PART", part)
-    made, x = start()
+def test_gradients_equal_dense_autograd(kind, mask, at_once, precision, monkeypatch):
+    monkeypatch.setattr(losses, "ROWS", at_once)
+    weights, x = start()
     loss, fired = add_gradients(
-        made, x, setting(kind=kind, precision=precision), 3.0, torch.tensor([])
+        weights, x, setting(kind=kind, precision=precision), 3.0, torch.tensor([])
     )
-    found = gradients(made)
-    expected, z = dense(made, x, mask(made, x))
+    ours = gradients(weights)
+    expected, z = dense(weights, x, mask(weights, x))
     (expected / 3).backward()
     assert abs(loss - expected / 3) < ROUNDING * expected / 3
-    assert_equal(found, gradients(made))
+    assert_equal(ours, gradients(weights))
     assert torch.equal(fired, (z > 0).any(0))
 
 
 @pytest.mark.parametrize("pooled", [False, True])
 def test_what_bf16_proposes_float32_decides(pooled):
     """The very winners of float32, with their values; bf16 alone would take others."""
-    made, x = start()
-    inputs = (x - made.b_dec).detach(), made.encoder.detach(), made.b_enc.detach()
+    weights, x = start()
+    inputs = (x - weights.b_dec).detach(), weights.encoder.detach(), weights.b_enc.detach()
     (index, counts, values), (wanted, wanted_counts, exact) = (
-        kernel.choose(*inputs, K, pooled, precision) for precision in ("bf16", "fp32")
+        kernel.choose_winners(*inputs, K, pooled, precision) for precision in ("bf16", "fp32")
     )
     row, wanted_row = (
-        torch.repeat_interleave(torch.arange(ROWS), each) for each in (counts, wanted_counts)
+        torch.repeat_interleave(torch.arange(ROWS), winners) for winners in (counts, wanted_counts)
     )
     order, wanted_order = (row * N + index).argsort(), (wanted_row * N + wanted).argsort()
     assert torch.equal(index[order], wanted[wanted_order])
@@ -136,74 +136,76 @@ def test_what_bf16_proposes_float32_decides(pooled):
     # measured: 7e-7 at 2.7, a few float32 roundings; of bf16 values it would be 1e-2
     assert (values[order] - exact[wanted_order]).abs().max() < 1e-5 * exact.max()
     rough = kernel.pre_activations(*inputs[1:], "bf16")(inputs[0]).topk(K).indices
-    assert not torch.equal(rough.sort().values, rows_topk(made, x).nonzero()[:, 1].view(ROWS, K))
+    assert not torch.equal(rough.sort().values, rows_topk(weights, x).nonzero()[:, 1].view(ROWS, K))
 
 
 def test_matryoshka_asks_every_prefix_to_reconstruct():
-    made, x = start()
-    add_gradients(made, x, setting(kind="matryoshka", precision="fp32"), 1.0, torch.tensor([]))
-    found = gradients(made)
-    mask = pooled_topk(made, x)
+    weights, x = start()
+    add_gradients(weights, x, setting(kind="matryoshka", precision="fp32"), 1.0, torch.tensor([]))
+    ours = gradients(weights)
+    mask = pooled_topk(weights, x)
     prefixes = [mask * (torch.arange(N) < n) for n in (16, 32, 64, 128, 256)]
-    (sum(dense(made, x, prefix)[0] for prefix in prefixes) / 5).backward()
-    assert_equal(found, gradients(made))
+    (sum(dense(weights, x, prefix)[0] for prefix in prefixes) / 5).backward()
+    assert_equal(ours, gradients(weights))
 
 
 def test_relu_with_l1_equals_dense_autograd():
-    made, x = start()
-    loss, fired = add_gradients(made, x, setting(kind="relu", l1=0.3), 2.0, torch.tensor([]))
-    found = gradients(made)
-    squared, z = dense(made, x, 1)
+    weights, x = start()
+    loss, fired = add_gradients(weights, x, setting(kind="relu", l1=0.3), 2.0, torch.tensor([]))
+    ours = gradients(weights)
+    squared, z = dense(weights, x, 1)
     expected = (squared + 0.3 * z.sum() / ROWS) / 2
     expected.backward()
     assert abs(loss - expected) < ROUNDING * expected
-    assert_equal(found, gradients(made))
+    assert_equal(ours, gradients(weights))
     assert torch.equal(fired, (z > 0).any(0))
 
 
 @pytest.mark.parametrize("count", [5, 40])  # fewer and more than d / 2
 def test_the_auxiliary_loss_reaches_the_encoder(count):
-    made, x = start()
-    one, dead = setting(precision="fp32", aux=0.5), torch.arange(0, 2 * count, 2)
-    add_gradients(made, x, one, 1.0, torch.tensor([]))
-    without = gradients(made)
-    add_gradients(made, x, one, 1.0, dead)
-    found = {name: gradient - without[name] for name, gradient in gradients(made).items()}
+    weights, x = start()
+    aux_setting, dead = setting(precision="fp32", aux=0.5), torch.arange(0, 2 * count, 2)
+    add_gradients(weights, x, aux_setting, 1.0, torch.tensor([]))
+    without = gradients(weights)
+    add_gradients(weights, x, aux_setting, 1.0, dead)
+    ours = {name: gradient - without[name] for name, gradient in gradients(weights).items()}
 
-    left = (x - made.b_dec - dense(made, x, rows_topk(made, x))[1] @ made.decoder).detach()
-    z = (x - made.b_dec.detach()) @ made.encoder[dead].T + made.b_enc[dead]
+    residual = (
+        x - weights.b_dec - dense(weights, x, rows_topk(weights, x))[1] @ weights.decoder
+    ).detach()
+    z = (x - weights.b_dec.detach()) @ weights.encoder[dead].T + weights.b_enc[dead]
     winners = z.topk(min(D // 2, count)).indices
     z = z.relu() * torch.zeros_like(z).scatter(1, winners, 1)
-    error = (left - z @ made.decoder[dead]).square().sum()
-    (0.5 * error / (left - left.mean(0)).square().sum()).backward()
-    for name, gradient in gradients(made).items():
+    error = (residual - z @ weights.decoder[dead]).square().sum()
+    (0.5 * error / (residual - residual.mean(0)).square().sum()).backward()
+    for name, gradient in gradients(weights).items():
         if name == "b_dec":  # the auxiliary loss leaves it alone
             assert gradient is None
-            assert found[name].abs().max() == 0
+            assert ours[name].abs().max() == 0
             continue
         assert gradient[dead].abs().max() > 1e-5
-        assert_equal({name: found[name]}, {name: gradient})
+        assert_equal({name: ours[name]}, {name: gradient})
 
 
 def test_the_decoder_keeps_its_norm():
-    made, x = start()
-    add_gradients(made, x, setting(), 1.0, torch.tensor([]))
-    made.keep_gradient_on_sphere()
-    assert (made.decoder.grad * made.decoder).sum(1).abs().max() < 1e-6
+    weights, x = start()
+    add_gradients(weights, x, setting(), 1.0, torch.tensor([]))
+    weights.keep_gradient_on_sphere()
+    assert (weights.decoder.grad * weights.decoder).sum(1).abs().max() < 1e-6
     with torch.no_grad():
-        made.decoder *= 3
-    made.normalise_decoder()
-    assert (made.decoder.norm(dim=1) - 1).abs().max() < 1e-6
+        weights.decoder *= 3
+    weights.normalise_decoder()
+    assert (weights.decoder.norm(dim=1) - 1).abs().max() < 1e-6
 
 
 def test_b_dec_starts_at_the_geometric_median():
     x = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1], [1000, 1000]])
-    median = weights.geometric_median(x)
+    median = training_weights.geometric_median(x)
     distances = [(x - at).norm(dim=1).sum() for at in (median, x.mean(0), x.median(0).values)]
     assert distances[0] == min(distances)
     assert median.max() < 1.01
-    made = weights.start(8, torch.randn(50, 4), 0)
-    assert torch.equal(made.encoder, 0.58 * made.decoder)
+    weights = training_weights.initial_weights(8, torch.randn(50, 4), 0)
+    assert torch.equal(weights.encoder, 0.58 * weights.decoder)
 
 
 def test_memory_holds_no_pre_activations_and_no_gathered_rows():
@@ -211,16 +213,16 @@ def test_memory_holds_no_pre_activations_and_no_gathered_rows():
     code = """
 import resource, sys
 import torch
-from rasen.sae import settings, weights
+from rasen.sae import settings, training_weights
 from rasen.sae.losses import add_gradients
 torch.set_num_threads(1)
-one = settings.expand({"expansion": 16, "k": 32})[0]
+setting = settings.Setting(expansion=16, k=32)
 x = torch.randn(32768, 512)
-made = weights.start(8192, x[:100], 0)
+weights = training_weights.initial_weights(8192, x[:100], 0)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-add_gradients(made, x[:300], one, 1.0, torch.tensor([]))  # what a first call sets up
+add_gradients(weights, x[:300], setting, 1.0, torch.tensor([]))  # what a first call sets up
 before = peak()
-add_gradients(made, x, one, 1.0, torch.tensor([]))
+add_gradients(weights, x, setting, 1.0, torch.tensor([]))
 print(peak() - before)
 """
     scripts = Path(__file__).parents[2] / "workflow/scripts"

@@ -11,8 +11,9 @@ from scipy.sparse import csc_array
 from rasen.errors import RasenError
 from rasen.sae.features import clap, exchange, labels, match, tally
 from rasen.sae.features import tags as tagging
-from rasen.sae.features.association import Ranks
-from rasen.sae.features.nulls import shuffled
+from rasen.sae.features.labels import LabelData
+from rasen.sae.features.nulls import shuffle_clips
+from rasen.sae.features.ranks import Ranks
 from rasen.stats import corrected
 
 INSTRUMENTS = ["flute", "organ", "piano"]
@@ -88,7 +89,7 @@ def slow_information(fires, has):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_scores_are_those_of_their_definitions(seed, monkeypatch):
-    monkeypatch.setattr("rasen.sae.features.association.PAIRS", 300)  # in several parts
+    monkeypatch.setattr("rasen.sae.features.ranks.PAIRS", 300)  # in several parts
     x, has = random_problem(np.random.default_rng(seed))
     scores = Ranks(csc_array(x)).scores(csc_array(has.astype(np.float32)))
     for feature in range(x.shape[1]):
@@ -120,27 +121,27 @@ def test_benjamini_hochberg_by_hand():
 
 def test_shuffled_clips_stay_whole(rng):
     clip = np.repeat([3, 5, 6, 9], [4, 1, 7, 3])
-    places = [shuffled(clip, rng) for _ in range(50)]
-    assert len({tuple(each) for each in places}) > 40
-    for each in places:
-        assert sorted(each) == list(range(15))
-        assert (np.diff(clip[each]) != 0).sum() == 3
-        steps = np.diff(each)[np.diff(clip[each]) == 0]
-        assert (steps != 1).sum() <= 3  # each clip turns over once at most
+    places = [shuffle_clips(clip, rng) for _ in range(50)]
+    assert len({tuple(place) for place in places}) > 40
+    for place in places:
+        assert sorted(place) == list(range(15))
+        assert (np.diff(clip[place]) != 0).sum() == 3
+        steps = np.diff(place)[np.diff(clip[place]) == 0]
+        assert (steps != 1).sum() <= 3  # each clip is rotated, so it jumps once at most
 
 
 # tags
 
 
 def test_tags_of_a_sheet():
-    sheet = tagging.musical(notes()).assign(mood=[["calm", "dark"], ["calm"]] * 300)
-    found = tagging.of_table(sheet)
-    table = found.table.set_index("tag")
+    sheet = tagging.with_pitch_class(notes()).assign(mood=[["calm", "dark"], ["calm"]] * 300)
+    tags = tagging.tags_of_table(sheet)
+    table = tags.table.set_index("tag")
     assert {"pitch class C", "pitch class F#", "octave 4", "pitch 60"} <= set(table.index)
     assert "mood dark" in table.index
     assert "mood calm" not in table.index  # all have it, so it tells nothing
-    has = found.has.toarray()
-    names = found.table["tag"].tolist()
+    has = tags.has.toarray()
+    names = tags.table["tag"].tolist()
     assert np.array_equal(has[:, names.index("pitch class C")], sheet["pitch"] % 12 == 0)
     assert np.array_equal(has[:, names.index("octave 4")], sheet["pitch"].between(60, 71))
     tempo = table[table["column"] == "tempo"]
@@ -157,15 +158,15 @@ def test_missing_values_and_lists_as_a_dump_stores_them():
             "bars": [4.0, np.nan, 4.0, 8.0] * 2,  # whole numbers with a gap
         }
     )
-    found = tagging.of_table(sheet, least=1)
-    table = found.table.set_index("tag")["units"]
+    tags = tagging.tags_of_table(sheet, least=1)
+    table = tags.table.set_index("tag")["units"]
     assert table.to_dict() == {
         "chord C": 3, "chord G": 2, "mood a": 4, "mood b": 4, "bars 4": 4, "bars 8": 2,
     }  # fmt: skip
     with pytest.raises(RasenError, match="no column key; there are chord, mood, bars"):
-        tagging.of_table(sheet, ["key"])
+        tagging.tags_of_table(sheet, ["key"])
     with pytest.raises(RasenError, match="had and lacked by 5 units"):
-        tagging.of_table(sheet)
+        tagging.tags_of_table(sheet)
 
 
 # names
@@ -174,9 +175,9 @@ def test_missing_values_and_lists_as_a_dump_stores_them():
 def test_planted_musical_features_are_named():
     sheet = notes()
     x = planted_codes(sheet)
-    found = tagging.of_table(tagging.musical(sheet))
-    table = labels.label(csc_array(x), np.arange(600), found, seed=0)
-    tempo = found.table.loc[found.table["column"] == "tempo", "tag"].iloc
+    tags = tagging.tags_of_table(tagging.with_pitch_class(sheet))
+    table = labels.label_features(csc_array(x), np.arange(600), tags, seed=0)
+    tempo = tags.table.loc[tags.table["column"] == "tempo", "tag"].iloc
     fastest = max(tempo, key=lambda tag: float(tag.split()[1]))
     planted = table[:4]
     assert planted["label"].tolist() == ["pitch class C", "instrument organ", "pitch 60", fastest]
@@ -198,14 +199,18 @@ def test_planted_features_of_frames_are_named():
     table = pd.DataFrame({"chord": np.array(list("CDEFGA"))[chords], "beat": frame % 4})
     sheet = pd.DataFrame({"instrument": rng.choice(INSTRUMENTS, 60)})
     x = sparse_noise(rng, 2400, 50)
-    counted = tally.count([(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip, frame)
-    table["instrument"] = tagging.by_row(sheet, counted)["instrument"]
-    found = tagging.of_table(table)
+    counted = tally.tally_codes(
+        [(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip, frame
+    )
+    table["instrument"] = tagging.repeat_per_row(sheet, counted)["instrument"]
+    tags = tagging.tags_of_table(table)
     x[:, 0] = (table["chord"] == "G") * rng.uniform(1, 2, 2400)
     x[:, 1] = (table["beat"] == 0) * rng.uniform(1, 2, 2400)
     x[:, 2] = (table["instrument"] == "flute") * rng.uniform(1, 2, 2400)
-    counted = tally.count([(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip, frame)
-    named = labels.label(*labels.by_frame(counted), found, seed=0)
+    counted = tally.tally_codes(
+        [(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip, frame
+    )
+    named = labels.label_features(*labels.by_frame(counted), tags, seed=0)
     assert named["label"][:3].tolist() == ["chord G", "beat 0", "instrument flute"]
     assert named["confirmed"][:3].all()
     assert (named["label"][3:] == labels.UNLABELLED).all()
@@ -218,7 +223,7 @@ def clumped_noise(rng, features=200, clips=60, frames=20):
     clip = np.repeat(np.arange(clips), frames)
     chords = pd.DataFrame({"chord": np.repeat(rng.integers(0, 8, clips), frames)})
     chords["beat"] = np.tile(np.arange(frames) % 4, clips)
-    return x * on, clip, tagging.of_table(chords)
+    return x * on, clip, tagging.tags_of_table(chords)
 
 
 @pytest.mark.parametrize("kind", ["clips", "frames"])
@@ -232,10 +237,10 @@ def test_noise_is_rarely_named(kind):
         rng = np.random.default_rng(seed)
         if kind == "clips":
             x, clip = sparse_noise(rng, 200, 200, 0.15), np.arange(200)
-            found = tagging.of_table(tagging.musical(notes(200, seed)))
+            tags = tagging.tags_of_table(tagging.with_pitch_class(notes(200, seed)))
         else:
-            x, clip, found = clumped_noise(rng)
-        table = labels.name(csc_array(x), clip, found, seed, draws=50, lift=-1)
+            x, clip, tags = clumped_noise(rng)
+        table = labels.choose_labels(LabelData(csc_array(x), clip, tags), seed, draws=50, lift=-1)
         wrong += (table["label"] != labels.UNLABELLED).any()
         p.append(table["p"])
     p = np.concatenate(p)
@@ -246,13 +251,13 @@ def test_noise_is_rarely_named(kind):
 
 def test_the_held_out_half_catches_a_name_that_only_fits_its_half():
     sheet = notes()
-    first = labels.halves(np.arange(600), 0)
+    first = labels.first_half(np.arange(600), 0)
     rng = np.random.default_rng(5)
     x = planted_codes(sheet)
     organ = sheet["instrument"] == "organ"
     x[:, 10] = np.where(first, organ, rng.random(600) < 0.33) * rng.uniform(1, 2, 600)
-    found = tagging.of_table(tagging.musical(sheet))
-    table = labels.label(csc_array(x), np.arange(600), found, seed=0)
+    tags = tagging.tags_of_table(tagging.with_pitch_class(sheet))
+    table = labels.label_features(csc_array(x), np.arange(600), tags, seed=0)
     assert table["label"][[1, 10]].tolist() == ["instrument organ"] * 2
     assert table["confirmed"][[1, 10]].tolist() == [True, False]
     assert table["auroc_held_out"][10] == pytest.approx(0.5, abs=0.12)
@@ -270,32 +275,32 @@ def test_hard_negatives_catch_a_name_that_is_only_near(negatives, area):
     x = sparse_noise(rng, 2000, 10)
     x[:, :3] = (sheet["instrument"].to_numpy()[:, None] == ["organ", "flute", "piano"]) * 5.0
     x[:, 0] *= rng.uniform(0.9, 1.1, 2000)
-    found = tagging.of_table(sheet, ["instrument", "place"])
-    first = labels.halves(np.arange(2000), 0)
+    tags = tagging.tags_of_table(sheet, ["instrument", "place"])
+    first = labels.first_half(np.arange(2000), 0)
     sides = [
-        (csc_array(x)[part], np.arange(2000)[part], found.of(part)) for part in (first, ~first)
+        LabelData(csc_array(x), np.arange(2000), tags).select(half) for half in (first, ~first)
     ]
     table = pd.DataFrame({"feature": [0, 0], "label": ["place church", "a sound of pipes"]})
-    judged = labels.judge(table, *sides, seed=0, negatives=negatives)
+    judged = labels.judge_labels(table, *sides, seed=0, negatives=negatives)
     assert len(judged) == 1  # names in other words cannot be judged
     assert judged["auroc_held_out"][0] == pytest.approx(0.9, abs=0.03)
     assert judged["auroc_hard"][0] == pytest.approx(area, abs=0.07)
     with pytest.raises(RasenError, match="'near' is not one of tags, codes, random"):
-        labels.judge(table, *sides, seed=0, negatives="near")
+        labels.judge_labels(table, *sides, seed=0, negatives="near")
 
 
 def test_codes_of_other_units_are_refused():
-    found = tagging.of_table(notes())
-    with pytest.raises(RasenError, match="600 rows for 500 of activations; give one a clip"):
-        labels.label(csc_array((500, 4), dtype=np.float32), np.arange(500), found, 0)
+    tags = tagging.tags_of_table(notes())
+    with pytest.raises(RasenError, match="600 rows for 500 of activations; give one per clip"):
+        labels.label_features(csc_array((500, 4), dtype=np.float32), np.arange(500), tags, 0)
     with pytest.raises(RasenError, match="3 clips; at least 4"):
-        labels.halves(np.repeat([0, 1, 2], 10), 0)
+        labels.first_half(np.repeat([0, 1, 2], 10), 0)
 
 
 def test_dead_features_stay_without_name():
-    found = tagging.of_table(notes())
+    tags = tagging.tags_of_table(notes())
     x = csc_array((600, 4), dtype=np.float32)
-    table = labels.label(x, np.arange(600), found, 0)
+    table = labels.label_features(x, np.arange(600), tags, 0)
     assert (table["label"] == labels.UNLABELLED).all()
     assert not table["confirmed"].any()
     assert labels.coverage(table)["features"] == 0
@@ -303,7 +308,7 @@ def test_dead_features_stay_without_name():
 
 def test_purity_by_hand():
     chords = pd.DataFrame({"chord": list("CCCCGGGGFFFF")})
-    found = tagging.of_table(chords, least=1)
+    tags = tagging.tags_of_table(chords, least=1)
     x = np.zeros((12, 4), np.float32)
     x[:4, 0] = [1, 2, 3, 4]
     x[[0, 4, 8], 1] = 5
@@ -311,7 +316,7 @@ def test_purity_by_hand():
     table = pd.DataFrame({"feature": range(4), "label": "chord C", "column": ["chord"] * 3 + [""]})
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25)) / np.log(3)
     expected = [1, 0, 1 - entropy, np.nan]
-    assert np.allclose(labels.purity(table, csc_array(x), found), expected, equal_nan=True)
+    assert np.allclose(labels.purity(table, csc_array(x), tags), expected, equal_nan=True)
 
 
 def test_frames_and_clips_of_a_tally():
@@ -319,14 +324,14 @@ def test_frames_and_clips_of_a_tally():
     x[[1, 2, 7], 0] = [1, 3, 2]
     clip, frame = np.repeat([0, 1, 2], 4), np.tile(np.arange(4), 3)
     where = (slice(0, 12), np.tile([0, 1], (12, 1)), x)
-    counted = tally.count([where], 2, clip, frame, skip=1)
+    counted = tally.tally_codes([where], 2, clip, frame, skip=1)
     values, clips = labels.by_clip(counted)
     assert values.toarray().tolist() == [[3, 0], [2, 0], [0, 0]]
     assert clips.tolist() == [0, 1, 2]
     values, clips = labels.by_frame(counted)
     assert values.toarray()[:, 0].tolist() == [1, 3, 0, 0, 0, 2, 0, 0, 0]
     assert clips.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    spread = tagging.by_row(pd.DataFrame({"chord": list("CFG")}), counted)
+    spread = tagging.repeat_per_row(pd.DataFrame({"chord": list("CFG")}), counted)
     assert "".join(spread["chord"]) == "CCCCFFFFGGGG"
 
 
@@ -334,7 +339,7 @@ def test_frames_and_clips_of_a_tally():
 
 
 def points_apart(replaced=20, features=60, rows=2000, d=24, seed=0):
-    """Two Sides: the second's features are the first's in another order, `replaced` of them new.
+    """Two points: the second's features are the first's in another order, `replaced` of them new.
 
     Returns (before, after, place in the second of each of the first, -1 where it was replaced).
     """
@@ -353,17 +358,17 @@ def points_apart(replaced=20, features=60, rows=2000, d=24, seed=0):
 def side(decoder, x):
     clip = np.arange(len(x)) // 20
     columns = np.tile(np.arange(x.shape[1]), (len(x), 1))
-    counted = tally.count(
+    counted = tally.tally_codes(
         [(slice(0, len(x)), columns, x)], x.shape[1], clip, np.arange(len(x)) % 20
     )
-    return match.Side(decoder, counted)
+    return match.PointFeatures(decoder, counted)
 
 
 @pytest.mark.parametrize("by", ["overlap", "cosine"])
 def test_a_permuted_and_partly_replaced_dictionary_is_matched(by, monkeypatch):
     monkeypatch.setattr(match, "BLOCK", 25)  # in several blocks
     before, after, place = points_apart()
-    table = match.match(before, after, by)
+    table = match.match_features(before, after, by)
     pairs = table[table["fate"] == "matched"]
     assert (place[pairs["before"]] == pairs["after"]).mean() >= 0.97
     assert len(pairs) >= 39
@@ -379,7 +384,7 @@ def test_a_permuted_and_partly_replaced_dictionary_is_matched(by, monkeypatch):
 @pytest.mark.parametrize("by", ["overlap", "cosine"])
 def test_chance_makes_few_matches(by):
     before, after, _ = points_apart(replaced=60)
-    assert match.flow(match.match(before, after, by))["matched"] <= 3
+    assert match.flow(match.match_features(before, after, by))["matched"] <= 3
 
 
 def test_likeness_of_pairs_by_hand():
@@ -389,7 +394,7 @@ def test_likeness_of_pairs_by_hand():
     y = x[:, [1, 0, 2]].copy()
     y[[3, 4], 1] = [0, 1]
     decoder = np.array([[1.0, 0], [0, 1], [1, 1]])
-    table = match.match(side(decoder, x), side(decoder[[1, 0, 2]], y), level=0.5)
+    table = match.match_features(side(decoder, x), side(decoder[[1, 0, 2]], y), level=0.5)
     table = table.set_index("before")
     assert table["after"].to_dict() == {0: 1, 1: 0}  # feature 2 is dead at both
     assert table["overlap"].to_dict() == {0: 0.6, 1: 1}
@@ -402,11 +407,11 @@ def test_what_cannot_be_matched_is_refused():
     dead = side(before.decoder, 0 * before.tally.values.toarray())
     for other, message in (
         (shorter, "of different rows; dump the same stimuli"),
-        (match.Side(after.decoder[:, :8], after.tally), "decoders of width 24 and 8"),
+        (match.PointFeatures(after.decoder[:, :8], after.tally), "decoders of width 24 and 8"),
         (dead, "no feature fires"),
     ):
         with pytest.raises(RasenError, match=message):
-            match.match(before, other)
+            match.match_features(before, other)
 
 
 def test_threads_follow_features_along_a_route():
@@ -419,10 +424,10 @@ def test_threads_follow_features_along_a_route():
             ("b", "c", step(("matched", 7, 4), ("matched", 2, 0), ("birth", -1, 5))),
         ]
     )
-    found = table.groupby("thread")[["point", "feature"]].apply(
+    points_of_thread = table.groupby("thread")[["point", "feature"]].apply(
         lambda rows: rows.to_numpy().tolist()
     )
-    assert found.to_dict() == {
+    assert points_of_thread.to_dict() == {
         0: [["a", 0], ["b", 7], ["c", 4]],
         1: [["a", 3]],
         2: [["b", 2], ["c", 0]],
@@ -437,9 +442,9 @@ def test_stability_is_agreement_of_matched_names():
         {"feature": range(4), "label": ["chord C", "chord C", names[2], names[2]]}
     )
     pairs = pd.DataFrame({"fate": "matched", "before": range(4), "after": range(4)})
-    found = labels.stability(first, second, pairs)
-    assert (found["matched"], found["named"]) == (4, 2)
-    assert found["agreement"] == pytest.approx(1 / 3)
+    summary = labels.stability(first, second, pairs)
+    assert (summary["matched"], summary["named"]) == (4, 2)
+    assert summary["agreement"] == pytest.approx(1 / 3)
     assert labels.stability(first, first, pairs)["kappa"] == 1
 
 
@@ -547,15 +552,15 @@ def test_clap_gives_a_tag_table(clap_folder, monkeypatch):
     rng = np.random.default_rng(0)
     clips = [rng.standard_normal(size).astype(np.float32) for size in (16000, 9000, 40000)]
     prompts = {"instrument": {name: name for name in INSTRUMENTS}, "any": {"sound": "piano organ"}}
-    table = clap.tags(clap_folder, clips, prompts, batch=2)
+    table = clap.clap_tags(clap_folder, clips, prompts, batch=2)
     assert table.columns.tolist() == ["instrument", "any"]
     assert set(table["instrument"]) <= set(INSTRUMENTS)
     assert table["any"].tolist() == ["sound"] * 3
-    alone = clap.tags(clap_folder, clips[2:], prompts)
+    alone = clap.clap_tags(clap_folder, clips[2:], prompts)
     assert alone["instrument"][0] == table["instrument"][2]
     assert lengths == [16000, 9000, 16000, 16000]  # what is longer would be cut at random
-    unsure = clap.tags(clap_folder, clips, prompts, margin=2.0)
+    unsure = clap.clap_tags(clap_folder, clips, prompts, margin=2.0)
     assert unsure["instrument"].isna().all()
-    assert clap.rate(clap_folder) == 16000
+    assert clap.sampling_rate(clap_folder) == 16000
     with pytest.raises(RasenError, match="no CLAP model with its processor"):
-        clap.tags(clap_folder / "nowhere", clips, prompts)
+        clap.clap_tags(clap_folder / "nowhere", clips, prompts)

@@ -13,7 +13,7 @@ from planted import planted
 from test_sae import clips_of, dump
 
 from rasen.errors import RasenError
-from rasen.sae import state, train, trainer
+from rasen.sae import train, trainer, training_state
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 GRID = {
@@ -58,7 +58,7 @@ def test_killed_twice_and_resumed_equals_never_stopped(activations, whole, tmp_p
         "from rasen.sae import train\n"
         f"train(sys.argv[1], {GRID!r}, 0, sys.argv[2], layer=6, save_every=20)"
     )
-    path, seen = tmp_path / state.FILE, None
+    path, seen = tmp_path / training_state.FILE, None
     for _ in range(2):
         run = subprocess.Popen(
             [sys.executable, "-c", code, activations, tmp_path],
@@ -80,35 +80,35 @@ def test_killed_twice_and_resumed_equals_never_stopped(activations, whole, tmp_p
 @pytest.fixture
 def stopped(activations, tmp_path, monkeypatch):
     """A folder with the state of a run that stopped after 30 of 375 steps."""
-    rate = trainer.rate
+    lr_factor = trainer.lr_factor
 
     def stopping(step, steps):
         if step == 30:
             raise KeyboardInterrupt
-        return rate(step, steps)
+        return lr_factor(step, steps)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "rate", stopping)
+        patch.setattr(trainer, "lr_factor", stopping)
         with pytest.raises(KeyboardInterrupt):
             train(activations, GRID, 0, tmp_path, layer=6, save_every=10)
-    assert [path.name for path in tmp_path.iterdir()] == [state.FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [training_state.FILE]
     return tmp_path
 
 
 def test_a_state_that_is_cut_while_written_leaves_the_one_before(
     stopped, activations, whole, monkeypatch
 ):
-    before = (stopped / state.FILE).read_bytes()
+    before = (stopped / training_state.FILE).read_bytes()
 
     def cut(tensors, path, metadata):
         Path(path).write_bytes(before[:1000])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(state, "save_file", cut)
+        patch.setattr(training_state, "save_file", cut)
         with pytest.raises(KeyboardInterrupt):
             train(activations, GRID, 0, stopped, layer=6, save_every=10)
-    assert (stopped / state.FILE).read_bytes() == before
+    assert (stopped / training_state.FILE).read_bytes() == before
     train(activations, GRID, 0, stopped, layer=6)
     assert files(stopped) == whole
 
@@ -140,14 +140,14 @@ def test_an_array_goes_on_too(tmp_path, monkeypatch):
     groups = clips_of(6000, 60)
     small = {"expansion": 2, "k": 2, "batch": 128, "steps": 60}
     train(x, small, 0, tmp_path / "whole", groups=groups)
-    save = state.save
+    save = trainer.save_state
 
     def once(*arguments):
         save(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(state, "save", once)
+        patch.setattr(trainer, "save_state", once)
         with pytest.raises(KeyboardInterrupt):
             train(x, small, 0, tmp_path / "stopped", groups=groups, save_every=7)
     with pytest.raises(RasenError, match="another activations"):

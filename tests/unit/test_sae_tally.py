@@ -19,8 +19,8 @@ def dense(rng, rows=1500, features=40, share=0.1):
     return x.astype(np.float32)
 
 
-def parts(x, block=400):
-    """The same as rasen.sae.coding gives it: winners first, then zeros at any index."""
+def blocks(x, block=400):
+    """The same as rasen.sae.sparse_codes gives it: winners first, then zeros at any index."""
     for start in range(0, len(x), block):
         rows = x[start : start + block]
         order = np.argsort(-rows, axis=1, kind="stable")[:, : int((rows > 0).sum(1).max())]
@@ -29,12 +29,12 @@ def parts(x, block=400):
 
 def tallied(x, clip=CLIP, **options):
     frame = np.arange(len(clip)) - np.searchsorted(clip, clip)
-    return tally.count(parts(x), x.shape[1], clip, frame, **options)
+    return tally.tally_codes(blocks(x), x.shape[1], clip, frame, **options)
 
 
 def naive_examples(x, clip, share=0.7, most=50):
-    """The seed's rule as a double loop over features and sequences."""
-    found = []
+    """The rule of Inaba et al. 2025 as a double loop over features and sequences."""
+    rows_of_examples = []
     for feature in range(x.shape[1]):
         maximum, shown = float(x[:, feature].max()), 0
         for sequence in np.unique(clip):
@@ -42,13 +42,15 @@ def naive_examples(x, clip, share=0.7, most=50):
             values = x[rows, feature].astype(float)
             if values.max() > share * maximum and shown < most:
                 best = int(values.argmax())
-                found.append((feature, shown, sequence, rows[best], best, values[best]))
+                rows_of_examples.append((feature, shown, sequence, rows[best], best, values[best]))
                 shown += 1
-    return pd.DataFrame(found, columns=["feature", "rank", "clip", "row", "frame", "value"])
+    return pd.DataFrame(
+        rows_of_examples, columns=["feature", "rank", "clip", "row", "frame", "value"]
+    )
 
 
-def same(found, expected):
-    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+def assert_same(table, expected):
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False)
 
 
 # the tally
@@ -57,18 +59,20 @@ def same(found, expected):
 @pytest.mark.parametrize(("share", "most"), [(0.7, 50), (0.5, 4), (0.0, 3)])
 def test_examples_are_those_of_a_double_loop(rng, share, most):
     x = dense(rng)
-    same(tally.examples(tallied(x), share, most), naive_examples(x, CLIP, share, most))
+    assert_same(
+        tally.strong_examples(tallied(x), share, most), naive_examples(x, CLIP, share, most)
+    )
 
 
 def test_a_value_at_the_threshold_is_not_above_it():
     x = np.zeros((40, 1), np.float32)
     x[[2, 13, 25, 31], 0] = [10, 7, 7.0001, 6.9999]
-    assert tally.examples(tallied(x, np.arange(40) // 10))["row"].tolist() == [2, 25]
+    assert tally.strong_examples(tallied(x, np.arange(40) // 10))["row"].tolist() == [2, 25]
 
 
 def test_the_table_of_features_by_hand(rng):
     x = dense(rng)
-    table = tally.table(tallied(x))
+    table = tally.feature_table(tallied(x))
     fires = x > 0
     assert table["rows"].tolist() == fires.sum(0).tolist()
     by_clip = fires.reshape(60, 25, -1).any(1)
@@ -93,57 +97,57 @@ def test_the_table_of_features_by_hand(rng):
 
 def test_top_examples_are_the_strongest_clips(rng):
     x = dense(rng)
-    found = tally.top(tallied(x), 7)
+    examples = tally.strongest_examples(tallied(x), 7)
     tops = x.reshape(60, 25, -1).max(1)
-    for feature, rows in found.groupby("feature"):
+    for feature, rows in examples.groupby("feature"):
         assert rows["value"].tolist() == np.sort(tops[:, feature])[::-1][: len(rows)].tolist()
         assert rows["clip"].is_unique
         assert np.array_equal(x[rows["row"], feature], rows["value"])
-    assert (found.groupby("feature").size() <= 7).all()
-    assert set(found["feature"]) == set(range(40)) - {3}
+    assert (examples.groupby("feature").size() <= 7).all()
+    assert set(examples["feature"]) == set(range(40)) - {3}
 
 
 def test_rows_left_out_count_nowhere(rng):
     x = dense(rng)
     x[::25] = 100  # a BOS in every clip, where everything fires
-    found = tallied(x, skip=1)
+    counts = tallied(x, skip=1)
     without = x.copy()
     without[::25] = 0
-    same(tally.examples(found), tally.examples(tallied(without)))
-    assert np.allclose(tally.table(found)["rate"], (without > 0).sum(0) / (1500 - 60))
+    assert_same(tally.strong_examples(counts), tally.strong_examples(tallied(without)))
+    assert np.allclose(tally.feature_table(counts)["rate"], (without > 0).sum(0) / (1500 - 60))
 
 
 def test_rounding_to_tenths_takes_the_first_of_what_looks_equal():
     x = np.zeros((40, 1), np.float32)
     x[[3, 7, 15], 0] = [0.95, 1.0, 0.85]  # 3 and 7 are one clip; both round up to 1.0
     clip = np.arange(40) // 10
-    assert tally.examples(tallied(x, clip))["row"].tolist() == [7, 15]
-    rounded = tally.examples(tallied(x, clip), tenths=True)
+    assert tally.strong_examples(tallied(x, clip))["row"].tolist() == [7, 15]
+    rounded = tally.strong_examples(tallied(x, clip), tenths=True)
     assert rounded["row"].tolist() == [3, 15]
     assert np.allclose(rounded["value"], [0.95, 0.85])
 
 
 def test_a_tally_comes_back_and_damage_is_seen(rng, tmp_path):
-    found = tallied(dense(rng), skip=1)
-    tally.write_tally(tmp_path / "a.h5", found, model="nano")
+    counts = tallied(dense(rng), skip=1)
+    tally.write_tally(tmp_path / "a.h5", counts, model="nano")
     again = tally.read_tally(tmp_path / "a.h5")
-    assert (again.values != found.values).nnz == 0
+    assert (again.values != counts.values).nnz == 0
     for name in ("clip", "frame", "counted"):
-        assert np.array_equal(getattr(again, name), getattr(found, name))
-    same(tally.examples(again), tally.examples(found))
+        assert np.array_equal(getattr(again, name), getattr(counts, name))
+    assert_same(tally.strong_examples(again), tally.strong_examples(counts))
     hdf5.verify(tmp_path / "a.h5")
     nothing = tallied(np.zeros((1500, 4), np.float32) + [0, 0, 1e-30, 0] * (CLIP[:, None] < 0))
     tally.write_tally(tmp_path / "b.h5", nothing)
-    assert len(tally.table(tally.read_tally(tmp_path / "b.h5"))) == 4
-    assert tally.examples(nothing).empty
+    assert len(tally.feature_table(tally.read_tally(tmp_path / "b.h5"))) == 4
+    assert tally.strong_examples(nothing).empty
 
 
 def test_context_stays_within_the_clip():
     x = np.zeros((20, 1), np.float32)
     x[[1, 12], 0] = 1
-    found = tallied(x, np.arange(20) // 10, skip=1)
+    counts = tallied(x, np.arange(20) // 10, skip=1)
     words = np.array([f" {letter}" for letter in "abcdefghijklmnopqrst"])
-    shown = tally.in_context(found, tally.examples(found), words, before=2, after=1)
+    shown = tally.with_context(counts, tally.strong_examples(counts), words, before=2, after=1)
     assert shown["context"].tolist() == ["« b» c", " l« m» n"]  # a is a BOS, and left out
     assert shown[["from_frame", "to_frame"]].to_numpy().tolist() == [[1, 2], [1, 3]]
 
@@ -161,14 +165,14 @@ def test_rows_out_of_order_are_refused(rng):
 def languages(lists, rule="script", **options):
     """Tendency of features that fire once in each of the given sequences, on the marked word."""
     sequences = [(feature, text) for feature, texts in enumerate(lists) for text in texts]
-    marked = [(clip, *each) for clip, each in enumerate(sequences)]
+    marked = [(clip, *sequence) for clip, sequence in enumerate(sequences)]
     rows = [(clip, feature, word) for clip, feature, text in marked for word in text.split("|")]
     clip, feature, words = zip(*rows, strict=True)
     x = np.zeros((len(rows), len(lists)), np.float32)
     x[np.arange(len(rows)), feature] = [word.startswith("*") for word in words]
     words = [word.removeprefix("*") for word in words]
-    found = tallied(x, clip)
-    return language.tendency(found, tally.examples(found), words, rule, **options)
+    counts = tallied(x, clip)
+    return language.language_tendency(counts, tally.strong_examples(counts), words, rule, **options)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +186,7 @@ def languages(lists, rule="script", **options):
     ],
 )  # fmt: skip
 def test_script_of_a_word(word, script):
-    assert language.script(word) == script
+    assert language.script_of_word(word) == script
 
 
 def test_tendency_by_script_drops_what_says_nothing():
@@ -226,7 +230,7 @@ def test_the_published_rule_to_the_letter():
 def world():
     """300 words in 30 groups of vectors; meaning i: words ja-i and en-i, and a group of relatives.
 
-    (words a row, vocabulary, vectors, meanings)
+    (words of the rows, vocabulary, vectors, meanings)
     """
     rng = np.random.default_rng(3)
     centres = rng.standard_normal((30, 24))
@@ -237,7 +241,7 @@ def world():
 
 
 def firing_on(words, groups):
-    """A feature a group, firing at 1 on the first row of its words in every clip."""
+    """A feature per group, firing at 1 on the first row of its words in every clip."""
     x = np.zeros((len(words), len(groups)), np.float32)
     for feature, group in enumerate(groups):
         x[np.isin(words, group), feature] = 1
@@ -249,10 +253,10 @@ def test_the_four_classes_are_found(world):
     rng = np.random.default_rng(0)
     groups = [["w4"], ["w6", "w7"], [f"w{number}" for number in range(50, 60)]]
     groups += [list(rng.choice(vocabulary, 10, False)) for _ in range(20)]
-    found = firing_on(words, groups)
-    shown = tally.examples(found)
+    counts = firing_on(words, groups)
+    shown = tally.strong_examples(counts)
     table = granularity.classify(
-        found, shown, words, meanings, vocabulary, vectors, least=3
+        counts, shown, words, meanings, vocabulary, vectors, least=3
     ).set_index("feature")
     assert table["granularity"][:3].tolist() == ["token", "synonym", "meaning"]
     assert (table["granularity"][3:] == "unrelated").mean() >= 0.9
@@ -260,7 +264,7 @@ def test_the_four_classes_are_found(world):
     assert table["token_share"][0] == 1
     assert table["token_share"][1] < 0.9 <= table["synonym_share"][1]
     assert table["similarity"][2] > table["similarity"][3:].max()
-    few = granularity.classify(found, shown[shown["rank"] < 2], words, meanings)
+    few = granularity.classify(counts, shown[shown["rank"] < 2], words, meanings)
     assert set(few["granularity"]) == {"too few"}
 
 
@@ -268,9 +272,9 @@ def test_synonyms_are_found_by_vectors_alone(world):
     words, vocabulary, vectors, _ = world
     vectors = vectors.copy()
     vectors[7] = vectors[6] + 0.1
-    found = firing_on(words, [["w6", "w7"], ["w6", "w100"]])
+    counts = firing_on(words, [["w6", "w7"], ["w6", "w100"]])
     table = granularity.classify(
-        found, tally.examples(found), words, None, vocabulary, vectors, least=3
+        counts, tally.strong_examples(counts), words, None, vocabulary, vectors, least=3
     )
     assert table["granularity"].tolist() == ["synonym", "unrelated"]
     by_hand = vectors[6] @ vectors[100] / np.linalg.norm(vectors[6]) / np.linalg.norm(vectors[100])
@@ -283,9 +287,9 @@ def test_random_words_are_rarely_called_related(world):
     called = 0
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        found = firing_on(words, [list(rng.choice(vocabulary, 10, False)) for _ in range(200)])
+        counts = firing_on(words, [list(rng.choice(vocabulary, 10, False)) for _ in range(200)])
         table = granularity.classify(
-            found, tally.examples(found), words, None, vocabulary, vectors, seed, draws=100
+            counts, tally.strong_examples(counts), words, None, vocabulary, vectors, seed, draws=100
         )
         assert table["p"].between(0.0, 1).all()
         assert 0.02 <= (table["p"] <= 0.05).mean() <= 0.09
@@ -295,10 +299,15 @@ def test_random_words_are_rarely_called_related(world):
 
 def test_case_width_and_spaces_make_no_other_word():
     assert (
-        len({granularity.normal(word) for word in ("Cat", " cat", "▁CAT", "\uff43\uff41\uff54")})
+        len(
+            {
+                granularity.normal_word(word)
+                for word in ("Cat", " cat", "▁CAT", "\uff43\uff41\uff54")
+            }
+        )
         == 1
     )
-    assert granularity.normal(" ") == " "
+    assert granularity.normal_word(" ") == " "
 
 
 # sheets

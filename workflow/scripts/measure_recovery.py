@@ -8,7 +8,7 @@ from rasen.io import parquet
 from rasen.io.inputs import Inputs
 from rasen.measure.interpolate import load_at_point
 from rasen.measure.recovery import loss_recovered
-from rasen.sae.folder import load
+from rasen.sae.saelens_format import load
 from rasen.study.recipe import Recipe
 
 

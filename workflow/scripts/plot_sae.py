@@ -2,46 +2,53 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from rasen import command
 from rasen.figures import sae as draw
 from rasen.io import parquet
-from rasen.sae.settings import main_value
+from rasen.sae.settings import Setting, main_setting
 
 
 def plot_sae(
     saes: Path, features: Path, flow: Path, model: str, points: list, settings: dict, figures: Path
-):
-    """One SVG a subject and layer; the grid is that of the last of `points`.
+) -> None:
+    """One SVG per subject and layer; the grid is that of the last of `points`.
 
     settings: the grid; its first kind, n/d and K are held fixed where a picture varies the rest.
     """
     figures.mkdir(parents=True)
-    order = {point: place for place, point in enumerate(points)}
-    metrics, found, steps = map(parquet.read_table, (saes, features, flow))
-    metrics, found, steps = (each[each["model"] == model] for each in (metrics, found, steps))
+    main = main_setting(settings)
+    position = {point: place for place, point in enumerate(points)}
+    metrics, labels, steps = (
+        table[table["model"] == model] for table in map(parquet.read_table, (saes, features, flow))
+    )
     metrics = metrics.drop_duplicates(["point", "layer", "sae"])
-    metrics = metrics[_main(metrics, settings, "kind")]
-    metrics = metrics.assign(position=metrics["point"].map(order))
-    found = found.assign(position=found["point"].map(order))
+    metrics = metrics[_is_main(metrics, main, "kind")]
+    metrics = metrics.assign(position=metrics["point"].map(position))
+    labels = labels.assign(position=labels["point"].map(position))
     steps = steps.rename(columns={"from_point": "point", "to_point": "following"})
-    if "label" in found:
-        draw.draw_labels(found, figures / "labels.svg")
-    for layer in sorted(found["layer"].unique()):
-        here, rows = (each[each["layer"] == layer] for each in (metrics, found))
-        last = here[(here["point"] == points[-1]) & _main(here, settings, "normalise")]
-        draw.draw_grid(last, figures / f"grid-layer-{layer}.svg")
-        if here["normalise"].nunique() > 1:
-            main = _main(here, settings, "expansion") & _main(here, settings, "k")
-            draw.draw_dead(here[main], figures / f"dead-layer-{layer}.svg")
-        if {"language", "granularity"} & set(rows.dropna(axis=1, how="all")):
-            draw.draw_route(rows, figures / f"words-layer-{layer}.svg")
-        if (steps["layer"] == layer).any():
-            draw.draw_flow(steps[steps["layer"] == layer], figures / f"flow-layer-{layer}.svg")
+    if "label" in labels:
+        draw.draw_labels(labels, figures / "labels.svg")
+    for layer in sorted(labels["layer"].unique()):
+        layer_metrics, layer_labels, layer_steps = (
+            table[table["layer"] == layer] for table in (metrics, labels, steps)
+        )
+        at_last_point = layer_metrics["point"] == points[-1]
+        grid = layer_metrics[at_last_point & _is_main(layer_metrics, main, "normalise")]
+        draw.draw_grid(grid, figures / f"grid-layer-{layer}.svg")
+        if layer_metrics["normalise"].nunique() > 1:
+            fixed = _is_main(layer_metrics, main, "expansion") & _is_main(layer_metrics, main, "k")
+            draw.draw_dead(layer_metrics[fixed], figures / f"dead-layer-{layer}.svg")
+        if {"language", "granularity"} & set(layer_labels.dropna(axis=1, how="all")):
+            draw.draw_route(layer_labels, figures / f"words-layer-{layer}.svg")
+        if len(layer_steps):
+            draw.draw_flow(layer_steps, figures / f"flow-layer-{layer}.svg")
 
 
-def _main(table, settings, key):
-    """Rows with the main value of a key of the grid."""
-    return table[key] == main_value(settings, key)
+def _is_main(table: pd.DataFrame, main: Setting, key: str) -> pd.Series:
+    """Which rows have the main value of a field of the settings."""
+    return table[key] == getattr(main, key)
 
 
 if __name__ == "__main__":

@@ -12,18 +12,18 @@ from rasen.sae.trainer import train
 
 def train_sae(
     frames: Path, layer: int, settings: dict, outlier: float, seed: int, device: str, metrics: Path
-):
+) -> None:
     """Train the grid beside `metrics`; a killed run goes on, SAEs of other settings are removed."""
     with hdf5.open_file(frames) as file:
-        said = {name: file.attrs[name] for name in ("model", "point", "recipe", "weights")}
+        attributes = {name: file.attrs[name] for name in ("model", "point", "recipe", "weights")}
     metadata = {
-        "model_name": said["model"],
+        "model_name": attributes["model"],
         "hook_name": f"layer {layer}",
-        "model": said["model"],
-        "point": said["point"],
+        "model": attributes["model"],
+        "point": attributes["point"],
         "layer": layer,
-        "recipe": json.loads(said["recipe"]),
-        "weights": said["weights"],
+        "recipe": json.loads(attributes["recipe"]),
+        "weights": attributes["weights"],
     }
     folder = metrics.parent
     table = train(
@@ -33,13 +33,13 @@ def train_sae(
         folder,
         layer,
         metadata=metadata,
-        columns={"model": said["model"], "point": said["point"], "layer": layer},
+        columns={"model": attributes["model"], "point": attributes["point"], "layer": layer},
         device=pick_device(device),
         outlier=outlier,
     )
-    for other in folder.iterdir():
-        if other.is_dir() and other.name not in set(table["sae"]):
-            rmtree(other)
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in set(table["sae"]):
+            rmtree(path)
 
 
 if __name__ == "__main__":

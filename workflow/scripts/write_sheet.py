@@ -7,7 +7,7 @@ from rasen.io import parquet
 from rasen.sae.features.sheet import write_label_sheet
 
 
-def write_sheet(examples: list[Path], seed: int, sheet: Path):
+def write_sheet(examples: list[Path], seed: int, sheet: Path) -> None:
     """A hundred features per point, drawn by the seed, with examples and an empty column."""
     write_label_sheet(parquet.read_tables(examples), sheet, seed)
 

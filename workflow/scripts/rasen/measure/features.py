@@ -4,24 +4,24 @@ import numpy as np
 import pandas as pd
 
 from rasen.errors import RasenError
-from rasen.families import Family, TextFamily
+from rasen.families import TextFamily
 from rasen.io.inputs import Inputs
-from rasen.sae.features import granularity, labels, language, tags
+from rasen.sae.features.granularity import classify
+from rasen.sae.features.labels import by_clip, label_features
+from rasen.sae.features.language import language_tendency
+from rasen.sae.features.tags import tags_of_table, with_pitch_class
 from rasen.sae.features.tally import Tally
 
 NO_LABELS = {"clip", "kind", "path", "text", "sha256", "bytes", "seconds", "seed"}  # of a sheet
 
 
-def words_of_rows(family: Family, inputs: Inputs, tally: Tally) -> np.ndarray | None:
-    """One string per row of a tally, or None where the model reads no text.
-
-    inputs: those of the same clips
-    """
-    if not isinstance(family, TextFamily):
-        return None
-    clips = [np.array(family.words(inputs.clip(i)), object) for i in range(len(inputs))]
+def words_of_rows(family: TextFamily, inputs: Inputs, tally: Tally) -> np.ndarray:
+    """One string per row of a tally [rows]; inputs: those of the same clips."""
+    words_of_clip = [
+        np.array(family.words(inputs.clip(clip)), object) for clip in range(len(inputs))
+    ]
     rows = zip(tally.clip, tally.frame, strict=True)
-    return np.array([clips[clip][frame] for clip, frame in rows], object)
+    return np.array([words_of_clip[clip][frame] for clip, frame in rows], object)
 
 
 def classify_by_words(
@@ -32,12 +32,13 @@ def classify_by_words(
     rule: str,
     seed: int,
 ) -> pd.DataFrame:
-    """Language tendency and granularity of every feature that has examples, a row per feature."""
+    """Language tendency and granularity of every feature that has examples, a row per feature.
+
+    words: one string per row of the tally;  rule: of the language tendency
+    """
     vocabulary, vectors = family.vocabulary()
-    classes = granularity.classify(
-        tally, examples, words, vocabulary=vocabulary, vectors=vectors, seed=seed
-    )
-    tendency = language.tendency(tally, examples, words, rule)
+    classes = classify(tally, examples, words, vocabulary=vocabulary, vectors=vectors, seed=seed)
+    tendency = language_tendency(tally, examples, words, rule)
     return tendency.merge(classes.drop(columns="examples"), on="feature")
 
 
@@ -46,10 +47,10 @@ def label_by_clips(tally: Tally, clips: pd.DataFrame, seed: int) -> pd.DataFrame
 
     clips: the sheet of the dump, one row per clip
     """
-    table = tags.musical(clips)
+    table = with_pitch_class(clips)
     columns = [name for name in table.columns if name not in NO_LABELS]
     try:
-        found = tags.of_table(table, columns)
+        tags = tags_of_table(table, columns)
     except RasenError:  # no label that some clips have and others lack
         return None
-    return labels.label(*labels.by_clip(tally), found, seed)
+    return label_features(*by_clip(tally), tags, seed)

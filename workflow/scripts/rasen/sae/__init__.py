@@ -11,11 +11,11 @@ for rows, indices, values in codes(sae, "nano/trained/melodies.h5", layer=2):
 from rasen import lazy_exports
 
 _EXPORTS = {
-    "codes": "rasen.sae.coding",
+    "codes": "rasen.sae.sparse_codes",
     "features": "rasen.sae.features",
-    "load": "rasen.sae.folder",
+    "load": "rasen.sae.saelens_format",
     "norms": "rasen.sae.metrics",
-    "save": "rasen.sae.folder",
+    "save": "rasen.sae.saelens_format",
     "train": "rasen.sae.trainer",
 }
 __all__ = list(_EXPORTS)

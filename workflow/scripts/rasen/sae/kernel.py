@@ -1,14 +1,15 @@
 """The sparse arithmetic: choose winners, evaluate them, decode them, with sparse gradients.
 
-Only the choice of winners needs the whole encoder product; it runs on a few rows at a time, so a
-batch's pre-activations [rows, n] never exist at once. All the rest touches the winners alone,
-through embedding_bag, which also sums their gradients: no tensor [rows, k, d] exists either.
-
-Winners of a batch are ragged: `index` [winners] row after row, `counts` [rows] how many each has.
+Winners are the latents that are active in a row: the k with the largest pre-activations. Only
+their choice needs the whole encoder product; it runs on a few rows at a time, so a batch's
+pre-activations [rows, n] never exist at once. All the rest touches the winners alone, through
+embedding_bag, which also sums their gradients: no tensor [rows, k, d] exists either.
 """
 
+from collections.abc import Callable
 from functools import cache
 from time import perf_counter
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,17 @@ TIMED = (256, 512, 2048)  # rows, d, n of the product by which precisions are ti
 SPARE = 8  # candidates beyond k that bf16 proposes; its errors are one or two ranks
 
 
-def pre_activations(encoder, b_enc, precision="fp32"):
+class Winners(NamedTuple):
+    """The winners of a batch, ragged: those of one row after those of another."""
+
+    index: torch.Tensor  # [winners], which latents
+    counts: torch.Tensor  # [rows], how many each row has
+    values: torch.Tensor  # [winners], their pre-activations
+
+
+def pre_activations(
+    encoder: torch.Tensor, b_enc: torch.Tensor, precision: str = "fp32"
+) -> Callable[[torch.Tensor], torch.Tensor]:
     """The function from centred rows [rows, d] to pre-activations [rows, n].
 
     precision: "fp32", exact; "bf16", good enough to choose candidates by, and faster.
@@ -37,7 +48,7 @@ def pre_activations(encoder, b_enc, precision="fp32"):
 
 @cache
 def bf16_is_faster(device: str) -> bool:
-    """Whether pre-activations come sooner in bf16 here; timed once a process, in a few ms.
+    """Whether pre-activations are computed faster in bf16 here; timed once per process, in ms.
 
     Many processors have no arithmetic for bf16: there it takes nearly three times as long as fp32.
     """
@@ -57,66 +68,79 @@ def _seconds(function, x):
     return perf_counter() - start
 
 
-def largest(values, k, ordered=False):
-    """The k largest of each row, exactly: (values, index), both [rows, k].
+def largest(
+    values: torch.Tensor, k: int, ordered: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k largest of each row [rows, n], exactly: (values, index), both [rows, k].
 
     Of groups of 4 the k with the largest maxima hold the k largest elements: an element outside
-    them is below k others. So the search is one among group maxima, found in the same way, and
+    them is below k others. So the search is one among group maxima, done in the same way, and
     one among 4 k candidates.
     """
     rows, n = values.shape
     groups = n // GROUP
     if n % GROUP or groups < 2 * k:
         return torch.topk(values, k, sorted=ordered)
-    best = largest(values.view(rows, GROUP, groups).amax(1), k)[1]
+    _, best_groups = largest(values.view(rows, GROUP, groups).amax(1), k)
     members = torch.arange(GROUP, device=values.device) * groups
-    candidates = (best[:, :, None] + members).view(rows, -1)
-    found = torch.topk(values.gather(1, candidates), k, sorted=ordered)
-    return found.values, candidates.gather(1, found.indices)
+    candidates = (best_groups[:, :, None] + members).view(rows, -1)
+    best = torch.topk(values.gather(1, candidates), k, sorted=ordered)
+    return best.values, candidates.gather(1, best.indices)
 
 
 @torch.no_grad()
-def choose(centred, encoder, b_enc, k, pooled=False, precision="auto"):
-    """Winners of centred rows [rows, d]: (index [winners], counts [rows], values [winners]).
+def choose_winners(
+    centred: torch.Tensor,
+    encoder: torch.Tensor,
+    b_enc: torch.Tensor,
+    k: int,
+    pooled: bool = False,
+    precision: str = "auto",
+) -> Winners:
+    """The winners of centred rows [rows, d].
 
-    pooled: rows share one budget of k a row on average (BatchTopK) instead of k each.
+    pooled: rows share one budget of k per row on average (BatchTopK) instead of k each.
     ASSUME: the pool of BatchTopK is a block of 256 rows, whatever the batch.
-    precision: "fp32"; "bf16", where a few more candidates are found in bf16 and their exact values
-    decide, so the values are those of float32, and all but surely the winners are too; "auto",
-    the faster of both on this processor, as measured.
+    precision: "fp32"; "bf16", where a few more candidates are proposed in bf16 and their exact
+    values decide, so the values are those of float32, and all but surely the winners are too;
+    "auto", the faster of both on this processor, as measured.
     """
     if precision == "auto":
         large = encoder.numel() >= LARGE
         precision = "bf16" if large and bf16_is_faster(encoder.device.type) else "fp32"
-    before = pre_activations(encoder, b_enc, precision)
+    product = pre_activations(encoder, b_enc, precision)
     wanted = min(k + SPARE, len(encoder)) if precision == "bf16" else k
-    found = [_largest_of_block(before(rows), wanted, pooled) for rows in centred.split(ROWS)]
-    index, counts, values = (torch.cat(part) for part in zip(*found, strict=True))
+    blocks = [_largest_of_block(product(rows), wanted, pooled) for rows in centred.split(ROWS)]
+    candidates = Winners(*(torch.cat(tensors) for tensors in zip(*blocks, strict=True)))
     if precision == "fp32":
-        return index, counts, values
-    values = products(index, counts, centred, encoder) + b_enc[index]
-    return _best(index, counts, values, k, pooled)
+        return candidates
+    index, counts, _ = candidates
+    exact = products(index, counts, centred, encoder) + b_enc[index]
+    return _best_candidates(candidates._replace(values=exact), k, pooled)
 
 
 def _largest_of_block(block, k, pooled):
-    """(index, counts, values) of a block of pre-activations [rows, n]."""
+    """The Winners of a block of pre-activations [rows, n]."""
     rows, n = block.shape
     if not pooled:
         values, index = largest(block, k)
-        return index.flatten(), torch.full((rows,), k, device=block.device), values.flatten()
+        counts = torch.full((rows,), k, device=block.device)
+        return Winners(index.flatten(), counts, values.flatten())
     values, flat = largest(block.view(1, -1), rows * k)
     flat, order = flat[0].sort()
-    return flat % n, torch.bincount(flat // n, minlength=rows), values[0][order]
+    return Winners(flat % n, torch.bincount(flat // n, minlength=rows), values[0][order])
 
 
-def _best(index, counts, values, k, pooled):
-    """The best of candidates by their values: k of each row, or of each block on average."""
+def _best_candidates(candidates, k, pooled):
+    """The Winners among candidates by their values: k per row, or per row of a block on average."""
+    index, counts, values = candidates
     rows = len(counts)
     if not pooled:
         values, place = values.view(rows, -1).topk(k, sorted=False)
         index = index.view(rows, -1).gather(1, place)
-        return index.flatten(), torch.full((rows,), k, device=index.device), values.flatten()
-    width = len(values) // rows  # candidates a row, on average
+        counts = torch.full((rows,), k, device=index.device)
+        return Winners(index.flatten(), counts, values.flatten())
+    width = len(values) // rows  # candidates per row, on average
     starts = range(0, len(values), ROWS * width)
     place = torch.cat(
         [
@@ -125,10 +149,12 @@ def _best(index, counts, values, k, pooled):
         ]
     )
     row = torch.repeat_interleave(torch.arange(rows, device=index.device), counts)
-    return index[place], torch.bincount(row[place], minlength=rows), values[place]
+    return Winners(index[place], torch.bincount(row[place], minlength=rows), values[place])
 
 
-def bag(index, counts, values, weight):
+def weighted_sums(
+    index: torch.Tensor, counts: torch.Tensor, values: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
     """Sums of rows of `weight` [n, d] weighted by values [winners]: [rows, d]."""
     offsets = counts.cumsum(0) - counts
     return F.embedding_bag(
@@ -136,12 +162,14 @@ def bag(index, counts, values, weight):
     )
 
 
-def products(index, counts, rows, weight):
-    """weight[index] . its row, for each winner: [winners], as the gradient of `bag`."""
+def products(
+    index: torch.Tensor, counts: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """weight[index] . its row, for each winner: [winners], as the gradient of `weighted_sums`."""
     with torch.enable_grad():
         ones = torch.ones(len(index), device=index.device, requires_grad=True)
-        summed = bag(index, counts, ones, weight)
-    return torch.autograd.grad(summed, ones, rows)[0]
+        sums = weighted_sums(index, counts, ones, weight)
+    return torch.autograd.grad(sums, ones, rows)[0]
 
 
 class Encode(torch.autograd.Function):
@@ -152,16 +180,26 @@ class Encode(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, centred, encoder, b_enc, index, counts, values):
+    def forward(
+        ctx: Any,
+        centred: torch.Tensor,
+        encoder: torch.Tensor,
+        b_enc: torch.Tensor,
+        index: torch.Tensor,
+        counts: torch.Tensor,
+        values: torch.Tensor,
+    ) -> torch.Tensor:
+        """values [winners], see Winners."""
         ctx.save_for_backward(centred, encoder, index, counts)
         return values.clone()
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Gradients by all arguments of forward, from gradient [winners]."""
         centred, encoder, index, counts = ctx.saved_tensors
         with torch.enable_grad():
             weight = encoder.detach().requires_grad_()
-            by_centred = bag(index, counts, gradient, weight)
+            by_centred = weighted_sums(index, counts, gradient, weight)
         by_encoder = torch.autograd.grad(by_centred, weight, centred)[0]
         by_bias = torch.bincount(index, gradient, len(encoder))
         return by_centred.detach(), by_encoder, by_bias, None, None, None

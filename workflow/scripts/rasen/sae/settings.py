@@ -1,159 +1,217 @@
-"""Settings of SAEs: plain dicts, lists in them are grids, faults are told all at once.
-
-expansion   n / d
-k           winners a row
-kind        topk | batchtopk | matryoshka | relu
-lr          learning rate
-normalise   none | rms | scalar | standard
-l1          weight of |z|_1 (relu)
-aux         weight of the loss that revives dead latents
-dead_after  rows without firing after which a latent is dead
-precision   of the choice of winners: bf16 | fp32 (their values are always exact)
-batch, epochs, steps    the same for all SAEs of a run; steps wins over epochs
-"""
+"""Settings of SAEs: one frozen `Setting` per SAE, made from dicts in which lists are grids."""
 
 import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from itertools import product
+from typing import Any
+
+import pandas as pd
 
 from rasen.errors import RasenError, raise_all
 from rasen.sae.normalise import KINDS as NORMALISATIONS
 
 KINDS = ("topk", "batchtopk", "matryoshka", "relu")
-DEFAULTS = {
-    "expansion": 16,
-    "k": 32,
-    "kind": "topk",
-    "lr": 1e-3,
-    "normalise": "scalar",
-    "l1": 0.01,
-    "aux": 1 / 32,
-    "dead_after": None,  # a tenth of the run's rows, at most 10 million
-    "precision": "auto",
-    "batch": 4096,
-    "epochs": 1,
-    "steps": None,
-}
-NUMBERS = ("expansion", "k", "lr", "l1", "aux", "dead_after", "batch", "epochs", "steps")
-RUN = ("batch", "epochs", "steps")
-ROWS_A_LATENT = 100  # ASSUME: fewer training rows than this for each latent leave many dead
+CHOICES = {"kind": KINDS, "normalise": NORMALISATIONS, "precision": ("auto", "bf16", "fp32")}
+ABOVE_ZERO = ("expansion", "lr", "dead_after", "epochs")
+NOT_NEGATIVE = ("l1", "aux")
+WHOLE = ("k", "batch", "steps")  # from 1
+MAY_BE_MISSING = ("dead_after", "steps")
+PER_RUN = ("batch", "epochs", "steps")  # all SAEs of a run see the same batches
+ROWS_PER_LATENT = 100  # ASSUME: fewer training rows than this for each latent leave many dead
+
+Grid = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
-def expand(settings):
-    """A dict or a list of dicts, in which lists stand for grids, as a list of complete dicts."""
-    grids = [settings] if isinstance(settings, dict) else list(settings)
-    unknown = sorted({key for grid in grids for key in grid} - set(DEFAULTS))
-    raise_all(f"sae: {key}: unknown setting{_hint(key)}" for key in unknown)
-    found = []
-    for grid in grids:
-        lists = {key: value if isinstance(value, list) else [value] for key, value in grid.items()}
-        for values in product(*lists.values()):
-            one = DEFAULTS | dict(zip(lists, values, strict=True))
-            unused = "k" if one["kind"] == "relu" else "l1"
-            one[unused] = None
-            if one not in found:
-                found.append(one)
-    return found
+@dataclass(frozen=True)
+class Setting:
+    """How one SAE is built and trained.
 
+    expansion:  n / d, number of latents over width of the activations
+    k:          latents per row; None for kind relu, which has no fixed number
+    kind:       topk | batchtopk | matryoshka | relu
+    lr:         learning rate
+    normalise:  none | rms | scalar | standard, of the inputs
+    l1:         weight of |z|_1; None for all kinds but relu
+    aux:        weight of the loss that revives dead latents
+    dead_after: rows without firing after which a latent is dead; None: a tenth of the run's rows,
+                at most 10 million
+    precision:  of the search for the largest latents: auto (the faster) | bf16 | fp32; their
+                values are always exact
+    batch, epochs, steps: rows per step and length of the run, the same for all SAEs of a run;
+                steps, where given, replaces epochs
 
-def _hint(key):
-    near = get_close_matches(key, DEFAULTS, 1)
-    return f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(DEFAULTS)}"
+    The config offers all but dead_after, precision and steps.
+    """
 
+    expansion: float = 16
+    k: int | None = 32
+    kind: str = "topk"
+    lr: float = 1e-3
+    normalise: str = "scalar"
+    l1: float | None = 0.01
+    aux: float = 1 / 32
+    dead_after: float | None = None
+    precision: str = "auto"
+    batch: int = 4096
+    epochs: float = 1
+    steps: int | None = None
 
-def check(settings, d):
-    """Refuse settings that cannot be trained on rows of width d."""
-    problems = ["sae: no settings given"] if not settings else []
-    for one in settings:
-        words = [key for key in NUMBERS if not isinstance(one[key], int | float | None)]
-        problems += [f"sae: {key}: {one[key]!r} is not a number" for key in words]
-        if words:
-            continue
-        n, k = latents(one, d), one["k"]
-        about = f"sae {name(one, d)}"
-        for key, known in (
-            ("kind", KINDS),
-            ("normalise", NORMALISATIONS),
-            ("precision", ("auto", "bf16", "fp32")),
-        ):
-            if one[key] not in known:
-                problems.append(f"sae: {key}: {one[key]!r} is not one of {', '.join(known)}")
-        if n < 1:
-            problems.append(f"{about}: no latents; make expansion larger")
-        if k is not None and not 1 <= k <= min(d, n):
-            problems.append(f"{about}: k = {k} must lie in 1 to {min(d, n)} (d = {d}, n = {n})")
-        for key in ("lr", "batch"):
-            if not one[key] > 0:
-                problems.append(f"{about}: {key} must be above 0")
-    for key in RUN:
-        values = {one[key] for one in settings}
-        if len(values) > 1:
-            problems.append(
-                f"sae: {key}: {sorted(values, key=str)} differ; all SAEs of a run see the same rows"
+    def __post_init__(self) -> None:
+        raise_all(_problems(asdict(self)))
+        object.__setattr__(self, _unused(self.kind), None)
+
+    def latents(self, d: int) -> int:
+        """n, the number of latents on activations of width d."""
+        return _latents(self.expansion, d)
+
+    def folder_name(self, d: int) -> str:
+        """The folder of the SAE: topk-n8192-k32-scalar-lr0.001."""
+        return _folder_name(asdict(self), d)
+
+    def total_steps(self, rows: int) -> int:
+        """Number of batches of the whole run over `rows` training rows."""
+        count = self.steps or int(self.epochs * rows / self.batch)
+        if count < 1 or self.batch > rows:
+            raise RasenError(
+                f"sae: batch: {self.batch} rows, but only {rows} to train on; make batch smaller"
             )
+        return count
+
+
+FIELDS = [field.name for field in fields(Setting)]
+
+
+def expand(grid: Grid, d: int | None = None) -> list[Setting]:
+    """All settings of one run: a dict, or a list of dicts, in which lists stand for grids.
+
+    The first setting has the first value of every list. Mistakes are listed all at once, also
+    those that show only at the width d of the activations, where it is given.
+    """
+    dicts = [grid] if isinstance(grid, Mapping) else list(grid)
+    unknown = sorted({key for values in dicts for key in values} - set(FIELDS))
+    raise_all(f"sae: {key}: unknown setting{_hint(key)}" for key in unknown)
+    combinations = [values for one_dict in dicts for values in _combinations(one_dict)]
+    problems = [] if combinations else ["sae: no settings given"]
+    for values in combinations:
+        problems += _problems(values, d)
+    for key in PER_RUN:
+        different = {values[key] for values in combinations}
+        if len(different) > 1:
+            listed = sorted(different, key=str)
+            problems.append(f"sae: {key}: {listed} differ; all SAEs of a run see the same rows")
     raise_all(dict.fromkeys(problems))
+    return list(dict.fromkeys(Setting(**values) for values in combinations))
 
 
-def latents(setting, d):
-    """n, the number of latents."""
-    return round(setting["expansion"] * d)
-
-
-def name(setting, d):
-    """The folder of an SAE: topk-n8192-k32-scalar-lr0.001."""
-    sparsity = f"l{setting['l1']:g}" if setting["kind"] == "relu" else f"k{setting['k']}"
-    parts = [setting["kind"], f"n{latents(setting, d)}", sparsity, setting["normalise"]]
-    return "-".join([*parts, f"lr{setting['lr']:g}"])
-
-
-def names(settings, d):
-    """One folder name a setting; those that differ in rare settings alone are refused."""
-    found = [name(one, d) for one in settings]
-    double = sorted({each for each in found if found.count(each) > 1})
-    if double:
+def folder_names(settings: Iterable[Setting], d: int) -> list[str]:
+    """One folder name per setting; refuses settings that differ in what the name leaves out."""
+    names = [setting.folder_name(d) for setting in settings]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
         raise RasenError(
-            f"sae: {', '.join(double)}: two settings differ in aux, dead_after or precision alone; "
-            "train them into folders of their own"
+            f"sae: {', '.join(repeated)}: two settings differ in aux, dead_after or precision "
+            "alone; train them into folders of their own"
         )
-    return found
+    return names
 
 
-def steps(setting, rows):
-    """Batches of the whole run over `rows` training rows."""
-    count = setting["steps"] or int(setting["epochs"] * rows / setting["batch"])
-    if count < 1 or setting["batch"] > rows:
-        raise RasenError(
-            f"sae: batch: {setting['batch']} rows, but only {rows} to train on; make batch smaller"
-        )
-    return count
-
-
-def warn_of_few_rows(settings, d, rows):
-    """A warning that names the number of rows wanted for the largest SAE."""
-    n = max(latents(one, d) for one in settings)
-    if rows < ROWS_A_LATENT * n:
+def warn_of_few_rows(settings: Iterable[Setting], d: int, rows: int) -> None:
+    """Warn, with the number of rows wanted, when a run of `rows` rows is short for its latents."""
+    n = max(setting.latents(d) for setting in settings)
+    if rows < ROWS_PER_LATENT * n:
         warnings.warn(
-            f"sae: {rows} rows for {n} latents will leave many dead; give {ROWS_A_LATENT * n} rows "
-            "(more clips or epochs) or a smaller expansion",
+            f"sae: {rows} rows for {n} latents will leave many dead; give {ROWS_PER_LATENT * n} "
+            "rows (more clips or epochs) or a smaller expansion",
             stacklevel=3,
         )
 
 
-def main_value(grid, key):
-    """The value of a grid's key that the main SAE has: the first, where a list gives several."""
-    value = grid[key]
-    return value[0] if isinstance(value, list) else value
+def main_setting(grid: Grid) -> Setting:
+    """The setting whose SAE is analysed further: the first value of every list of the grid."""
+    return expand(grid)[0]
 
 
-def main_sae(metrics, grid):
-    """Name of the SAE whose features are followed: the grid's main values, the best lr.
+def main_sae(metrics: pd.DataFrame, grid: Grid) -> str:
+    """Name of the SAE with the main setting of the grid and the best learning rate.
 
-    metrics: the table of `rasen.sae.train`, one point and layer
+    metrics: the table of `rasen.sae.train`, of one point and layer
     """
+    main = main_setting(grid)
     rows = metrics[metrics["best"]]
     keys = ["kind", "expansion", "normalise"]
-    if main_value(grid, "kind") != "relu":
+    if main.kind != "relu":
         keys.append("k")
     for key in keys:
-        rows = rows[rows[key] == main_value(grid, key)]
+        rows = rows[rows[key] == getattr(main, key)]
     return rows["sae"].iloc[0]
+
+
+# --- dicts of values: not yet known to be sound
+
+
+def _combinations(grid):
+    """Complete dicts of values, one per combination of the lists in a dict."""
+    lists = {key: value if isinstance(value, list) else [value] for key, value in grid.items()}
+    defaults = {field.name: field.default for field in fields(Setting)}
+    for values in product(*lists.values()):
+        combination = defaults | dict(zip(lists, values, strict=True))
+        combination[_unused(combination["kind"])] = None
+        yield combination
+
+
+def _unused(kind):
+    """The field that says nothing about SAEs of a kind."""
+    return "k" if kind == "relu" else "l1"
+
+
+def _problems(values, d=None):
+    """What is wrong with a complete dict of values, as lines; d: width of the rows, where known."""
+    values = {key: value for key, value in values.items() if key != _unused(values["kind"])}
+    problems = []
+    for key, known in CHOICES.items():
+        if values[key] not in known:
+            problems.append(f"sae: {key}: {values[key]!r} is not one of {', '.join(known)}")
+    not_numbers = []
+    for key, value in values.items():
+        if key in CHOICES or (value is None and key in MAY_BE_MISSING):
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            problems.append(f"sae: {key}: {value!r} is not a number")
+            not_numbers.append(key)
+        elif key in WHOLE and (not isinstance(value, int) or value < 1):
+            problems.append(f"sae: {key} must be a whole number above 0, not {value}")
+        elif key in ABOVE_ZERO and not value > 0:
+            problems.append(f"sae: {key} must be above 0, not {value}")
+        elif key in NOT_NEGATIVE and not value >= 0:
+            problems.append(f"sae: {key} must be 0 or above, not {value}")
+    if d is not None and not not_numbers:
+        problems += _problems_at_width(values, d)
+    return problems
+
+
+def _problems_at_width(values, d):
+    """What is wrong with numbers on rows of width d."""
+    n = _latents(values["expansion"], d)
+    setting = f"sae {_folder_name(values, d)}"
+    if n < 1:
+        yield f"{setting}: no latents; make expansion larger"
+    k = values.get("k")
+    if k is not None and not 1 <= k <= min(d, n):
+        yield f"{setting}: k = {k} must lie in 1 to {min(d, n)} (d = {d}, n = {n})"
+
+
+def _latents(expansion, d):
+    return round(expansion * d)
+
+
+def _folder_name(values, d):
+    sparsity = f"l{values['l1']:g}" if values["kind"] == "relu" else f"k{values['k']}"
+    n = _latents(values["expansion"], d)
+    return "-".join([values["kind"], f"n{n}", sparsity, values["normalise"], f"lr{values['lr']:g}"])
+
+
+def _hint(key):
+    near = get_close_matches(key, FIELDS, 1)
+    return f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(FIELDS)}"

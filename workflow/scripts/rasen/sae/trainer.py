@@ -7,20 +7,27 @@ Every batch is read and normalised once and given to all SAEs, each with weights
 of its own. Data order and first weights depend on the seed alone.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from rasen.io import parquet
-from rasen.sae import folder as folders
-from rasen.sae import metrics, normalise, state
-from rasen.sae import settings as grids
-from rasen.sae.run import Run
-from rasen.sae.source import open_source
-from rasen.sae.split import TEST, TRAIN, VALIDATION, some, split
-from rasen.sae.stream import Stream
+from rasen.sae import metrics
+from rasen.sae.activation_source import Activations, open_activations
+from rasen.sae.batch_stream import BatchStream
+from rasen.sae.data_split import TEST, TRAIN, VALIDATION, sample_whole_clips, split_by_clip
+from rasen.sae.normalise import normalise_rows
+from rasen.sae.saelens_format import save
+from rasen.sae.settings import Grid, expand, folder_names, warn_of_few_rows
+from rasen.sae.training_run import TrainingRun
+from rasen.sae.training_state import RunInputs, remove_state, restore_state, save_state
 from rasen.seeds import generator
 
 TABLE, OUTLIERS = "metrics.parquet", "outliers.parquet"
@@ -30,107 +37,114 @@ HELD_OUT = 100_000  # at most so many rows choose the learning rate, and as many
 
 
 def train(
-    source,
-    settings,
-    seed,
-    folder,
-    layer=None,
-    groups=None,
-    metadata=None,
-    device="cpu",
-    save_every=1000,
-    held_out=HELD_OUT,
-    outlier=metrics.OUTLIER,
-    columns=None,
-):
-    """Train one SAE a setting; write a SAELens folder for each and a table of metrics.
+    source: Activations,
+    settings: Grid,
+    seed: int,
+    folder: Path | str,
+    layer: int | str | None = None,
+    groups: ArrayLike | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+    save_every: int = 1000,
+    held_out: int = HELD_OUT,
+    outlier: float = metrics.OUTLIER,
+    columns: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Train one SAE per setting; write a SAELens folder for each and a table of metrics.
 
     source:     a dump of activations with pool "all" (then `layer` too), or an array
                 [rows, d] (then `groups` may say which document or song each row is of)
-    settings:   see `rasen.sae.settings`; a dict or a list of dicts, lists in them are grids
+    settings:   values of `rasen.sae.settings.Setting`, as a dict or a list of dicts; lists in
+                them are grids
     metadata:   what each cfg.json should say: model_name, hook_name, model, point, layer, recipe
     save_every: steps between states on disk, from which an interrupted run goes on
     held_out:   at most so many rows choose the learning rate, and as many others test
     outlier:    rows longer than so many medians are outliers
     columns:    {name: value} for every row of the table, such as model, point and layer
 
-    Returns the table (also folder/metrics.parquet), a row an SAE; `best` marks the learning rate
+    Returns the table (also folder/metrics.parquet), a row per SAE; `best` marks the learning rate
     with the least validation loss among SAEs that differ in that alone. folder/outliers.parquet
-    names the outliers of the test rows.
+    lists the outliers of the test rows.
     """
-    with open_source(source, layer, groups) as data:
-        settings = grids.expand(settings)
-        grids.check(settings, data.d)
-        names = grids.names(settings, data.d)
-        parts = split(data.groups, seed)
-        steps = grids.steps(settings[0], int((parts == TRAIN).sum()))
-        batch = settings[0]["batch"]
-        grids.warn_of_few_rows(settings, data.d, steps * batch)
+    folder = Path(folder)
+    with open_activations(source, layer, groups) as activations:
+        chosen = expand(settings, activations.d)
+        names = folder_names(chosen, activations.d)
+        parts = split_by_clip(activations.groups, seed)
+        steps = chosen[0].total_steps(int((parts == TRAIN).sum()))
+        rows = steps * chosen[0].batch
+        warn_of_few_rows(chosen, activations.d, rows)
 
-        stream = Stream(data, parts == TRAIN, seed, batch)
-        sample = _rows(_sample(stream, seed), device)
-        runs = [Run(setting, sample, seed, steps * batch) for setting in settings]
-        begun_with = {
-            "settings": settings,
-            "seed": seed,
-            "shape": [data.rows, data.d],
-            "activations": data.provenance,
-        }
-        _fit(runs, stream, steps, folder, begun_with, save_every, device)
-
-        chosen_on, tested_on = (
-            some(parts, data.groups, part, held_out, seed) for part in (VALIDATION, TEST)
+        stream = BatchStream(activations, parts == TRAIN, seed, chosen[0].batch)
+        sample = as_tensor(sample_of_reservoir(stream, seed), device)
+        runs = [TrainingRun(setting, sample, seed, rows) for setting in chosen]
+        inputs = RunInputs(
+            settings=chosen,
+            seed=seed,
+            shape=[activations.rows, activations.d],
+            activations=activations.provenance,
         )
-        validation, test = _rows(data.take(chosen_on), device), data.take(tested_on)
-        summary, huge = metrics.describe_norms(metrics.row_norms(test), tested_on, data, outlier)
-        table = []
+        _fit(runs, stream, steps, folder, inputs, save_every, device)
+
+        validated_on, tested_on = (
+            sample_whole_clips(parts, activations.groups, part, held_out, seed)
+            for part in (VALIDATION, TEST)
+        )
+        validation = as_tensor(activations.take(validated_on), device)
+        test = activations.take(tested_on)
+        summary, outliers = metrics.describe_norms(
+            metrics.row_norms(test), tested_on, activations, outlier
+        )
+        table_rows = []
         for run, name in zip(runs, names, strict=True):
             sae, loss = run.finish(validation, metadata)
-            folders.save(sae, Path(folder) / name)
-            about = (
+            save(sae, folder / name)
+            table_rows.append(
                 dict(columns or {})
                 | {"sae": name, "n": sae.n, "d": sae.d, "seed": seed}
-                | run.setting
+                | asdict(run.setting)
+                | {"steps": steps, "dead_after": run.dead_after}
+                | metrics.evaluate(sae, test, outlier)
+                | {"dead_in_training": run.dead_share()}
+                | summary
+                | {"validation_loss": loss}
             )
-            about |= {"steps": steps, "dead_after": run.dead_after}
-            found = metrics.evaluate(sae, test, outlier) | {"dead_in_training": run.dead_share()}
-            table.append(about | found | summary | {"validation_loss": loss})
     # a kind has k or l1; the other is missing
-    table = _mark_best(pd.DataFrame(table).astype({"k": "Int64", "l1": "float64"}))
-    parquet.write_table(huge, Path(folder) / OUTLIERS)
-    parquet.write_table(table, Path(folder) / TABLE)
-    state.remove(folder)
+    table = _mark_best(pd.DataFrame(table_rows).astype({"k": "Int64", "l1": "float64"}))
+    parquet.write_table(outliers, folder / OUTLIERS)
+    parquet.write_table(table, folder / TABLE)
+    remove_state(folder)
     return table
 
 
-def _fit(runs, stream, steps, folder, begun_with, save_every, device):
-    """All batches that are left, each given to all runs."""
-    done = state.restore(folder, runs, stream, begun_with)
+def _fit(runs, stream, steps, folder, inputs, save_every, device):
+    """All remaining batches, each given to all runs."""
+    done = restore_state(folder, runs, stream, inputs)
     for step in tqdm(range(done, steps), f"{len(runs)} SAEs", steps, initial=done, disable=None):
-        x = _rows(stream.next(), device)
-        normalised = {}
+        x = as_tensor(stream.next_batch(), device)
+        normalised: dict[str, torch.Tensor] = {}
         for run in runs:
-            kind = run.setting["normalise"]
+            kind = run.setting.normalise
             if kind not in normalised:
-                normalised[kind] = normalise.apply(kind, x, run.rms)
-            run.step(normalised[kind], rate(step, steps))
+                normalised[kind] = normalise_rows(kind, x, run.rms)
+            run.step(normalised[kind], lr_factor(step, steps))
         if (step + 1) % save_every == 0 and step + 1 < steps:
-            state.save(folder, runs, stream, step + 1, begun_with)
+            save_state(folder, runs, stream, step + 1, inputs)
 
 
-def rate(step, steps):
+def lr_factor(step: int, steps: int) -> float:
     """Factor of the learning rate: rises over the first 5 %, falls to 0 over the last 20 %."""
     return min(1.0, (step + 1) / (WARM_UP * steps), (steps - step) / (COOL_DOWN * steps))
 
 
-def _sample(stream, seed):
-    """Rows of the reservoir as it is first filled: of at least 8 blocks from all over the file."""
-    stream.fill()
+def sample_of_reservoir(stream: BatchStream, seed: int) -> np.ndarray:
+    """Rows [sample, d] of the reservoir as it is first filled: of at least 8 blocks."""
+    stream.fill_reservoir()
     order = generator(seed, "sae", "sample").permutation(stream.filled)
     return stream.values[order[:SAMPLE]]
 
 
-def _rows(rows, device):
+def as_tensor(rows: np.ndarray, device: str) -> torch.Tensor:
     """Stored rows as float32 on the device."""
     return torch.from_numpy(rows).to(device).float()
 

@@ -2,16 +2,26 @@
 
 from rasen.sae import features
 
-tally = features.tally.of_dump(sae, "nano/trained/melodies.h5", layer=2)
-examples = features.tally.examples(tally)                # strong examples, the seed's rule
-features.language.tendency(tally, examples, words)       # ja | en | mixed
+tally = features.tally.tally_dump(sae, "nano/trained/melodies.h5", layer=2)
+examples = features.tally.strong_examples(tally)               # as Inaba et al. 2025
+features.language.language_tendency(tally, examples, words)    # ja | en | mixed | neutral
 features.granularity.classify(tally, examples, words, vocabulary=..., vectors=...)
-found = features.tags.of_table(features.tags.musical(clips))
-features.labels.label(*features.labels.by_clip(tally), found, seed=0)
-features.match.match(before, after)                      # two features.match.Side
+tags = features.tags.tags_of_table(features.tags.with_pitch_class(clips))
+features.labels.label_features(*features.labels.by_clip(tally), tags, seed=0)
+features.match.match_features(before, after)                   # two PointFeatures of match
 """
 
 from rasen import lazy_exports
 
-__all__ = ["exchange", "granularity", "labels", "language", "match", "sheet", "tags", "tally"]
+__all__ = [
+    "clap",
+    "exchange",
+    "granularity",
+    "labels",
+    "language",
+    "match",
+    "sheet",
+    "tags",
+    "tally",
+]
 __getattr__ = lazy_exports(__name__, {name: f"{__name__}.{name}" for name in __all__})

@@ -1,48 +1,58 @@
-"""Tags by CLAP, zero-shot: which of some descriptions sounds most like each clip.
+"""Tags by CLAP, zero-shot: which of some descriptions fits each clip best. Called from notebooks.
 
 The weights are the user's: a local folder that transformers' ClapModel opens. The result is a tag
 table like any other, so the same nulls and the same held-out test apply to it.
 """
 
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import torch
 
 from rasen.errors import RasenError
 
+Prompts = Mapping[str, Mapping[str, str]]
+
 
 @torch.inference_mode()
-def tags(folder, clips, prompts, margin=0.0, batch=8, device="cpu"):
-    """A table with one row a clip and, for each column, the value whose prompt fits best.
+def clap_tags(
+    folder: Path | str,
+    clips: Iterable[np.ndarray],
+    prompts: Prompts,
+    margin: float = 0.0,
+    batch: int = 8,
+    device: str = "cpu",
+) -> pd.DataFrame:
+    """A table with one row per clip and, for each column, the value whose prompt fits best.
 
-    folder: ClapModel with its processor;  clips: iterable of samples [time] (mono, float) at the
-    rate of `rate(folder)`;  prompts: {column: {value: description}}, such as
+    folder: ClapModel with its processor;  clips: samples [time] of each (mono, float) at the rate
+    `sampling_rate(folder)`;  prompts: {column: {value: description}}, such as
     {"instrument": {"piano": "the sound of a piano", ...}}
     margin: what the best cosine must be above the second; else the value is missing (None)
     Only the first seconds that the model can hear (10 for the published ones) count.
     """
-    model, processor = _open(folder)
+    model, processor = _open_clap(folder)
     model = model.to(device).eval()
     text = {
-        column: _unit(model.get_text_features(**_tokens(processor, values).to(device)))
+        column: _unit_rows(model.get_text_features(**_tokens(processor, values).to(device)))
         for column, values in prompts.items()
     }
-    rows, waiting = [], []
-    for samples in clips:
-        waiting.append(samples)
-        if len(waiting) == batch:
-            rows += _answers(model, processor, waiting, text, prompts, margin)
-            waiting = []
-    if waiting:
-        rows += _answers(model, processor, waiting, text, prompts, margin)
+    rows = []
+    remaining = iter(clips)
+    while clips_of_batch := list(islice(remaining, batch)):
+        rows += _best_values(model, processor, clips_of_batch, text, prompts, margin)
     return pd.DataFrame(rows)
 
 
-def rate(folder):
-    """Samples a second that the model hears."""
-    return _open(folder)[1].feature_extractor.sampling_rate
+def sampling_rate(folder: Path | str) -> int:
+    """Samples per second that the model expects."""
+    return _open_clap(folder)[1].feature_extractor.sampling_rate
 
 
-def _open(folder):
+def _open_clap(folder):
     from transformers import ClapModel, ClapProcessor
 
     try:
@@ -57,13 +67,13 @@ def _tokens(processor, values):
     return processor.tokenizer(list(values.values()), padding=True, return_tensors="pt")
 
 
-def _answers(model, processor, clips, text, prompts, margin):
-    """One dict a clip: the best value of every column."""
+def _best_values(model, processor, clips, text, prompts, margin):
+    """One dict per clip: the best value of every column."""
     extractor = processor.feature_extractor
     clips = [clip[: extractor.nb_max_samples] for clip in clips]  # else it cuts at random
-    heard = extractor(clips, sampling_rate=extractor.sampling_rate, return_tensors="pt")
-    audio = _unit(model.get_audio_features(**heard.to(model.device)))
-    rows = [{} for _ in clips]
+    inputs = extractor(clips, sampling_rate=extractor.sampling_rate, return_tensors="pt")
+    audio = _unit_rows(model.get_audio_features(**inputs.to(model.device)))
+    rows: list[dict[str, str | None]] = [{} for _ in clips]
     for column, values in prompts.items():
         names = list(values)
         best = (audio @ text[column].T).topk(min(2, len(names)), dim=1)
@@ -73,6 +83,6 @@ def _answers(model, processor, clips, text, prompts, margin):
     return rows
 
 
-def _unit(features):
+def _unit_rows(features):
     features = getattr(features, "pooler_output", features)  # transformers 5 gives an output object
     return torch.nn.functional.normalize(features, dim=-1)

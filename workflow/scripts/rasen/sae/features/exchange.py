@@ -1,17 +1,24 @@
-"""Labels by a language model (or people) through files: a question goes out, an answer comes back.
+"""Labels by a language model (or people) through files. Called from notebooks.
 
-Out (`write`):  {"format": "rasen-features-1", "about": {...}, "task": "...", "tags": [...],
-                 "features": [{"feature": 12, "examples": [{"clip": 3, "frame": 7, "value": 2.5,
-                                                            "context": "... «word» ..."}]}]}
-In (`read`):    {"format": "rasen-labels-1",
-                 "labels": [{"feature": 12, "label": "pitch class C", "confidence": 0.8,
-                             "reason": "..."}]}
+A question is written (`write_question`):
+
+    {"format": "rasen-features-1", "about": {...}, "task": "...", "tags": [...],
+     "features": [{"feature": 12, "examples": [{"clip": 3, "frame": 7, "value": 2.5,
+                                                "context": "... «word» ..."}]}]}
+
+and its answer is read (`read_answer`):
+
+    {"format": "rasen-labels-1",
+     "labels": [{"feature": 12, "label": "pitch class C", "confidence": 0.8, "reason": "..."}]}
 
 label: any words, or "unlabelled"; one that is in `tags` to the letter can be judged on held-out
-clips with `labels.judge`. confidence (0 to 1) and reason may be left out.
+clips with `labels.judge_names`. confidence (0 to 1) and reason may be left out.
 """
 
 import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,23 +35,36 @@ TASK = (
 SHOWN = ("clip", "frame", "value", "context", "word")
 
 
-def write_question(examples, path, tags=(), about=None, shown=10):
+def write_question(
+    examples: pd.DataFrame,
+    path: Path | str,
+    tags: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
+    shown: int = 10,
+) -> None:
     """Write the question. examples: table feature, and any of clip, frame, value, context, word."""
     columns = [name for name in SHOWN if name in examples]
     features = [
-        {"feature": int(feature), "examples": json.loads(rows.to_json(orient="records"))}
+        {
+            "feature": int(feature),
+            "examples": json.loads(rows.head(shown).to_json(orient="records")),
+        }
         for feature, rows in examples.groupby("feature")[columns]
-        for rows in [rows.head(shown)]
     ]
-    question = {"format": QUESTION, "about": about or {}, "task": TASK, "tags": list(tags)}
-    text = json.dumps(question | {"features": features}, ensure_ascii=False, indent=1)
-    write_text(path, text + "\n")
+    question = {
+        "format": QUESTION,
+        "about": about or {},
+        "task": TASK,
+        "tags": list(tags),
+        "features": features,
+    }
+    write_text(path, json.dumps(question, ensure_ascii=False, indent=1) + "\n")
 
 
-def read_answer(path, features):
-    """The answer as a table feature, label, confidence, reason; `features`: those that were asked.
+def read_answer(path: Path | str, features: Collection[int]) -> pd.DataFrame:
+    """The answer as a table feature, label, confidence, reason.
 
-    Features that the answer leaves out are left out.
+    features: those that were asked about; those that the answer leaves out are left out
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
@@ -58,13 +78,14 @@ def read_answer(path, features):
     rows = answer.get("labels")
     if not isinstance(rows, list) or not rows:
         raise RasenError(f'{path}: "labels" is not a list of labels')
-    problems, seen = [], set()
+    problems: list[str] = []
+    labelled: set[int] = set()
     for number, row in enumerate(rows):
-        fault = _fault(row, features, seen)
-        if fault:
-            problems.append(f"{path}: labels[{number}]: {fault}")
+        problem = _problem_of_label(row, features, labelled)
+        if problem:
+            problems.append(f"{path}: labels[{number}]: {problem}")
         else:
-            seen.add(row["feature"])
+            labelled.add(row["feature"])
     raise_all(problems)
     table = pd.DataFrame(rows)
     for column, empty in (("confidence", float("nan")), ("reason", "")):
@@ -73,14 +94,14 @@ def read_answer(path, features):
     return table[["feature", "label", "confidence", "reason"]]
 
 
-def _fault(row, features, seen):
+def _problem_of_label(row, features, labelled):
     """What is wrong with one label, or None."""
     if not isinstance(row, dict):
         return "not an object with feature and label"
     feature, label, confidence = row.get("feature"), row.get("label"), row.get("confidence", 1)
     if type(feature) is not int or feature not in features:
         return f"feature {feature!r} was not asked about"
-    if feature in seen:
+    if feature in labelled:
         return f"feature {feature} comes twice"
     if not isinstance(label, str) or not label.strip():
         return "label is empty"

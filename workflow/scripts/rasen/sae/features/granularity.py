@@ -11,10 +11,12 @@
     too few    fewer than `least` examples
 
 A feature has the first class that fits. Vectors are commonly the model's own input embedding at
-its trained point. The seed labels by hand; see `rasen.sae.features.sheet` for the agreement.
+its trained point. Inaba et al. 2025 label by hand; see `rasen.sae.features.sheet` for the
+agreement.
 """
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from scipy.sparse import csr_array
 
 from rasen.errors import RasenError
 from rasen.sae.features.nulls import pooled_p, standardised
+from rasen.sae.features.tally import Tally
 from rasen.seeds import generator
 from rasen.stats import corrected
 
@@ -30,128 +33,144 @@ PAIRS, PERCENTILE = 20_000, 99
 
 
 def classify(
-    tally, examples, words, meanings=None, vocabulary=None, vectors=None,
-    seed=0, tau=0.9, draws=200, q=0.05, least=5,
-):  # fmt: skip
+    tally: Tally,
+    examples: pd.DataFrame,
+    words: Sequence[str] | np.ndarray,
+    meanings: Mapping[str, str] | None = None,
+    vocabulary: Sequence[str] | None = None,
+    vectors: np.ndarray | None = None,
+    seed: int = 0,
+    tau: float = 0.9,
+    draws: int = 200,
+    q: float = 0.05,
+    least: int = 5,
+) -> pd.DataFrame:
     """Class of every feature that has examples.
 
-    examples: of rasen.sae.features.tally;  words: one string a row of the dump
-    meanings: {word: name of its meaning}, shared by synonyms and translations
+    examples: of rasen.sae.features.tally;  words: one string per row of the dump
+    meanings: {word: name of its meaning}, shared by synonyms and translations; given by
+    notebooks, which alone have such a map
     vocabulary, vectors: words and their vectors [words, d]; without them no class `meaning`
     Returns a table feature, granularity, examples, word (the commonest), token_share,
     synonym_share, similarity (mean cosine of different words), p, p_corrected.
     """
-    distinct, which = np.unique(np.asarray(words, str), return_inverse=True)
-    plain, place = np.unique([normal(word) for word in distinct], return_inverse=True)
-    word = place[which]  # of each row
-    feature, of_feature = np.unique(examples["feature"], return_inverse=True)
+    spellings, spelling_of_row = np.unique(np.asarray(words, str), return_inverse=True)
+    distinct, word_of_spelling = np.unique(
+        [normal_word(spelling) for spelling in spellings], return_inverse=True
+    )
+    word_of_row = word_of_spelling[spelling_of_row]
+    feature, of_example = np.unique(examples["feature"], return_inverse=True)
     rows = examples["row"].to_numpy()
-    times = csr_array((np.ones(len(rows)), (of_feature, word[rows])), (len(feature), len(plain)))
-    times.sum_duplicates()
-    count = times.sum(axis=1)
-    commonest = times.argmax(axis=1) if len(feature) else np.zeros(0, int)
+    counts = csr_array(  # [features, words], examples of each word
+        (np.ones(len(rows)), (of_example, word_of_row[rows])), (len(feature), len(distinct))
+    )
+    counts.sum_duplicates()
+    total = counts.sum(axis=1)
+    commonest = counts.argmax(axis=1) if len(feature) else np.zeros(0, int)
     table = pd.DataFrame(
         {
             "feature": feature,
-            "examples": count.astype(int),
-            "word": plain[commonest],
-            "token_share": times.max(axis=1).toarray().ravel() / count,
+            "examples": total.astype(int),
+            "word": distinct[commonest],
+            "token_share": counts.max(axis=1).toarray().ravel() / total,
             "synonym_share": 0.0,
             "similarity": np.nan,
             "p": np.nan,
         }
     )
     if meanings:
-        table["synonym_share"] = _by_meaning(times, plain, meanings) / count
+        table["synonym_share"] = _commonest_meaning(counts, distinct, meanings) / total
     if vectors is not None:
-        unit = _unit_vectors(plain, vocabulary, vectors)
-        frequency = np.bincount(word[tally.counted], minlength=len(plain))
-        near = _near(times, unit, frequency, seed) / count
+        unit = _unit_vectors(distinct, vocabulary, vectors)
+        frequency = np.bincount(word_of_row[tally.counted], minlength=len(distinct))
+        near = _largest_neighbourhood(counts, unit, frequency, seed) / total
         table["synonym_share"] = np.maximum(table["synonym_share"], near)
-        many = np.flatnonzero(count >= least)
-        tested = _similarity_test(times[many], unit, frequency, seed, draws)
-        table.loc[many, ["similarity", "p"]] = np.column_stack(tested)
+        enough = np.flatnonzero(total >= least)
+        similarity, p = _similarity_test(counts[enough], unit, frequency, seed, draws)
+        table.loc[enough, ["similarity", "p"]] = np.column_stack([similarity, p])
     table["p_corrected"] = np.nan
-    known = table["p"].notna()
-    table.loc[known, "p_corrected"] = corrected(table.loc[known, "p"].to_numpy())
-    choices = {
-        "too few": count < least,
+    tested = table["p"].notna()
+    table.loc[tested, "p_corrected"] = corrected(table.loc[tested, "p"].to_numpy())
+    conditions = {
+        "too few": total < least,
         "token": table["token_share"] >= tau,
         "synonym": table["synonym_share"] >= tau,
         "meaning": table["p_corrected"] <= q,
     }
-    named = np.select(list(choices.values()), list(choices), "unrelated")
-    table.insert(1, "granularity", named)
+    classes = np.select(list(conditions.values()), list(conditions), "unrelated")
+    table.insert(1, "granularity", classes)
     return table
 
 
-def normal(word):
-    """A word without case, width, surrounding spaces and the mark of a word's beginning."""
+def normal_word(word: str) -> str:
+    """A word without case, width, surrounding spaces and the marks of the start of a word."""
     return unicodedata.normalize("NFKC", word).strip(" \u2581\u0120\t\n").casefold() or word
 
 
-def _by_meaning(times, plain, meanings):
+def _commonest_meaning(counts, distinct, meanings):
     """Examples [features] that have each feature's commonest meaning."""
-    known = {normal(word): name for word, name in meanings.items()}
-    _, meaning = np.unique([known.get(word, "\0" + word) for word in plain], return_inverse=True)
-    shape = (len(plain), meaning.max(initial=-1) + 1)
-    to_meaning = csr_array((np.ones(len(plain)), (np.arange(len(plain)), meaning)), shape)
-    return (times @ to_meaning).max(axis=1).toarray().ravel()
+    known = {normal_word(word): name for word, name in meanings.items()}
+    names = [known.get(word, "\0" + word) for word in distinct]  # a word without one is its own
+    _, meaning = np.unique(names, return_inverse=True)
+    shape = (len(distinct), meaning.max(initial=-1) + 1)
+    to_meaning = csr_array((np.ones(len(distinct)), (np.arange(len(distinct)), meaning)), shape)
+    return (counts @ to_meaning).max(axis=1).toarray().ravel()
 
 
-def _unit_vectors(plain, vocabulary, vectors):
-    """Unit vectors [words, d] of the plain words (the mean over spellings); 0 where unknown."""
+def _unit_vectors(distinct, vocabulary, vectors):
+    """Unit vectors [words, d] of the distinct words (the mean over spellings); 0 where unknown."""
     if len(vocabulary) != len(vectors):
         raise RasenError(f"vectors: {len(vectors)} of them for {len(vocabulary)} words")
-    at = {word: place for place, word in enumerate(plain)}
-    place = np.array([at.get(normal(word), -1) for word in vocabulary])
-    found = np.zeros((len(plain), vectors.shape[1]))
-    np.add.at(found, place[place >= 0], np.asarray(vectors, float)[place >= 0])
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    place_of_word = {word: place for place, word in enumerate(distinct)}
+    place = np.array([place_of_word.get(normal_word(word), -1) for word in vocabulary])
+    sums = np.zeros((len(distinct), vectors.shape[1]))
+    np.add.at(sums, place[place >= 0], np.asarray(vectors, float)[place >= 0])
+    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
 
 
-def _near(times, unit, frequency, seed):
+def _largest_neighbourhood(counts, unit, frequency, seed):
     """Examples [features] near the word with the most of them near it, itself included."""
     rng = generator(seed, "granularity", "pairs")
     seen = np.flatnonzero((frequency > 0) & unit.any(1))
     first, second = rng.choice(seen, (2, PAIRS)) if len(seen) else np.zeros((2, 0), int)
-    apart = first != second
-    cosines = np.einsum("pd,pd->p", unit[first[apart]], unit[second[apart]])
+    differ = first != second
+    cosines = np.einsum("pd,pd->p", unit[first[differ]], unit[second[differ]])
     limit = np.percentile(cosines, PERCENTILE) if len(cosines) else 1.0
-    found = np.zeros(times.shape[0])
-    for place, (start, stop) in enumerate(zip(times.indptr[:-1], times.indptr[1:], strict=True)):
-        of = unit[times.indices[start:stop]]
-        close = of @ of.T > limit
-        np.fill_diagonal(close, True)
-        found[place] = (close @ times.data[start:stop]).max()
-    return found
+    largest = np.zeros(counts.shape[0])
+    for feature in range(counts.shape[0]):
+        entries = slice(counts.indptr[feature], counts.indptr[feature + 1])
+        vectors = unit[counts.indices[entries]]
+        near = vectors @ vectors.T > limit
+        np.fill_diagonal(near, True)
+        largest[feature] = (near @ counts.data[entries]).max()
+    return largest
 
 
-def _similarity_test(times, unit, frequency, seed, draws):
+def _similarity_test(counts, unit, frequency, seed, draws):
     """Mean cosine of pairs of different words [features], and its p-value.
 
     The null gives every word the vector of another about as frequent (in powers of two), so each
     feature keeps how many words it has and how often each.
     """
-    known = csr_array(times * unit.any(1))
+    known = csr_array(counts * unit.any(1))
     known.eliminate_zeros()
     total, square = known.sum(axis=1), known.multiply(known).sum(axis=1)
     pairs = total**2 - square
 
-    def similarity(vectors):
+    def mean_cosine(vectors):
         norm = ((known @ vectors) ** 2).sum(1) - square
         return np.divide(norm, pairs, out=np.zeros(len(pairs)), where=pairs > 0)
 
     rng = generator(seed, "granularity", "null")
     bins = np.where(unit.any(1), np.log2(1 + frequency).astype(int), -1)
-    groups = [np.flatnonzero(bins == each) for each in np.unique(bins) if each >= 0]
+    alike = [np.flatnonzero(bins == number) for number in np.unique(bins) if number >= 0]
     null = np.empty((draws, len(pairs)))
     for draw in range(draws):
         vectors = unit.copy()
-        for group in groups:
-            vectors[group] = unit[rng.permutation(group)]
-        null[draw] = similarity(vectors)
-    observed = similarity(unit)
-    score, scores, *_ = standardised(observed, null)
-    p = pooled_p(score, scores, np.diff(known.indptr))
+        for words in alike:
+            vectors[words] = unit[rng.permutation(words)]
+        null[draw] = mean_cosine(vectors)
+    observed = mean_cosine(unit)
+    score, null_scores, *_ = standardised(observed, null)
+    p = pooled_p(score, null_scores, np.diff(known.indptr))
     return np.where(pairs > 0, observed, np.nan), np.where(pairs > 0, p, 1.0)

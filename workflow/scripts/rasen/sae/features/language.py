@@ -1,25 +1,27 @@
 """Language tendency of a feature: do its examples fire on Japanese, on English, or on both?
 
 script      by Unicode script. A word without letters of either script, or with as many of
-            one as of the other, or a piece of a byte (<0x0A>) or special token (<s>) says
-            nothing and is dropped.
-inaba2025   the published rule to the letter (llm-jp-sae, commit d9eb8c6). It calls all that
-            is no plain English Japanese: accents, colons, line breaks, bytes; a number counts
-            as the word before it, and where a sequence begins with it, as the *last* word of
-            the sequence (index -1). Use it with `examples(..., tenths=True)` to compare with
-            published numbers. A sequence of numbers alone, at which the published code
-            fails, counts as Japanese.
+            one as of the other, or a piece of a byte (<0x0A>) or special token (<s>) is
+            neutral and does not count.
+inaba2025   the published rule to the letter (Inaba et al. 2025: llm-jp-sae, commit d9eb8c6).
+            It calls all that is no plain English Japanese: accents, colons, line breaks,
+            bytes; a number counts as the word before it, and where a sequence starts with
+            it, as the *last* word of the sequence (index -1). Use it with
+            `strong_examples(..., tenths=True)` to compare with published numbers. A sequence
+            of numbers alone, at which the published code fails, counts as Japanese.
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from rasen.errors import RasenError
+from rasen.sae.features.tally import Tally
 
-CLASSES = ("ja", "en", "mixed", "neutral")  # neutral: no example says anything
-SHARE = 0.9  # of the examples that say something; above it a feature belongs to that language
+CLASSES = ("ja", "en", "mixed", "neutral")  # neutral: no example is of either language
+SHARE = 0.9  # of the examples that count; above it a feature belongs to that language
 _JA = re.compile(r"[\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff"
                  r"\uff66-\uff9f\U00020000-\U0003ffff]")  # fmt: skip
 _EN = re.compile(r"[A-Za-z\u00c0-\u024f\uff21-\uff3a\uff41-\uff5a]")
@@ -28,10 +30,16 @@ _PLAIN = re.compile(r"^[a-zA-Z\s\"'(),.\-]+$")
 _NUMBER = re.compile(r"^[0-9]+$")
 
 
-def tendency(tally, examples, words, rule="script", share=SHARE):
+def language_tendency(
+    tally: Tally,
+    examples: pd.DataFrame,
+    words: Sequence[str] | np.ndarray,
+    rule: str = "script",
+    share: float = SHARE,
+) -> pd.DataFrame:
     """Tendency of every feature that has examples.
 
-    examples: of rasen.sae.features.tally;  words: one string a row, as read by people (decoded,
+    examples: of rasen.sae.features.tally;  words: one string per row, as read by people (decoded,
     not a tokenizer's inner spelling of bytes)
     Returns a table feature, language, examples, ja, en (numbers of examples).
     """
@@ -40,31 +48,37 @@ def tendency(tally, examples, words, rule="script", share=SHARE):
     rows = examples["row"].to_numpy()
     if rule == "script":
         texts, which = np.unique(np.asarray(words, str)[rows], return_inverse=True)
-        found = np.array([script(text) for text in texts], object)[which]
+        languages = np.array([script_of_word(text) for text in texts], object)[which]
     else:
-        found = np.array([_published(tally, words, row) for row in rows], object)
-    said = pd.DataFrame({"feature": examples["feature"], "ja": found == "ja", "en": found == "en"})
-    table = said.groupby("feature").agg(examples=("ja", "size"), ja=("ja", "sum"), en=("en", "sum"))
+        languages = np.array([_published_rule(tally, words, row) for row in rows], object)
+    of_examples = pd.DataFrame(
+        {"feature": examples["feature"], "ja": languages == "ja", "en": languages == "en"}
+    )
+    table = of_examples.groupby("feature").agg(
+        examples=("ja", "size"), ja=("ja", "sum"), en=("en", "sum")
+    )
     both = np.maximum(table["ja"] + table["en"], 1)
-    choices = [
+    conditions = [
         table["ja"] + table["en"] == 0,
         table["ja"] / both > share,
         table["en"] / both > share,
     ]
-    table.insert(0, "language", np.select(choices, ["neutral", "ja", "en"], "mixed"))
+    table.insert(0, "language", np.select(conditions, ["neutral", "ja", "en"], "mixed"))
     return table.reset_index()
 
 
-def script(word):
+def script_of_word(word: str) -> str:
     """ja, en or neutral by the letters of a word."""
     if _PIECE.fullmatch(word.strip()):
         return "neutral"
     ja, en = len(_JA.findall(word)), len(_EN.findall(word))
-    return "neutral" if ja == en else "ja" if ja > en else "en"
+    if ja == en:
+        return "neutral"
+    return "ja" if ja > en else "en"
 
 
-def _published(tally, words, row):
-    """ja or en of a row by the rule of Inaba et al., within the counted rows of its clip."""
+def _published_rule(tally, words, row):
+    """ja or en of a row by the rule of Inaba et al. 2025, within the counted rows of its clip."""
     first, last = np.searchsorted(tally.clip, [tally.clip[row], tally.clip[row] + 1])
     sequence = np.flatnonzero(tally.counted[first:last]) + first
     place = int(np.searchsorted(sequence, row))

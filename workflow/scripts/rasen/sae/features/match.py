@@ -7,87 +7,110 @@ Two features match when each is the other's best and their likeness is above cha
              order, so both dumps must be of the same stimuli)
     cosine   of the two decoder directions
 
-Chance: for overlap, the second point's clips change places (and turn within themselves); for
-cosine, directions are drawn with the mean and covariance of the second decoder. The limit is the
-`level` quantile of the best likeness that features then find.
+Chance: for overlap, the second point's clips change places (and are rotated in time); for cosine,
+directions are drawn with the mean and covariance of the second decoder. The limit is the `level`
+quantile of the best likeness that features then find.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csc_array
 
 from rasen.errors import RasenError
-from rasen.sae.features.nulls import shuffled
+from rasen.sae.features.nulls import shuffle_clips
 from rasen.sae.features.tally import Tally
 from rasen.seeds import generator
+
+if TYPE_CHECKING:  # torch would slow down jobs that only read tables
+    from rasen.sae.model import SAE
 
 BLOCK = 1024  # features at a time
 DRAWN = 2000  # best likenesses by chance, at least
 FATES = ("matched", "death", "birth")
 
 
-class Side(NamedTuple):
-    """One point: its decoder and what its features do."""
+@dataclass(frozen=True, eq=False)
+class PointFeatures:
+    """The features of one SAE, at one point: its decoder and their activations."""
 
     decoder: np.ndarray  # [features, d]
     tally: Tally
 
 
-def side_of(sae, tally):
-    """The Side of a loaded SAE."""
-    return Side(sae.decoder.cpu().numpy(), tally)
+def point_features(sae: "SAE", tally: Tally) -> PointFeatures:
+    """The PointFeatures of a loaded SAE."""
+    return PointFeatures(sae.decoder.cpu().numpy(), tally)
 
 
-def match(before, after, by="overlap", seed=0, least=0.0, level=0.99):
-    """Features that fire at one of two points, and what became of them.
+def match_features(
+    before: PointFeatures,
+    after: PointFeatures,
+    by: str = "overlap",
+    seed: int = 0,
+    least: float = 0.0,
+    level: float = 0.99,
+) -> pd.DataFrame:
+    """The fate of every feature that fires at one of two points.
 
     Returns a table fate (matched, death, birth), before, after (features, -1 for none), overlap,
     cosine, drift (1 - cosine), limit (of chance). Where there is no match, overlap and cosine are
     those of the likest feature of the other point.
     """
-    _comparable(before, after)
-    sides = (before, after)
-    alive = [np.flatnonzero(np.diff(each.tally.values.indptr)) for each in sides]
-    if not all(map(len, alive)):
+    _refuse_incomparable(before, after)
+    alive_before, alive_after = (
+        np.flatnonzero(np.diff(point.tally.values.indptr)) for point in (before, after)
+    )
+    if not len(alive_before) or not len(alive_after):
         raise RasenError("match: at one of the points no feature fires at all; train its SAE again")
-    fires = [_binary(each.tally, kept) for each, kept in zip(sides, alive, strict=True)]
-    units = [_unit(each.decoder[kept]) for each, kept in zip(sides, alive, strict=True)]
+    fires_before = _fires(before.tally, alive_before)
+    fires_after = _fires(after.tally, alive_after)
+    unit_before = _unit_rows(before.decoder[alive_before])
+    unit_after = _unit_rows(after.decoder[alive_after])
     if by == "overlap":
-        likenesses, others = _overlaps, fires
-        chance = partial(_moved, fires[1], after.tally.clip)
+        likenesses = partial(_overlaps, fires_before)
+        observed, draw_null = fires_after, partial(_shuffled_rows, fires_after, after.tally.clip)
     elif by == "cosine":
-        likenesses, others = _cosines, units
-        chance = partial(_drawn, units[1])
+        likenesses = partial(_cosines, unit_before)
+        observed, draw_null = unit_after, partial(_random_directions, unit_after)
     else:
         raise RasenError(f"match: by {by!r} is not one of overlap, cosine")
-    there, back, likeness = _best(likenesses(*others))
+    best_after, best_before, likeness = _best_partners(likenesses(observed))
     rng = generator(seed, "match", by)
-    draws = range(-(-DRAWN // len(there)))
-    null = np.concatenate([_best(likenesses(others[0], chance(rng)))[2] for _ in draws])
+    draws = range(-(-DRAWN // len(best_after)))
+    null = np.concatenate([_best_partners(likenesses(draw_null(rng)))[2] for _ in draws])
     limit = max(least, float(np.quantile(null, level)))
-    own = np.arange(len(there))
-    matched = (back[there] == own) & (likeness > limit)
-    born = np.setdiff1d(np.arange(len(back)), there[matched])
-    one = np.concatenate([own[matched], own[~matched], back[born]])
-    other = np.concatenate([there[matched], there[~matched], born])
+    every = np.arange(len(best_after))
+    matched = (best_before[best_after] == every) & (likeness > limit)
+    born = np.setdiff1d(np.arange(len(best_before)), best_after[matched])
+    # pairs of features: the matched, the dead with their likest, the born with theirs
+    first = np.concatenate([every[matched], every[~matched], best_before[born]])
+    second = np.concatenate([best_after[matched], best_after[~matched], born])
     fate = np.repeat(FATES, [matched.sum(), (~matched).sum(), len(born)])
+    cosine = np.einsum("fd,fd->f", unit_before[first], unit_after[second])
     return pd.DataFrame(
         {
             "fate": fate,
-            "before": np.where(fate == "birth", -1, alive[0][one]),
-            "after": np.where(fate == "death", -1, alive[1][other]),
-            "overlap": _overlap(fires[0][:, one], fires[1][:, other]),
-            "cosine": np.einsum("fd,fd->f", units[0][one], units[1][other]),
+            "before": np.where(fate == "birth", -1, alive_before[first]),
+            "after": np.where(fate == "death", -1, alive_after[second]),
+            "overlap": _overlaps_of_pairs(fires_before[:, first], fires_after[:, second]),
+            "cosine": cosine,
+            "drift": 1 - cosine,
+            "limit": limit,
         }
-    ).assign(drift=lambda table: 1 - table["cosine"], limit=limit)
+    )
 
 
-def flow(matches):
-    """Numbers of a table of matches, as a dict: before, after, matched, births, deaths, and the
-    medians of overlap and drift of the matched."""
+def flow(matches: pd.DataFrame) -> dict[str, float]:
+    """How many features go on from one point to the next, of a table of matches.
+
+    Returns a dict before, after, matched, births, deaths (numbers of features), and the medians
+    overlap and drift of the matched.
+    """
     count = matches["fate"].value_counts()
     matched, died, born = (int(count.get(fate, 0)) for fate in FATES)
     pairs = matches[matches["fate"] == "matched"]
@@ -102,31 +125,34 @@ def flow(matches):
     }
 
 
-def threads(steps):
-    """Follow features along a route.
+def threads(steps: Iterable[tuple[str, str, pd.DataFrame]]) -> pd.DataFrame:
+    """Follow features along a route. Called from notebooks.
 
-    steps: list of (point, next point, matches), in walking order
+    steps: (point, next point, matches), in the order of the route
     Returns a table thread, point, feature: a feature keeps its thread as long as it is matched.
     """
-    rows, names, count = [], {}, 0
+    rows: list[tuple[int, str, int]] = []
+    thread_of: dict[int, int] = {}  # feature of the current point: its thread
+    count = 0
     for place, (point, following, matches) in enumerate(steps):
         if place == 0:
-            first = np.sort(matches.loc[matches["before"] >= 0, "before"].to_numpy())
-            names = {feature: thread for thread, feature in enumerate(first)}
-            count = len(names)
-            rows += [(thread, point, feature) for feature, thread in names.items()]
-        later = {}
+            features = np.sort(matches.loc[matches["before"] >= 0, "before"].to_numpy())
+            thread_of = {feature: thread for thread, feature in enumerate(features)}
+            count = len(thread_of)
+            rows += [(thread, point, feature) for feature, thread in thread_of.items()]
+        next_thread_of = {}
         for before, after in matches.loc[matches["after"] >= 0, ["before", "after"]].to_numpy():
-            if before >= 0 and before in names:
-                later[after] = names[before]
+            if before >= 0 and before in thread_of:
+                next_thread_of[after] = thread_of[before]
             else:
-                later[after], count = count, count + 1
-        names = later
-        rows += [(thread, following, feature) for feature, thread in names.items()]
+                next_thread_of[after] = count
+                count += 1
+        thread_of = next_thread_of
+        rows += [(thread, following, feature) for feature, thread in thread_of.items()]
     return pd.DataFrame(rows, columns=["thread", "point", "feature"])
 
 
-def _comparable(before, after):
+def _refuse_incomparable(before, after):
     same = np.array_equal(before.tally.clip, after.tally.clip)
     same &= np.array_equal(before.tally.frame, after.tally.frame)
     if not same:
@@ -138,31 +164,31 @@ def _comparable(before, after):
         )
 
 
-def _binary(tally, features):
+def _fires(tally, features):
     """Where features fire [rows, features], as 0 and 1."""
-    found = csc_array(tally.values[:, features], copy=True)
-    found.data = np.ones(len(found.data), np.float32)
-    return found
+    fires = csc_array(tally.values[:, features], copy=True)
+    fires.data = np.ones(len(fires.data), np.float32)
+    return fires
 
 
-def _moved(fires, clip, rng):
+def _shuffled_rows(fires, clip, rng):
     """The same rows, where whole clips have changed places."""
-    return csc_array(fires[shuffled(clip, rng)])
+    return csc_array(fires[shuffle_clips(clip, rng)])
 
 
-def _drawn(units, rng):
+def _random_directions(units, rng):
     """Random directions with the mean and covariance of these."""
     mean = units.mean(0)
     _, deviations, axes = np.linalg.svd(units - mean, full_matrices=False)
     amounts = rng.standard_normal((len(units), len(axes))) * deviations / np.sqrt(len(units))
-    return _unit(mean + amounts @ axes)
+    return _unit_rows(mean + amounts @ axes)
 
 
-def _unit(rows):
+def _unit_rows(rows):
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def _overlap(first, second):
+def _overlaps_of_pairs(first, second):
     """Overlap of each pair of columns [features] of two binary matrices [rows, features]."""
     both = np.asarray(first.multiply(second).sum(axis=0)).ravel()
     return both / np.maximum(np.diff(first.indptr) + np.diff(second.indptr) - both, 1)
@@ -170,11 +196,12 @@ def _overlap(first, second):
 
 def _overlaps(first, second):
     """Blocks [block, features] of the overlaps of all pairs."""
-    sizes = np.diff(first.indptr), np.diff(second.indptr)
-    turned = first.T.tocsr()
+    first_counts, second_counts = np.diff(first.indptr), np.diff(second.indptr)
+    by_feature = first.T.tocsr()
     for start in range(0, first.shape[1], BLOCK):
-        both = (turned[start : start + BLOCK] @ second).toarray()
-        yield both / np.maximum(sizes[0][start : start + BLOCK, None] + sizes[1] - both, 1)
+        both = (by_feature[start : start + BLOCK] @ second).toarray()
+        either = first_counts[start : start + BLOCK, None] + second_counts - both
+        yield both / np.maximum(either, 1)
 
 
 def _cosines(first, second):
@@ -183,14 +210,14 @@ def _cosines(first, second):
         yield first[start : start + BLOCK] @ second.T
 
 
-def _best(blocks):
+def _best_partners(blocks):
     """Best partner of each first feature, of each second one, and the likeness of the former."""
-    there, likeness = [], []
-    back, highest, start = 0, -np.inf, 0
+    best_second, likeness = [], []
+    best_first, highest, start = np.zeros(1, int), np.full(1, -np.inf), 0
     for block in blocks:
-        there.append(block.argmax(1))
+        best_second.append(block.argmax(1))
         likeness.append(block.max(1))
-        back = np.where(block.max(0) > highest, block.argmax(0) + start, back)
+        best_first = np.where(block.max(0) > highest, block.argmax(0) + start, best_first)
         highest = np.maximum(highest, block.max(0))
         start += len(block)
-    return np.concatenate(there), back, np.concatenate(likeness)
+    return np.concatenate(best_second), best_first, np.concatenate(likeness)

@@ -1,12 +1,15 @@
-"""Hand labels of granularity: a sheet of features goes out, comes back, and is compared.
+"""Hand labels of granularity: a sheet of features is written, filled in, read and compared.
 
-The sheet is a table (tab-separated, UTF-8) with one row a feature: point, feature, granularity
+The sheet is a table (tab-separated, UTF-8) with one row per feature: point, feature, granularity
 (empty: to be filled with token, synonym, meaning or unrelated), and its examples, with the word
-it fires on in «». The automatic class is not in it, so that it cannot lead the hand.
+it fires on in «». The automatic class is not in it, so that it cannot bias the labels.
 """
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from rasen.errors import RasenError, raise_all
 from rasen.io.atomic import write_text
@@ -17,18 +20,24 @@ COLUMNS = ["point", "feature", "granularity"]
 FEATURES, EXAMPLES = 100, 10
 
 
-def write_label_sheet(examples, path, seed, features=FEATURES, shown=EXAMPLES):
-    """Write a sheet of `features` features a point, drawn by the seed.
+def write_label_sheet(
+    examples: pd.DataFrame,
+    path: Path | str,
+    seed: int,
+    features: int = FEATURES,
+    shown: int = EXAMPLES,
+) -> None:
+    """Write a sheet of `features` features per point, drawn by the seed.
 
-    examples: table point, feature, context (rasen.sae.features.tally.in_context)
+    examples: table point, feature, context (rasen.sae.features.tally.with_context)
     """
     lines = ["\t".join(COLUMNS + [f"example_{number + 1}" for number in range(shown)])]
     for point, rows in examples.groupby("point", sort=False):
-        of_feature = dict(list(rows.groupby("feature")["context"]))
+        contexts = dict(list(rows.groupby("feature")["context"]))
         rng = generator(seed, "sheet", point)
-        chosen = rng.permutation(sorted(of_feature))[:features]
+        chosen = rng.permutation(sorted(contexts))[:features]
         for feature in sorted(chosen):
-            texts = [_one_line(text) for text in of_feature[feature].head(shown)]
+            texts = [_one_line(text) for text in contexts[feature].head(shown)]
             lines.append("\t".join([point, str(feature), "", *texts]))
     write_text(path, "\ufeff" + "\n".join(lines) + "\n")  # the mark lets Excel read Japanese
 
@@ -37,7 +46,7 @@ def _one_line(text):
     return text.replace("\t", "⇥").replace("\r", "").replace("\n", "⏎").replace('"', "″")
 
 
-def read_label_sheet(path):
+def read_label_sheet(path: Path | str) -> pd.DataFrame:
     """The rows of a sheet that have a label: point, feature, granularity."""
     try:
         sheet = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -61,11 +70,13 @@ def read_label_sheet(path):
         for line, feature in zip(lines, sheet["feature"], strict=True)
         if not feature.strip().isdecimal()
     ]
+    repeated = sheet.duplicated(["point", "feature"])
     problems += [
         f"{path}: line {line}: {point} {feature} is labelled twice; drop one"
         for line, point, feature in zip(
-            lines[sheet.duplicated(["point", "feature"])],
-            *sheet.loc[sheet.duplicated(["point", "feature"]), ["point", "feature"]].T.to_numpy(),
+            lines[repeated],
+            sheet.loc[repeated, "point"],
+            sheet.loc[repeated, "feature"],
             strict=True,
         )
     ]
@@ -75,8 +86,8 @@ def read_label_sheet(path):
     return sheet[COLUMNS].astype({"feature": int}).reset_index(drop=True)
 
 
-def agreement(hand, automatic):
-    """Hand labels beside the automatic ones, a row a point and one for all.
+def agreement(hand: pd.DataFrame, automatic: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Hand labels beside the automatic ones, a row per point and one for all.
 
     Both are tables point, feature, granularity. Returns a table point, features, agreement,
     kappa (Cohen's), and the counts of pairs (hand, automatic).
@@ -84,7 +95,7 @@ def agreement(hand, automatic):
     both = hand.merge(automatic, on=["point", "feature"], suffixes=("", "_automatic"))
     if both.empty:
         raise RasenError("sheet: none of its features has an automatic label; is it of this run?")
-    parts = [*both.groupby("point", sort=False), ("all", both)]
+    groups = [*both.groupby("point", sort=False), ("all", both)]
     table = pd.DataFrame(
         [
             {
@@ -93,19 +104,19 @@ def agreement(hand, automatic):
                 "agreement": (rows["granularity"] == rows["granularity_automatic"]).mean(),
                 "kappa": kappa(rows["granularity"], rows["granularity_automatic"]),
             }
-            for point, rows in parts
+            for point, rows in groups
         ]
     )
     return table, pd.crosstab(both["granularity"], both["granularity_automatic"])
 
 
-def kappa(first, second):
+def kappa(first: ArrayLike, second: ArrayLike) -> float:
     """Cohen's kappa of two lists of labels: 1 the same, 0 as chance; NaN where all are alike."""
     first, second = np.asarray(first, str), np.asarray(second, str)
     if not len(first):
         return np.nan
     names = np.union1d(first, second)
-    shares = [[(labels == name).mean() for name in names] for labels in (first, second)]
-    chance = float(np.dot(*shares))
+    shares = [np.array([(labels == name).mean() for name in names]) for labels in (first, second)]
+    chance = float(shares[0] @ shares[1])
     observed = float((first == second).mean())
     return (observed - chance) / (1 - chance) if chance < 1 else np.nan

@@ -1,47 +1,52 @@
 """Tags: what is known of every clip or frame, as yes or no for each value of each column.
 
-Any table will do, one row a clip (the dump's own `clips/`, a sheet, CLAP's guesses) or one row a
-frame. Words, whole numbers and yes/no become one tag a value ("pitch class C"). Fractions (tempo,
+Any table will do, one row per clip (the dump's own `clips/`, a sheet, tags by CLAP) or one row per
+frame. Words, whole numbers and yes/no become one tag per value ("pitch class C"). Fractions (tempo,
 loudness) are binned at quantiles, about as many units in each ("tempo 96 to 118"). Lists give one
-tag an item.
+tag per item.
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csc_array
 
 from rasen.errors import RasenError
+from rasen.sae.features.tally import Tally
 
-CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
-PLACES = ("clip", "frame", "row")  # columns that tell where, not what
+PITCH_CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
+PLACES = ("clip", "frame", "row")  # columns that say where, not what
 
 
-class Tags(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Tags:
     """Tags of units (clips or frames)."""
 
     has: csc_array  # [units, tags], 1 where a unit has a tag
-    table: pd.DataFrame  # a row a tag: tag, column, value, units, share
+    table: pd.DataFrame  # a row per tag: tag, column, value, units, share
 
-    def of(self, units):
+    def select(self, units: np.ndarray) -> "Tags":
         """The same tags of some of the units (mask or indices)."""
         return Tags(csc_array(self.has[units]), self.table)
 
 
-def musical(table):
+def with_pitch_class(table: pd.DataFrame) -> pd.DataFrame:
     """The table with pitch_class and octave beside a column pitch (MIDI number)."""
     if "pitch" not in table:
         return table
     pitch = pd.to_numeric(table["pitch"], errors="coerce").round().astype("Int64")
-    names = (pitch % 12).map(dict(enumerate(CLASSES)))
+    names = (pitch % 12).map(dict(enumerate(PITCH_CLASSES)))
     return table.assign(pitch=pitch, pitch_class=names, octave=pitch // 12 - 1)
 
 
-def of_table(table, columns=None, bins=4, least=5):
-    """Tags of a table with one row a unit.
+def tags_of_table(
+    table: pd.DataFrame, columns: Sequence[str] | None = None, bins: int = 4, least: int = 5
+) -> Tags:
+    """Tags of a table with one row per unit.
 
     columns: which (all but clip, frame, row);  bins: of columns of fractions
     least: tags that fewer units have, or lack, are left out (so names of files are)
@@ -51,13 +56,15 @@ def of_table(table, columns=None, bins=4, least=5):
     missing = [name for name in columns if name not in table]
     if missing:
         raise RasenError(f"tags: no column {', '.join(missing)}; there are {', '.join(table)}")
-    unit, tag, rows = [], [], []
+    unit: list[int] = []
+    tag: list[int] = []
+    rows: list[tuple[str, str, str]] = []
     for column in columns:
-        places, values = _values(table[column], bins)
-        order = list(dict.fromkeys(values))
-        number = {value: len(rows) + place for place, value in enumerate(order)}
-        rows += [(f"{column.replace('_', ' ')} {value}", column, value) for value in order]
-        unit += list(places)
+        units_of_values, values = _values_of_units(table[column], bins)
+        distinct = list(dict.fromkeys(values))
+        number = {value: len(rows) + place for place, value in enumerate(distinct)}
+        rows += [(f"{column.replace('_', ' ')} {value}", column, value) for value in distinct]
+        unit += units_of_values
         tag += [number[value] for value in values]
     shape = (len(table), len(rows))
     has = csc_array((np.ones(len(unit), np.float32), (unit, tag)), shape)
@@ -74,21 +81,24 @@ def of_table(table, columns=None, bins=4, least=5):
     return Tags(csc_array(has[:, kept]), about.assign(share=about["units"] / len(table)))
 
 
-def by_row(table, tally):
-    """A table with one row a clip (in the dump's order), repeated for every row of the dump."""
+def repeat_per_row(table: pd.DataFrame, tally: Tally) -> pd.DataFrame:
+    """A table with one row per clip (in the dump's order), repeated for every row of the dump.
+
+    Called from notebooks, to tag frames by what is known of their clips.
+    """
     return table.iloc[tally.clip].reset_index(drop=True)
 
 
-def _values(column, bins):
-    """(unit, value as a word) pairs of a column, as two lists."""
+def _values_of_units(column, bins):
+    """The values in a column, as words: (units, values), two lists."""
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 != 0).any():
         return _binned(column, bins)
-    places, values = [], []
-    for place, value in enumerate(column):
-        for item in _items(value):
-            places.append(place)
+    units, values = [], []
+    for unit, cell in enumerate(column):
+        for item in _items(cell):
+            units.append(unit)
             values.append(item)
-    return places, values
+    return units, values
 
 
 def _items(value):

@@ -4,53 +4,77 @@ One pass over the codes keeps every activation, sorted by feature: 8 bytes each 
 so a million rows with k = 32 are 256 MB, and twice that while they are sorted.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.sparse import csc_array, csr_array
 
 from rasen.errors import RasenError
 from rasen.io import hdf5
-from rasen.sae.coding import codes
-from rasen.sae.source import open_source
+from rasen.sae.activation_source import Activations, open_activations
+from rasen.sae.sparse_codes import codes
 
-SHARE, MOST = 0.7, 50  # of the seed: above 0.7 of the maximum, the first 50 sequences
+if TYPE_CHECKING:  # torch would slow down jobs that only read tables
+    from rasen.sae.model import SAE
+
+SHARE, MOST = 0.7, 50  # Inaba et al. 2025: above 0.7 of the maximum, the first 50 sequences
 
 
-class Tally(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Tally:
     """All activations of one SAE on one dump."""
 
     values: csc_array  # [rows, features], float32, rows ascending within a feature
     clip: np.ndarray  # [rows], which clip a row is of
     frame: np.ndarray  # [rows], and which of its frames
-    counted: np.ndarray  # [rows], False for rows left out (BOS): they have no activations
+    counted: np.ndarray  # [rows], False for skipped rows: they have no activations
 
 
-def of_dump(sae, source, layer=None, groups=None, skip=0):
-    """The Tally of an SAE on a dump (path, layer) or an array (see rasen.sae.coding).
+def tally_dump(
+    sae: "SAE",
+    source: Activations,
+    layer: int | str | None = None,
+    groups: ArrayLike | None = None,
+    skip: int = 0,
+) -> Tally:
+    """The Tally of an SAE on a dump (path, layer) or an array (see rasen.sae.sparse_codes).
 
-    skip: frames left out at the start of every clip (1 where a BOS token stands there)
+    skip: frames left out at the start of every clip; 1 for dumps of other programs that hold the
+    frame of a BOS token (Rasen's own do not)
     """
-    with open_source(source, layer, groups) as data:
-        clip = data.groups
-        frame = data.frames if data.frames is not None else _frames(clip)
-    return count(codes(sae, source, layer, groups), sae.n, clip, frame, skip)
+    with open_activations(source, layer, groups) as activations:
+        clip = activations.groups
+        frame = activations.frames if activations.frames is not None else _frames(clip)
+    return tally_codes(codes(sae, source, layer, groups), sae.n, clip, frame, skip)
 
 
-def count(parts, features, clip, frame, skip=0):
-    """The Tally of an iterable of (slice of rows, indices [rows, k], values [rows, k])."""
+def tally_codes(
+    blocks: Iterable[tuple[slice, np.ndarray, np.ndarray]],
+    features: int,
+    clip: ArrayLike,
+    frame: ArrayLike,
+    skip: int = 0,
+) -> Tally:
+    """The Tally of blocks (slice of rows, indices [rows, k], values [rows, k]).
+
+    features: how many the SAE has;  clip, frame: of each row [rows], clips in ascending order
+    """
     clip, frame = np.asarray(clip), np.asarray(frame)
     if (np.diff(clip) < 0).any():
         raise RasenError("clips: the rows of a dump must be in the order of its clips; sort them")
     counted = frame >= skip
     columns, values, lengths = [], [], []
-    for rows, indices, amounts in parts:
+    for rows, indices, activations in blocks:
         if rows.stop > len(clip):
             break
-        fires = (amounts > 0) & counted[rows, None]
+        fires = (activations > 0) & counted[rows, None]
         columns.append(indices[fires].astype(np.int32))
-        values.append(amounts[fires].astype(np.float32))
+        values.append(activations[fires].astype(np.float32))
         lengths.append(fires.sum(1))
     ends = np.concatenate([[0], *lengths]).cumsum()
     if len(ends) != len(clip) + 1:
@@ -64,10 +88,10 @@ def _frames(clip):
     return np.arange(len(clip)) - np.searchsorted(clip, clip)
 
 
-def write_tally(path, tally, **attributes):
+def write_tally(path: Path | str, tally: Tally, **attributes: Any) -> None:
     """Store a tally, whole or not at all."""
     with hdf5.create(path, features=tally.values.shape[1], **attributes) as writer:
-        parts = {
+        datasets = {
             "entries/value": tally.values.data,
             "entries/row": tally.values.indices.astype(np.uint32),
             "features/start": tally.values.indptr.astype(np.int64),
@@ -75,12 +99,12 @@ def write_tally(path, tally, **attributes):
             "rows/frame": tally.frame,
             "rows/counted": tally.counted,
         }
-        for name, values in parts.items():
+        for name, values in datasets.items():
             writer.dataset(name, None, (), values.dtype).append(values)
 
 
-def read_tally(path):
-    """The tally that `write` stored."""
+def read_tally(path: Path | str) -> Tally:
+    """The tally that `write_tally` stored."""
     with hdf5.open_file(path) as file:
         clip, frame, counted = (file[f"rows/{name}"][:] for name in ("clip", "frame", "counted"))
         entries = (file[f"entries/{name}"][:] for name in ("value", "row"))
@@ -89,8 +113,8 @@ def read_tally(path):
     return Tally(values, clip, frame, counted)
 
 
-def table(tally, share=SHARE):
-    """One row a feature, dead ones too.
+def feature_table(tally: Tally, share: float = SHARE) -> pd.DataFrame:
+    """One row per feature, dead ones too.
 
     rows, clips          where it fires at all
     rate, clip_rate      the same as shares
@@ -99,13 +123,13 @@ def table(tally, share=SHARE):
     strong_clips         clips with an activation above `share` of the maximum
     """
     n = tally.values.shape[1]
-    tops = peaks(tally)
+    peaks = strongest_per_clip(tally)
     rows = np.diff(tally.values.indptr)
     maximum = tally.values.max(axis=0).toarray().ravel()
-    strong = tops[tops["value"] > share * maximum[tops["feature"]].astype(float)]
-    best = tops[tops["value"] == maximum[tops["feature"]]].drop_duplicates("feature")
+    strong = peaks[peaks["value"] > share * maximum[peaks["feature"]].astype(float)]
+    best = peaks[peaks["value"] == maximum[peaks["feature"]]].drop_duplicates("feature")
     best = best.set_index("feature").reindex(range(n), fill_value=-1)
-    clips = np.bincount(tops["feature"], minlength=n)
+    clips = np.bincount(peaks["feature"], minlength=n)
     return pd.DataFrame(
         {
             "feature": np.arange(n),
@@ -123,87 +147,106 @@ def table(tally, share=SHARE):
     )
 
 
-def peaks(tally, values=None):
+def strongest_per_clip(tally: Tally, values: np.ndarray | None = None) -> pd.DataFrame:
     """The strongest row (the first of equals) of every feature in every clip where it fires.
 
-    values: to rank by, one an activation, instead of the activations
+    values: to rank by, one per activation, instead of the activations
     Returns a table feature, clip, row, frame, value, by feature, then in the order of the clips.
     """
     matrix = tally.values
     feature = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
     clip = tally.clip[matrix.indices]
     values = matrix.data if values is None else values
-    new = np.ones(len(clip), bool)
-    new[1:] = (feature[1:] != feature[:-1]) | (clip[1:] != clip[:-1])
-    starts = np.flatnonzero(new)
+    # runs of activations of one feature in one clip
+    begins = np.ones(len(clip), bool)
+    begins[1:] = (feature[1:] != feature[:-1]) | (clip[1:] != clip[:-1])
+    starts = np.flatnonzero(begins)
     highest = np.maximum.reduceat(values, starts) if len(starts) else values
-    run = np.cumsum(new) - 1
-    at = np.flatnonzero(values == highest[run])
-    at = at[np.diff(run[at], prepend=-1) > 0]
-    row = matrix.indices[at]
+    run = np.cumsum(begins) - 1
+    strongest = np.flatnonzero(values == highest[run])
+    strongest = strongest[np.diff(run[strongest], prepend=-1) > 0]  # the first of each run
+    row = matrix.indices[strongest]
     return pd.DataFrame(
         {
-            "feature": feature[at],
-            "clip": clip[at],
+            "feature": feature[strongest],
+            "clip": clip[strongest],
             "row": row,
             "frame": tally.frame[row],
-            "value": matrix.data[at].astype(float),
+            "value": matrix.data[strongest].astype(float),
         }
     )
 
 
-def examples(tally, share=SHARE, most=MOST, tenths=False):
-    """The seed's rule: the first `most` clips with an activation above `share` of the maximum.
+def strong_examples(
+    tally: Tally, share: float = SHARE, most: int = MOST, tenths: bool = False
+) -> pd.DataFrame:
+    """The first `most` clips with an activation above `share` of a feature's maximum.
 
-    One example is a clip, told by its strongest row. tenths: activations are rounded up to tenths
-    of the greatest one shown before the strongest row (then the first of equals) is looked for,
-    as the files of Inaba et al. have it.
+    This is the rule of Inaba et al. 2025. One example is a clip, represented by its strongest
+    row. tenths: activations are rounded up to tenths of the greatest of the examples before the
+    strongest row (then the first of equals) is looked for, as in the files of Inaba et al.
     Returns a table feature, rank, clip, row, frame, value, in the order of the clips.
     """
-    tops = peaks(tally)
+    peaks = strongest_per_clip(tally)
     maximum = tally.values.max(axis=0).toarray().ravel().astype(float)
-    found = tops[tops["value"] > share * maximum[tops["feature"]]]
-    found = _ranked(found, most)
-    if tenths and len(found):
-        shown = np.ones(tally.values.shape[1])
-        greatest = found.groupby("feature")["value"].max()
-        shown[greatest.index] = greatest
-        feature = np.repeat(np.arange(len(shown)), np.diff(tally.values.indptr))
-        rounded = np.ceil(tally.values.data * 10.0 / shown[feature])
-        again = peaks(tally, rounded).set_index(["feature", "clip"])
-        keys = pd.MultiIndex.from_frame(found[["feature", "clip"]])
+    examples = _first_of_each_feature(
+        peaks[peaks["value"] > share * maximum[peaks["feature"]]], most
+    )
+    if tenths and len(examples):
+        greatest_shown = np.ones(tally.values.shape[1])
+        greatest = examples.groupby("feature")["value"].max()
+        greatest_shown[greatest.index] = greatest
+        feature = np.repeat(np.arange(len(greatest_shown)), np.diff(tally.values.indptr))
+        rounded = np.ceil(tally.values.data * 10.0 / greatest_shown[feature])
+        rounded_peaks = strongest_per_clip(tally, rounded).set_index(["feature", "clip"])
+        keys = pd.MultiIndex.from_frame(examples[["feature", "clip"]])
         for name in ("row", "frame", "value"):
-            found[name] = again.loc[keys, name].to_numpy()
-    return found
+            examples[name] = rounded_peaks.loc[keys, name].to_numpy()
+    return examples
 
 
-def top(tally, most=10):
-    """The `most` clips with the strongest activations of each feature, the strongest first."""
-    tops = peaks(tally).sort_values(["feature", "value"], ascending=[True, False], kind="stable")
-    return _ranked(tops, most)
+def strongest_examples(tally: Tally, most: int = 10) -> pd.DataFrame:
+    """The `most` clips with the strongest activations of each feature, the strongest first.
+
+    Called from notebooks.
+    """
+    peaks = strongest_per_clip(tally)
+    peaks = peaks.sort_values(["feature", "value"], ascending=[True, False], kind="stable")
+    return _first_of_each_feature(peaks, most)
 
 
-def _ranked(found, most):
-    found = found.assign(rank=found.groupby("feature").cumcount())
+def _first_of_each_feature(peaks, most):
+    peaks = peaks.assign(rank=peaks.groupby("feature").cumcount())
     columns = ["feature", "rank", "clip", "row", "frame", "value"]
-    return found.loc[found["rank"] < most, columns].reset_index(drop=True)
+    return peaks.loc[peaks["rank"] < most, columns].reset_index(drop=True)
 
 
-def in_context(tally, found, words, before=8, after=4, mark="«»"):
+def with_context(
+    tally: Tally,
+    examples: pd.DataFrame,
+    words: Sequence[str] | np.ndarray,
+    before: int = 8,
+    after: int = 4,
+    mark: str = "«»",
+) -> pd.DataFrame:
     """Examples with the columns word, context (the word marked), from_frame and to_frame.
 
-    words: one string a row of the dump (for text the decoded token, for music a code, a chord...)
+    words: one string per row of the dump (for text the decoded token, for music a code, a chord...)
     The window keeps `before` and `after` rows of the same clip.
     """
-    counted = np.where(tally.counted, tally.clip, -1)
-    texts, first, last = [], [], []
-    for row in found["row"].to_numpy():
+    clip_if_counted = np.where(tally.counted, tally.clip, -1)
+    contexts, from_frame, to_frame = [], [], []
+    for row in examples["row"].to_numpy():
         start, stop = max(0, row - before), min(len(words), row + after + 1)
-        near = np.flatnonzero(counted[start:stop] == tally.clip[row]) + start
-        left = "".join(words[near[0] : row])
-        right = "".join(words[row + 1 : near[-1] + 1])
-        texts.append(left + mark[0] + words[row] + mark[1] + right)
-        first.append(tally.frame[near[0]])
-        last.append(tally.frame[near[-1]])
-    about = {"context": texts, "from_frame": first, "to_frame": last}
-    return found.assign(word=np.asarray(words, object)[found["row"]], **about)
+        window = np.flatnonzero(clip_if_counted[start:stop] == tally.clip[row]) + start
+        left = "".join(words[window[0] : row])
+        right = "".join(words[row + 1 : window[-1] + 1])
+        contexts.append(left + mark[0] + words[row] + mark[1] + right)
+        from_frame.append(tally.frame[window[0]])
+        to_frame.append(tally.frame[window[-1]])
+    return examples.assign(
+        word=np.asarray(words, object)[examples["row"]],
+        context=contexts,
+        from_frame=from_frame,
+        to_frame=to_frame,
+    )

@@ -11,8 +11,8 @@ ENCODER_SCALE = 0.58  # of the decoder; measured best (FVU .1197 against .1245 f
 NAMES = ("encoder", "decoder", "b_enc", "b_dec")
 
 
-@dataclass
-class Weights:
+@dataclass(eq=False)
+class TrainingWeights:
     """encoder and decoder [n, d], b_enc [n], b_dec [d]; a decoder's row is a latent's direction."""
 
     encoder: torch.Tensor
@@ -20,27 +20,30 @@ class Weights:
     b_enc: torch.Tensor
     b_dec: torch.Tensor
 
-    def tensors(self):
+    def tensors(self) -> list[torch.Tensor]:
+        """The four tensors, in the order of NAMES."""
         return [getattr(self, name) for name in NAMES]
 
     @torch.no_grad()
-    def keep_gradient_on_sphere(self):
+    def keep_gradient_on_sphere(self) -> None:
         """Take the part that would change a direction's length out of the decoder's gradient."""
         along = torch.linalg.vecdot(self.decoder.grad, self.decoder)
         self.decoder.grad.addcmul_(self.decoder, along[:, None], value=-1)
 
     @torch.no_grad()
-    def normalise_decoder(self):
-        self.decoder /= self.decoder.norm(dim=1, keepdim=True).clamp_min(1e-30)
+    def normalise_decoder(self) -> None:
+        """Give every direction the length 1."""
+        norms = self.decoder.norm(dim=1, keepdim=True)
+        self.decoder.div_(norms.clamp_min(1e-30))
 
 
-def start(n, sample, seed):
+def initial_weights(n: int, sample: torch.Tensor, seed: int) -> TrainingWeights:
     """Weights for n latents: random directions, b_dec at the median of sample [rows, d]."""
     d = sample.shape[1]
     drawn = generator(seed, "sae", "decoder", n).standard_normal((n, d), np.float32)
     decoder = torch.from_numpy(drawn).to(sample.device)
     decoder /= decoder.norm(dim=1, keepdim=True)
-    weights = Weights(
+    weights = TrainingWeights(
         encoder=ENCODER_SCALE * decoder,
         decoder=decoder,
         b_enc=torch.zeros(n, device=sample.device),
@@ -51,15 +54,15 @@ def start(n, sample, seed):
     return weights
 
 
-def geometric_median(x, rounds=100, tolerance=1e-5):
+def geometric_median(x: torch.Tensor, rounds: int = 100, tolerance: float = 1e-5) -> torch.Tensor:
     """The point [d] with the least summed distance to rows x [rows, d] (Weiszfeld)."""
     x = x.double()
     median = x.mean(0)
     for _ in range(rounds):
-        near = 1 / (x - median).norm(dim=1).clamp_min(1e-12)
-        moved = near @ x / near.sum()
-        done = (moved - median).norm() <= tolerance * moved.norm()
+        closeness = 1 / (x - median).norm(dim=1).clamp_min(1e-12)
+        moved = closeness @ x / closeness.sum()
+        converged = (moved - median).norm() <= tolerance * moved.norm()
         median = moved
-        if done:
+        if converged:
             break
     return median.float()

@@ -2,28 +2,47 @@
 
 import json
 import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rasen.errors import RasenError
 from rasen.io import hdf5
 
 BLOCK = hdf5.CHUNK_ROWS
-BLOCKS_OF_ARRAY = 100  # groups of an array that comes without
+GROUPS_OF_ARRAY = 100  # groups that an array without groups is divided into
+
+Activations = Path | str | np.ndarray  # a dump's path, or rows [rows, d]
 
 
-class Source:
-    """Rows [rows, d] that are read in any order, and the group (clip, song) of each."""
+class ActivationSource:
+    """Rows [rows, d] that are read in any order, and the group (clip, song) of each.
 
-    def __init__(self, data, name, groups, provenance, frames=None):
+    data:       the rows, as an array or an open dataset of a dump
+    name:       of the source, for error messages
+    groups:     [rows], the clip of each row
+    provenance: what the rows are of, as JSON can hold it
+    frames:     [rows], the frame of each row in its clip, or None
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        name: str,
+        groups: np.ndarray,
+        provenance: Mapping[str, Any],
+        frames: np.ndarray | None = None,
+    ) -> None:
         self.data, self.name, self.groups = data, name, groups
         self.rows, self.d = data.shape
         self.frames = frames
         self.provenance = provenance
 
-    def read(self, start, stop):
+    def read_rows(self, start: int, stop: int) -> np.ndarray:
         """Rows start to stop in the stored dtype, refused when any is not finite."""
         rows = np.asarray(self.data[start:stop])
         broken = np.flatnonzero(~np.isfinite(rows).all(1))
@@ -35,28 +54,30 @@ class Source:
             )
         return rows
 
-    def take(self, rows):
-        """Any rows, by ascending number, read block by block."""
-        found = np.empty((len(rows), self.d), self.data.dtype)
-        for places in _by_block(rows):
-            first, last = rows[places[0]], rows[places[-1]]
-            found[places] = self.read(first, last + 1)[rows[places] - first]
-        return found
+    def take(self, numbers: np.ndarray) -> np.ndarray:
+        """Rows [chosen, d] by ascending numbers [chosen], read block by block."""
+        rows = np.empty((len(numbers), self.d), self.data.dtype)
+        for places in _by_block(numbers):
+            first, last = numbers[places[0]], numbers[places[-1]]
+            rows[places] = self.read_rows(first, last + 1)[numbers[places] - first]
+        return rows
 
-    def blocks(self):
+    def blocks(self) -> list[tuple[int, int]]:
         """(start, stop) of every block."""
-        return [(at, min(at + BLOCK, self.rows)) for at in range(0, self.rows, BLOCK)]
+        return [(start, min(start + BLOCK, self.rows)) for start in range(0, self.rows, BLOCK)]
 
 
-def _by_block(rows):
-    """Positions in `rows` (ascending) of each block that holds any."""
-    edges = np.flatnonzero(np.diff(rows // BLOCK))
-    return np.split(np.arange(len(rows)), edges + 1) if len(rows) else []
+def _by_block(numbers):
+    """Positions in `numbers` (ascending) of the rows of each block that holds any."""
+    edges = np.flatnonzero(np.diff(numbers // BLOCK))
+    return np.split(np.arange(len(numbers)), edges + 1) if len(numbers) else []
 
 
 @contextmanager
-def open_source(source, layer=None, groups=None):
-    """A Source of a dump's layer (path, layer) or of an array [rows, d] with group ids or None."""
+def open_activations(
+    source: Activations, layer: int | str | None = None, groups: ArrayLike | None = None
+) -> Iterator[ActivationSource]:
+    """A dump's layer (path, layer), or an array [rows, d] with group ids [rows] or None."""
     if isinstance(source, str | Path):
         with hdf5.open_file(source) as file:
             yield _of_dump(file, source, layer)
@@ -68,7 +89,7 @@ def _of_dump(file, path, layer):
     pool = file.attrs.get("pool", "all")
     if pool != "all":
         raise RasenError(
-            f"{path}: holds one pooled row a clip (pool: {pool}); dump it with pool: all"
+            f"{path}: holds one pooled row per clip (pool: {pool}); dump it with pool: all"
         )
     if "rows/clip" not in file:
         raise RasenError(f"{path}: has no rows/clip; dump it with pool: all")
@@ -76,9 +97,9 @@ def _of_dump(file, path, layer):
     name = f"{layer:02d}" if isinstance(layer, int) else str(layer)
     if name not in layers:
         raise RasenError(f"{path}: has no layer {name}; it holds {', '.join(layers)}")
-    provenance = {key: _plain(value) for key, value in file.attrs.items() if key != "complete"}
+    provenance = {key: _json_value(value) for key, value in file.attrs.items() if key != "complete"}
     provenance["crc32"] = int(file[f"layers/{name}"].attrs.get("crc32", 0))
-    return Source(
+    return ActivationSource(
         file[f"layers/{name}"],
         f"{path}: layer {name}",
         file["rows/clip"][:],
@@ -87,7 +108,7 @@ def _of_dump(file, path, layer):
     )
 
 
-def _plain(value):
+def _json_value(value):
     """An attribute as JSON can hold it; recipes were stored as JSON."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, str) and value[:1] in "{[":
@@ -101,9 +122,10 @@ def _of_array(array, groups):
             f"activations: an array of floats [rows, d] is wanted, not {array.dtype} {array.shape}"
         )
     if groups is None:
-        groups = np.arange(len(array)) * BLOCKS_OF_ARRAY // max(1, len(array))
+        groups = np.arange(len(array)) * GROUPS_OF_ARRAY // max(1, len(array))
     groups = np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
     if len(groups) != len(array):
-        raise RasenError(f"groups: {len(groups)} of them for {len(array)} rows; give one a row")
+        raise RasenError(f"groups: {len(groups)} of them for {len(array)} rows; give one per row")
     sample = np.ascontiguousarray(array[:: max(1, len(array) // 1000)])
-    return Source(array, "activations", groups, {"crc32": zlib.crc32(sample)})
+    crc = zlib.crc32(sample.data)
+    return ActivationSource(array, "activations", groups, {"crc32": crc})

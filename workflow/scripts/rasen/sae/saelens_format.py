@@ -2,11 +2,14 @@
 
     W_enc [d, n]   W_dec [n, d]   b_enc [n]   b_dec [d]   threshold [n] (batchtopk, matryoshka)
 
-`SAE.load_from_disk` of sae-lens >= 6 loads the folder; nothing of it is needed to write one.
+`SAE.load_from_disk` of sae-lens >= 6 loads the folder; sae-lens is not needed to write one.
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 
@@ -14,6 +17,8 @@ from rasen.errors import RasenError
 from rasen.io.atomic import write_text
 from rasen.sae import normalise
 from rasen.sae.model import SAE
+from rasen.sae.settings import Setting
+from rasen.sae.training_weights import TrainingWeights
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 ARCHITECTURES = {
@@ -22,7 +27,7 @@ ARCHITECTURES = {
     "matryoshka": "jumprelu",
     "relu": "standard",
 }
-READ = {  # what of SAELens' choices is understood
+UNDERSTOOD: dict[str, list[Any]] = {  # values of SAELens' settings; the first is its default
     "architecture": sorted(set(ARCHITECTURES.values())),
     "normalize_activations": sorted(set(normalise.SAELENS.values())),
     "apply_b_dec_to_input": [True],
@@ -31,13 +36,21 @@ READ = {  # what of SAELens' choices is understood
 }
 
 
-def finished(weights, setting, rms=1.0, threshold=None, metadata=None):
+def as_saelens(
+    weights: TrainingWeights,
+    setting: Setting,
+    rms: float = 1.0,
+    threshold: float | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> SAE:
     """The SAE that training weights stand for, in SAELens' terms.
 
+    rms:       of the training rows, see rasen.sae.normalise
     threshold: one number in the units of training, for batchtopk and matryoshka
+    metadata:  what cfg.json says of the activations
     """
     n, d = weights.decoder.shape
-    factor = normalise.as_stored(setting["normalise"], d, rms)
+    factor = normalise.stored_factor(setting.normalise, d, rms)
     tensors = {
         "W_enc": weights.encoder.detach().T.contiguous(),
         "W_dec": weights.decoder.detach().clone(),
@@ -47,13 +60,13 @@ def finished(weights, setting, rms=1.0, threshold=None, metadata=None):
     if threshold is not None:
         tensors["threshold"] = (0 * tensors["b_enc"]) + threshold * factor
     config = {
-        "architecture": ARCHITECTURES[setting["kind"]],
+        "architecture": ARCHITECTURES[setting.kind],
         "d_in": d,
         "d_sae": n,
         "dtype": "float32",
         "device": "cpu",
         "apply_b_dec_to_input": True,
-        "normalize_activations": normalise.SAELENS[setting["normalise"]],
+        "normalize_activations": normalise.SAELENS[setting.normalise],
         "reshape_activations": "none",
         "metadata": {
             "sae_lens_version": "6.0.0",  # the format's; older ones are migrated on loading
@@ -62,15 +75,15 @@ def finished(weights, setting, rms=1.0, threshold=None, metadata=None):
             "hook_name": None,
             **(metadata or {}),
             "trained_by": "rasen",
-            "settings": setting,
+            "settings": asdict(setting),
         },
     }
-    if setting["kind"] == "topk":
-        config |= {"k": setting["k"], "rescale_acts_by_decoder_norm": False}
+    if setting.kind == "topk":
+        config |= {"k": setting.k, "rescale_acts_by_decoder_norm": False}
     return SAE(tensors, config)
 
 
-def save(sae, folder):
+def save(sae: SAE, folder: Path | str) -> None:
     """Write an SAE's folder; its config comes last, so a folder that has one is whole."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,14 +100,14 @@ def save(sae, folder):
     write_text(folder / CONFIG, json.dumps(sae.config, indent=1))
 
 
-def load(folder, device="cpu"):
+def load(folder: Path | str, device: str = "cpu") -> SAE:
     """The SAE in a folder that `train` (or SAELens, of the same architectures) has written."""
     folder = Path(folder)
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RasenError(f"{folder}: no SAE there ({CONFIG} is missing); train it first") from None
-    for key, known in READ.items():
+    for key, known in UNDERSTOOD.items():
         if config.get(key, known[0]) not in known:
             raise RasenError(
                 f"{folder}: {key} is {config[key]!r}; Rasen reads {', '.join(map(str, known))}"

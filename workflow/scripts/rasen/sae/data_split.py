@@ -1,4 +1,4 @@
-"""8:1:1 by clip (document, song), never by row."""
+"""Training, validation and test rows, 8:1:1 by clip (document, song), never by row."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ from rasen.seeds import generator
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
-def split(groups, seed):
-    """The part of each row [rows], for the group id of each row [rows]."""
+def split_by_clip(groups: np.ndarray, seed: int) -> np.ndarray:
+    """TRAIN, VALIDATION or TEST of each row [rows], for the group id of each row [rows]."""
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < 3:
         raise RasenError(
@@ -23,12 +23,17 @@ def split(groups, seed):
     return part[group]
 
 
-def some(parts, groups, part, most, seed):
-    """Row numbers of a part, ascending; of whole clips in seeded order until `most` are there."""
+def sample_whole_clips(
+    parts: np.ndarray, groups: np.ndarray, part: int, wanted: int, seed: int
+) -> np.ndarray:
+    """Numbers of rows of a part, ascending: whole clips in seeded order until `wanted` are there.
+
+    parts, groups: of each row [rows], see split_by_clip
+    """
     rows = np.flatnonzero(parts == part)
     names, group, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
     order = generator(seed, "sae", "some", part).permutation(len(names))
     before = np.cumsum(sizes[order]) - sizes[order]
-    wanted = np.zeros(len(names), bool)
-    wanted[order[before < most]] = True
-    return rows[wanted[group]]
+    chosen = np.zeros(len(names), bool)
+    chosen[order[before < wanted]] = True
+    return rows[chosen[group]]
