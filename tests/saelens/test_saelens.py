@@ -85,3 +85,16 @@ def test_what_sae_lens_saves_again_is_the_same(folder, case):
     assert again.config["metadata"]["alpha"] == 0.5
     x = np.load(folder / "x.npy")
     assert torch.equal(ours.reconstruct(x), again.reconstruct(x))
+
+
+def test_the_benchmark_finds_all_it_imports(tmp_path):
+    """It times our training beside theirs in this environment, so ours has to run there."""
+    python = subprocess.check_output([ROOT / "workflow/install", "saelens"], text=True).strip()
+    code = (
+        "import sys, numpy as np; sys.path.insert(0, sys.argv[1]);"
+        "from rasen.sae import train; x = np.random.default_rng(0).normal(size=(400, 8));"
+        "settings = {'expansion': 2, 'k': 2, 'batch': 64};"
+        "print(len(train(x.astype(np.float32), settings, 0, sys.argv[2])))"
+    )
+    command = [python, "-c", code, ROOT / "workflow/scripts", tmp_path]
+    assert subprocess.check_output(command, text=True).split()[-1] == "1"
