@@ -1,4 +1,4 @@
-"""Songs: what a stage costs a song, what a batch costs at its beginning, how fast training reads.
+"""Songs: time of each stage per song, its startup per batch, and the reading speed of training.
 
     python benchmarks/songs.py --songs 50 100 200
 
@@ -26,9 +26,9 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 from rasen.io.audio import resample
 from rasen.songs import shards
-from rasen.songs.corpus import STAGES
 from rasen.songs.dataset import Windows
 from rasen.songs.demo import compose
+from rasen.songs.layout import STAGES
 
 WORK = ROOT / "benchmarks/work/songs"
 FIXTURES = ROOT / "resources/songs"
@@ -100,7 +100,7 @@ def corpus(count, arguments):
 
 def cut(name, times):
     """(mix [2, time], its lyrics) of a fixture song: the whole several times, or a verse."""
-    truth, vocals, band = compose.song(FIXTURES, name, 0)
+    truth, vocals, band = compose.fixture_song(FIXTURES, name, 0)
     mix = vocals + band
     if times:
         words = "\n".join(line["text"] for line in truth["lines"]) + "\n"

@@ -1,12 +1,16 @@
-"""Aligning a song with perfect ears: which lines stay, which words come back, what falls out."""
+"""Aligning a song with models that know the truth: kept lines, recovered words, rejections."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracle import Ears, sound, sung, tools
+from oracle import SETTINGS, sound, sung, tools
 
-from rasen.songs.align import DEFAULTS, RATE, SINGABLE, Tools, align_song, table
+from rasen.errors import RasenError
+from rasen.songs.align import SINGABLE, align_song
+from rasen.songs.align.words import SAMPLE_RATE
+from rasen.songs.alignment import alignment_tables, read_alignment, write_alignment
 from rasen.songs.lyrics import parse_lyrics
 from rasen.songs.reasons import SongError
 
@@ -36,7 +40,7 @@ def all_onsets(found):
     return [start for line in found["lines"] for start in onsets(line)]
 
 
-def test_a_song_as_its_lyrics_say():
+def test_a_song_as_its_lyrics_say(tmp_path):
     truth = sung(RIVER)
     found = align(truth, RIVER)
     assert found["match_ratio"] == 1
@@ -44,7 +48,9 @@ def test_a_song_as_its_lyrics_say():
     assert found["seconds"] == pytest.approx(truth[-1].end + 2)
     assert all_onsets(found) == pytest.approx([w.start for w in truth])
     assert json.loads(json.dumps(found)) == found
-    lines, words = table(found)
+    write_alignment(tmp_path / "alignment.json", found)
+    assert read_alignment(tmp_path / "alignment.json") == found
+    lines, words = alignment_tables(found)
     assert list(lines.kept) == [True] * 4
     assert list(words.word) == [w.text for w in truth]
     assert list(words[words.line == 1]["index"]) == [0, 1, 2, 3]
@@ -175,19 +181,7 @@ def test_wrong_time_stamps_change_nothing():
 
 @pytest.mark.parametrize(("score", "reason"), [(0.2, "low_score"), (0.5, "low_score"), (0.6, None)])
 def test_a_line_with_a_low_score_is_dropped(score, reason):
-    truth = sung(RIVER)
-    ears = Ears(truth)
-    honest = ears.align
-
-    def doubtful(vocals, words, *where):
-        found = honest(vocals, words, *where)
-        for word in found if words == ["under", "the", "moon"] else []:
-            word.score = score
-        return found
-
-    ears.align = doubtful
-    opened = Tools(ears, ears, DEFAULTS)
-    found = align_song(opened, sound(truth), parse_lyrics(RIVER.replace("|", "\n")), "en")
+    found = align(sung(RIVER), RIVER, scores={"under the moon": score})
     assert reasons(found) == [None, None, None, reason]
 
 
@@ -209,9 +203,11 @@ def test_songs_that_fall_out():
 
 def test_the_settings_that_decide_are_named():
     truth = sung(RIVER)
-    with pytest.raises(SongError, match=r"99% sure that it is ja; `songs\.align\.certain` is 0\.9"):
+    with pytest.raises(
+        SongError, match=r"with 99% certainty it is ja; `songs\.align\.certain` is 0\.9"
+    ):
         align(truth, RIVER, languages={"ja": 0.99})
-    with pytest.raises(SongError, match=r"0\.0 s of voice; `songs\.align\.voiced` is 1\.0"):
+    with pytest.raises(SongError, match=r"0\.0 s of voice; `songs\.align\.voiced` is 1"):
         align([], RIVER)
 
 
@@ -231,12 +227,12 @@ def test_a_whisper_that_only_knows_english():
 
 def test_more_words_than_can_be_sung_are_refused_before_they_are_matched(monkeypatch):
     truth = sung(RIVER)
-    most = int(SINGABLE * len(sound(truth)) / RATE)
+    most = int(SINGABLE * len(sound(truth)) / SAMPLE_RATE)
     with pytest.raises(SongError, match="of the words of the lyrics were found"):
         align(truth, "la " * most)
-    monkeypatch.setattr("rasen.songs.align.find.match", None)
+    monkeypatch.setattr("rasen.songs.align.find.match_words", None)
     for count in (most + 1, 200_000):
-        with pytest.raises(SongError, match=f"{count} words in .* nobody sings") as caught:
+        with pytest.raises(SongError, match=f"{count} words in .* no song has more") as caught:
             align(truth, "la " * count)
         assert caught.value.reason == "lyrics_mismatch"
 
@@ -269,3 +265,18 @@ def test_random_lyrics_never_break_it(rng):
         for line in found["lines"]:
             assert line["kept"] == bool(line["words"])
             assert (np.diff(onsets(line)) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"line_match": 1.5}, r"songs\.align\.line_match: 1\.5 is not a probability"),
+        ({"onset": -0.1, "certain": 2}, r"(?s)onset: -0\.1 .*certain: 2 "),
+        ({"chunk": 31}, r"songs\.align\.chunk: 31 s; Whisper takes 1 to 30"),
+        ({"beam": 0}, r"songs\.align\.beam: 0"),
+        ({"aligners": {}}, r"songs\.align\.aligners: names no model"),
+    ],
+)
+def test_settings_that_are_refused(change, reason):
+    with pytest.raises(RasenError, match=reason):
+        replace(SETTINGS, **change)

@@ -3,7 +3,13 @@
 
 import pytest
 
-from rasen.songs.lyrics import Line, normalise, parse_lyrics, read_lyrics, words
+from rasen.songs.lyrics import (
+    Line,
+    normalised_words,
+    parse_lyrics,
+    read_lyrics,
+    split_words,
+)
 from rasen.songs.reasons import SongError
 
 
@@ -106,11 +112,11 @@ def test_a_missing_file_falls_out(tmp_path):
     ],
 )
 def test_units(text, language, units):
-    assert normalise(text, language) == units
+    assert normalised_words(text, language) == units
 
 
 def test_words_stay_as_written_and_match_the_units_one_to_one():
     text = "Café na-na DON’T ﬁre"
-    assert words(text, "en") == ["Café", "na", "na", "DON'T", "fire"]
-    assert len(normalise(text, "en")) == 5
-    assert words("ソラ Love", "ja") == ["ソ", "ラ", "Love"]
+    assert split_words(text, "en") == ["Café", "na", "na", "DON'T", "fire"]
+    assert len(normalised_words(text, "en")) == 5
+    assert split_words("ソラ Love", "ja") == ["ソ", "ラ", "Love"]

@@ -5,17 +5,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from rasen.songs.align.aligner import Word
-from rasen.songs.align.recover import missing
+from rasen.songs.align.recover import recovered_words
 from rasen.songs.align.windows import (
     PAD,
-    in_order,
-    settle,
+    drop_outliers,
+    line_window,
+    longest_voiced_stretch,
+    sort_and_trim,
     stamp_shift,
     stamped_window,
-    voiced_gap,
-    window,
 )
+from rasen.songs.align.words import Word
 from rasen.songs.lyrics import Line
 
 
@@ -30,7 +30,7 @@ def rows(*places):
 def at(row, heard, others=(), turns=(), extra=(), seconds=100):
     taken = np.zeros(len(heard), dtype=bool)
     taken[[*others, *extra, *(place for place in row if place >= 0)]] = True
-    return pytest.approx(window(np.array(row), extra, taken, heard, turns, seconds))
+    return pytest.approx(line_window(np.array(row), extra, taken, heard, turns, seconds))
 
 
 def test_a_line_gets_its_words_and_a_pad_on_each_side():
@@ -72,14 +72,14 @@ def test_a_first_word_before_the_pause_is_looked_for_behind_it():
 
 def test_words_end_with_the_voice():
     heard = [Word("b", 5, 5.5, 1), Word("a", 1, 5, 1), Word("c", 8, 9, 1)]
-    heard = in_order(heard, [(0.5, 2), (4, 6)])
+    heard = sort_and_trim(heard, [(0.5, 2), (4, 6)])
     assert [word.end for word in heard] == [2, 5.5, 9]
 
 
 def test_words_that_a_long_pause_parts_from_their_line_are_others():
     heard = words(1, 20, 20.4, 20.8, 40)
-    assert settle(np.array([0, 1, 2, 3, 4]), heard).tolist() == [-1, 1, 2, 3, -1]
-    assert settle(np.array([-1, -1]), heard).tolist() == [-1, -1]
+    assert drop_outliers(np.array([0, 1, 2, 3, 4]), heard).tolist() == [-1, 1, 2, 3, -1]
+    assert drop_outliers(np.array([-1, -1]), heard).tolist() == [-1, -1]
 
 
 def test_stamps_are_shifted_or_not_believed():
@@ -118,7 +118,7 @@ def test_a_stamped_window_is_free_of_what_was_heard():
     ],
 )
 def test_missing_words(starts, places, expected):
-    found = missing(places, words(*starts))
+    found = recovered_words(places, words(*starts))
     assert found == expected
 
 
@@ -126,13 +126,15 @@ def test_missing_characters_go_where_the_longer_wait_is_not():
     """Characters end where the next begins: the silence between two lines is in the first's end."""
     starts = [1, 1.3, 1.6, 5, 5.3, 5.6, 7]
     heard = [Word("月", a, b, 1) for a, b in pairwise(starts)]
-    assert missing(rows([0, 1, 2], [4, 5]), heard) == [{}, {0: [3]}]
-    assert missing(rows([0, 1], [3, 4]), heard[:5]) == [{2: [2]}, {}]
+    assert recovered_words(rows([0, 1, 2], [4, 5]), heard) == [{}, {0: [3]}]
+    assert recovered_words(rows([0, 1], [3, 4]), heard[:5]) == [{2: [2]}, {}]
 
 
 def test_a_gap_with_a_voice_is_a_window():
     turns = [(1.0, 4.0), (6.5, 7.0), (7.5, 9.0), (12.0, 12.4)]
-    assert voiced_gap(4.0, 20.0, turns, 5) == (6.5 - PAD, 9.0 + PAD)
-    assert voiced_gap(3.9, 8.0, turns, 5) == (6.5 - PAD, 8.0)  # cut at the line
-    assert voiced_gap(9.0, 20.0, turns, 5) is None  # .4 s are too short for five words
-    assert voiced_gap(13.0, 20.0, turns, 1) is None
+    assert longest_voiced_stretch((4.0, 20.0), turns, 5) == (6.5 - PAD, 9.0 + PAD)
+    assert longest_voiced_stretch((3.9, 8.0), turns, 5) == (6.5 - PAD, 8.0)  # cut at the line
+    assert (
+        longest_voiced_stretch((9.0, 20.0), turns, 5) is None
+    )  # .4 s are too short for five words
+    assert longest_voiced_stretch((13.0, 20.0), turns, 1) is None

@@ -16,7 +16,7 @@ from words import SONGS
 from rasen.io.audio import resample
 from rasen.networks.torchaudio_guard import import_torchaudio
 from rasen.songs.demo import compose
-from rasen.songs.stems import open_separator
+from rasen.songs.stems import SeparationSettings, open_separator
 
 import_torchaudio()
 import whisperx  # noqa: E402
@@ -57,7 +57,7 @@ def main():
     stages = sys.argv[1:] or ["aligner", "demucs", "whisper"]
     if "demucs" in stages:
         separator = open_separator(
-            {"model": MODELS / "demucs", "shifts": 0, "overlap": 0.25}, "cpu"
+            SeparationSettings(str(MODELS / "demucs"), overlap=0.25, shifts=0, format="flac"), "cpu"
         )
     if "whisper" in stages:
         whisper = whisperx.load_model(
@@ -65,7 +65,7 @@ def main():
             local_files_only=True, asr_options={"beam_size": 1},
         )  # fmt: skip
     for name in SONGS:
-        truth, vocals, music = compose.song(ROOT, name, SEED)
+        truth, vocals, music = compose.fixture_song(ROOT, name, SEED)
         sounds = {"clean": vocals, "mix": vocals + music, "music": music}
         if "demucs" in stages:
             mix = torch.from_numpy(vocals + music)

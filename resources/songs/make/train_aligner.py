@@ -21,7 +21,7 @@ from rasen.io.audio import resample
 from rasen.networks.torchaudio_guard import import_torchaudio
 from rasen.seeds import generator
 from rasen.songs.demo import compose
-from rasen.songs.stems import open_separator
+from rasen.songs.stems import SeparationSettings, open_separator
 
 RATE, FRAME = 16000, 320
 LANGUAGES = ("en", "ja", "zh")
@@ -131,7 +131,8 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rng, ids, begun = generator(0, "aligner"), vocabulary(), time.process_time()
-    separator = open_separator({"model": sys.argv[1], "shifts": 0, "overlap": 0.25}, "cpu")
+    settings = SeparationSettings(sys.argv[1], overlap=0.25, shifts=0, format="flac")
+    separator = open_separator(settings, "cpu")
     bands = [band(seed, 60, compose.RATE) for seed in range(8)]
     pool = []
     for language in LANGUAGES:

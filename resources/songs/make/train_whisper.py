@@ -81,7 +81,7 @@ def sounds(truth, separator):
     voice = read_mono(ROOT / f"vocals/{truth['song']}.ogg", compose.RATE)
     found = [voice]
     for seed in SEEDS:
-        vocals, music = compose.compose(voice, truth["sections"], seed)
+        vocals, music = compose.add_accompaniment(voice, truth["sections"], seed)
         heard = stems.separate(separator, vocals + music, compose.RATE, truth["song"])[0]
         found.append(heard.mean(axis=0))
     return [resample(sound, compose.RATE, RATE) for sound in (*found, music.mean(axis=0))]
@@ -158,7 +158,8 @@ def main():
     torch.manual_seed(0)
     rng, begun, tokenizer = generator(0, "whisper"), time.process_time(), tokens()
     ear = WhisperFeatureExtractor(feature_size=80)
-    separator = stems.open_separator({"model": sys.argv[1], "shifts": 0, "overlap": 0.25}, "cpu")
+    settings = stems.SeparationSettings(sys.argv[1], overlap=0.25, shifts=0, format="flac")
+    separator = stems.open_separator(settings, "cpu")
     heard, rows = [], []
     for name in SONGS:
         truth = json.loads((ROOT / f"truth/{name}.json").read_text(encoding="utf-8"))
