@@ -128,8 +128,8 @@ def align_song(
     retry = chunks_to_retry(lines, transcribed, language, seconds, settings)
     if retry:
         transcribed = sort_and_trim(plausible_words(passages + transcribe(retry)), segments)
-    found = find_lines(lines, transcribed, segments, language, align, seconds, settings)
-    alignment = _as_alignment(found, lines, language, seconds, song)
+    outcomes = find_lines(lines, transcribed, segments, language, align, seconds, settings)
+    alignment = _as_alignment(outcomes, lines, language, seconds, song)
     ratio = alignment["match_ratio"]
     if ratio < settings.song_match:
         detail = f"{ratio:.0%} of the words of the lyrics were found"
@@ -140,12 +140,12 @@ def align_song(
 
 
 def _as_alignment(
-    found: Sequence[FoundLine], lines: Sequence[Line], language: str, seconds: float, song: str
+    outcomes: Sequence[FoundLine], lines: Sequence[Line], language: str, seconds: float, song: str
 ) -> Alignment:
     """The alignment of the song, as it is written."""
     aligned: list[AlignedLine] = []
     total, hits, scores = 0, 0.0, []
-    for number, (line, result) in enumerate(zip(lines, found, strict=True)):
+    for number, (line, result) in enumerate(zip(lines, outcomes, strict=True)):
         words = result.words
         aligned.append(
             {

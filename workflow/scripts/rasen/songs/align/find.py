@@ -65,7 +65,7 @@ def find_lines(
         return _align_line(align, texts[number], more, transcribed, span)
 
     shift = _stamp_shift(lines, matches, transcribed)
-    found = []
+    outcomes: list[FoundLine] = []
     for number, (indices, more) in enumerate(zip(matches, recovered, strict=True)):
         if not texts[number]:
             result = FoundLine([], "no_words")
@@ -79,41 +79,41 @@ def find_lines(
             result = _judge(best, settings.line_score)
         else:
             result = FoundLine([], _reason_missing(number, matches, transcribed))
-        found.append(replace(result, match=ratios[number]))
+        outcomes.append(replace(result, match=ratios[number]))
     # How high scores are depends on the model and on the voice, so lines are compared with the
     # song's median. Words that Whisper invented from a neighbouring line are rejected here.
-    median = np.median([mean_score(line.words) for line in found if line.kept] or [1.0])
-    found = [
+    median = np.median([mean_score(line.words) for line in outcomes if line.kept] or [1.0])
+    outcomes = [
         _judge(line.words, PLAUSIBLE * median, match=line.match) if line.kept else line
-        for line in found
+        for line in outcomes
     ]
     # Lines that the transcript may lack: only a time stamp and the score can confirm these, so
     # they must be aligned about as well as the others.
     others = [word for word, in_line in zip(transcribed, assigned, strict=True) if not in_line]
-    others += [Word(w["word"], w["start"], w["end"], 1) for line in found for w in line.words]
+    others += [Word(w["word"], w["start"], w["end"], 1) for line in outcomes for w in line.words]
 
     def try_window(number: int, span: Span) -> FoundLine:
         words = align_line(number, span, {})
-        return _judge(words, UNTRANSCRIBED * median, "not_sung", found[number].match)
+        return _judge(words, UNTRANSCRIBED * median, "not_sung", outcomes[number].match)
 
     for number, line in enumerate(lines):
-        if found[number].reason == "not_sung" and shift is not None and line.start is not None:
+        if outcomes[number].reason == "not_sung" and shift is not None and line.start is not None:
             stamped_span = windows.stamped_window(line, len(texts[number]), shift, others, seconds)
             if stamped_span is not None:
-                found[number] = try_window(number, stamped_span)
+                outcomes[number] = try_window(number, stamped_span)
     # Also a single line between two kept ones, where there is a voice without words.
-    for number in range(len(found)):
-        gap = _gap(number, found, seconds) if found[number].reason == "not_sung" else None
+    for number in range(len(outcomes)):
+        gap = _gap(number, outcomes, seconds) if outcomes[number].reason == "not_sung" else None
         if gap is not None:
             voiced = windows.longest_voiced_stretch(gap, segments, len(texts[number]))
             if voiced is not None:
-                found[number] = try_window(number, voiced)
-    return found
+                outcomes[number] = try_window(number, voiced)
+    return outcomes
 
 
-def _gap(number: int, found: Sequence[FoundLine], seconds: float) -> Span | None:
+def _gap(number: int, outcomes: Sequence[FoundLine], seconds: float) -> Span | None:
     """(end, start) of the kept lines around a line; None where its neighbours are missing too."""
-    before, after = found[:number], found[number + 1 :]
+    before, after = outcomes[:number], outcomes[number + 1 :]
     if any(not line.kept for line in (*before[-1:], *after[:1])):
         return None
     end = before[-1].words[-1]["end"] if before else 0.0
