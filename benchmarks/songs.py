@@ -41,7 +41,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--songs", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--times", type=int, default=0, help="whole songs, so often; 0: cuts")
+    parser.add_argument(
+        "--times", type=int, default=0, help="repeats of whole songs; 0: short cuts"
+    )
     arguments = parser.parse_args()
     for songs in (200, 2000):
         reader(songs)
@@ -52,7 +54,7 @@ def main():
 
 
 def corpus(count, arguments):
-    """One run: a row per stage with its seconds in total, per song, and at the startup of a batch."""
+    """One run: a row per stage with its seconds in total, per song, and of startup per batch."""
     folder = WORK / f"{count}"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "audio").mkdir(parents=True)
@@ -115,7 +117,7 @@ def cut(name, times):
 
 
 def growth(table):
-    """How a stage's seconds grow with the number of songs: a linear fit and its largest residual."""
+    """How a stage's seconds grow with the songs: a linear fit and its largest residual."""
     for stage, rows in table.groupby("stage", sort=False):
         if len(rows) > 2:
             slope, base = np.polyfit(rows["songs"], rows["seconds"], 1)
