@@ -25,18 +25,18 @@ def sung(text, language="en", line_pause=1.0, start=2.0):
 
 
 class Oracle:
-    """Transcriber and aligner at once: the truth, or the transcript `hears`.
+    """Transcriber and aligner at once: the truth, or another `transcript`.
 
     lost: (start, end) that voice detection does not find
     scores: {words of a line: their score}, where it is not 0.75
     """
 
-    def __init__(self, truth, hears=None, languages=None, lost=None, scores=None):
+    def __init__(self, truth, transcript=None, languages=None, lost=None, scores=None):
         self.truth, self.scores = truth, scores or {}
-        self.text = [word.text for word in truth] if hears is None else hears.split()
+        self.text = [word.text for word in truth] if transcript is None else transcript.split()
         self.spoken = languages or {"en": 0.97}
         self.folders = {"en": "", "zh": "", "ja": ""}
-        self.asked, self.lost, self.fixed = [], lost, hears is not None
+        self.asked, self.lost, self.fixed = [], lost, transcript is not None
 
     def detect_voice(self, vocals):
         if not self.truth:

@@ -182,17 +182,17 @@ def test_a_line_that_whisper_misses_is_found_by_its_stamp(tools, monkeypatch):
     line = "over the mountain the evening is blue"
     honest = Transcriber.transcribe
 
-    def deaf(self, *args):
+    def transcribe_less(self, *args):
         parts = honest(self, *args)
         return [replace(part, text=part.text.replace(line, "")) for part in parts]
 
-    monkeypatch.setattr(Transcriber, "transcribe", deaf)
+    monkeypatch.setattr(Transcriber, "transcribe", transcribe_less)
     assert align(tools, "river")["lines"][4]["reason"] == "not_sung"
     found = align_song(tools, clean("river"), lyrics.read_lyrics(SONGS / "lyrics/river.lrc"), "en")
     assert abs(distances(found, "river")).mean() < 0.030
 
 
-def test_songs_that_fall_out(tools, separated):
+def test_songs_that_are_rejected(tools, separated):
     other = lambda text: "\n".join(  # noqa: E731
         ["every little window opens wide", "people walking slowly to the station"] * 4
     )

@@ -22,7 +22,7 @@ def align(truth, text, language="en", **more):
     return align_song(tools(truth, **more), sound(truth), parse_lyrics(lyrics), language)
 
 
-def fallen(*args, **more):
+def rejected(*args, **more):
     with pytest.raises(SongError) as caught:
         align(*args, **more)
     return caught.value.reason
@@ -95,7 +95,7 @@ def test_a_whole_missing_line_is_not_put_into_its_neighbours():
 
 def test_a_recovered_word_that_makes_a_line_worse_is_left_out():
     truth = sung(RIVER)
-    found = align(truth, RIVER, hears=" ".join(w.text for w in truth).replace("by", "by yes"))
+    found = align(truth, RIVER, transcript=" ".join(w.text for w in truth).replace("by", "by yes"))
     assert [w["word"] for w in found["lines"][1]["words"]] == ["down", "by", "the", "water"]
 
 
@@ -125,33 +125,38 @@ LRC = (
 )
 
 
-def deaf_to(truth, *lines):
-    """What Whisper hears of a song in which it misses some lines."""
+def transcript_without(truth, *lines):
+    """The transcript of a song that lacks some lines."""
     text = " ".join(word.text for word in truth)
     for line in lines:
         text = text.replace(line + " ", "")
     return text
 
 
-def test_a_line_that_was_not_heard_is_found_where_a_voice_is():
+def test_a_line_that_was_not_transcribed_is_found_where_a_voice_is():
     truth = sung(RIVER)
-    found = align(truth, RIVER, hears=deaf_to(truth, "sing with me now"))
+    found = align(truth, RIVER, transcript=transcript_without(truth, "sing with me now"))
     assert reasons(found) == [None] * 4
     assert onsets(found["lines"][2]) == pytest.approx([7.5, 8.0, 8.5, 9.0])
     assert found["lines"][2]["match"] == 0
     assert found["match_ratio"] == 1
 
 
-def test_two_lines_that_were_not_heard_need_their_time_stamps():
+def test_two_lines_that_were_not_transcribed_need_their_time_stamps():
     truth = sung(RIVER)
-    deaf = deaf_to(truth, "down by the water", "sing with me now")
-    assert reasons(align(truth, RIVER, hears=deaf)) == [None, "not_sung", "not_sung", None]
-    found = align(truth, LRC, hears=deaf)
+    transcript = transcript_without(truth, "down by the water", "sing with me now")
+    assert reasons(align(truth, RIVER, transcript=transcript)) == [
+        None,
+        "not_sung",
+        "not_sung",
+        None,
+    ]
+    found = align(truth, LRC, transcript=transcript)
     assert reasons(found) == [None] * 4
     assert onsets(found["lines"][2]) == pytest.approx([7.5, 8.0, 8.5, 9.0])
 
 
-def test_a_line_that_voice_detection_lost_is_heard_in_the_gap():
+def test_a_line_that_voice_detection_lost_is_transcribed_again():
     truth = sung(RIVER)
     found = align(truth, RIVER, lost=(7.2, 9.6))
     assert reasons(found) == [None] * 4
@@ -161,9 +166,9 @@ def test_a_line_that_voice_detection_lost_is_heard_in_the_gap():
 
 def test_time_stamps_that_are_all_late_are_shifted():
     truth = sung(RIVER)
-    deaf = " ".join(w.text for w in truth).replace("sing with me now ", "")
+    transcript = " ".join(w.text for w in truth).replace("sing with me now ", "")
     late = LRC.replace("00:", "01:")
-    found = align(truth, late, hears=deaf)
+    found = align(truth, late, transcript=transcript)
     assert reasons(found) == [None] * 4
     assert onsets(found["lines"][2]) == pytest.approx([7.5, 8.0, 8.5, 9.0])
 
@@ -175,8 +180,13 @@ def test_wrong_time_stamps_change_nothing():
     assert [line["words"] for line in align(truth, wrong)["lines"]] == [
         line["words"] for line in plain["lines"]
     ]
-    deaf = deaf_to(truth, "down by the water", "sing with me now")
-    assert reasons(align(truth, wrong, hears=deaf)) == [None, "not_sung", "not_sung", None]
+    transcript = transcript_without(truth, "down by the water", "sing with me now")
+    assert reasons(align(truth, wrong, transcript=transcript)) == [
+        None,
+        "not_sung",
+        "not_sung",
+        None,
+    ]
 
 
 @pytest.mark.parametrize(("score", "reason"), [(0.2, "low_score"), (0.5, "low_score"), (0.6, None)])
@@ -185,18 +195,18 @@ def test_a_line_with_a_low_score_is_dropped(score, reason):
     assert reasons(found) == [None, None, None, reason]
 
 
-def test_songs_that_fall_out():
+def test_songs_that_are_rejected():
     truth = sung(RIVER)
     other = "quite different words stand here|and nobody ever sings them|no not a single one"
-    assert fallen(truth, other) == "lyrics_mismatch"
-    assert fallen(truth, other, languages={"ja": 0.99}) == "wrong_language"
-    assert fallen(truth, RIVER, languages={"ja": 0.99}) == "wrong_language"
-    assert fallen(truth, other, languages={"ja": 0.6, "en": 0.4}) == "wrong_language"
-    assert fallen(truth, other, languages={"ja": 0.4, "en": 0.3}) == "lyrics_mismatch"
-    assert fallen([], RIVER) == "no_vocals"
-    assert fallen(truth, RIVER, hears="") == "no_vocals"
-    assert fallen(truth, "") == fallen(truth, "♪ ...") == "no_lyrics"
-    assert fallen(truth, RIVER, "de") == "wrong_language"  # no aligner
+    assert rejected(truth, other) == "lyrics_mismatch"
+    assert rejected(truth, other, languages={"ja": 0.99}) == "wrong_language"
+    assert rejected(truth, RIVER, languages={"ja": 0.99}) == "wrong_language"
+    assert rejected(truth, other, languages={"ja": 0.6, "en": 0.4}) == "wrong_language"
+    assert rejected(truth, other, languages={"ja": 0.4, "en": 0.3}) == "lyrics_mismatch"
+    assert rejected([], RIVER) == "no_vocals"
+    assert rejected(truth, RIVER, transcript="") == "no_vocals"
+    assert rejected(truth, "") == rejected(truth, "♪ ...") == "no_lyrics"
+    assert rejected(truth, RIVER, "de") == "wrong_language"  # no aligner
     # Where the ear is not sure, lyrics that are found are in the right language.
     assert align(truth, RIVER, languages={"ja": 0.8})["language"] == "en"
 

@@ -79,7 +79,7 @@ def test_lrc_with_word_times_offset_sections_and_a_row_without_time():
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfeo\x00n\x00e\x00", b"caf\xe9", b"PK\x03\x04\x00\x00"])
-def test_what_is_not_text_falls_out(tmp_path, data):
+def test_what_is_not_text_is_rejected(tmp_path, data):
     path = tmp_path / "song.txt"
     path.write_bytes(data)
     with pytest.raises(SongError) as caught:
@@ -87,7 +87,7 @@ def test_what_is_not_text_falls_out(tmp_path, data):
     assert caught.value.reason == "lyrics_unreadable"
 
 
-def test_a_missing_file_falls_out(tmp_path):
+def test_a_missing_file_is_rejected(tmp_path):
     with pytest.raises(SongError, match="no such file") as caught:
         read_lyrics(tmp_path / "none.txt")
     assert caught.value.reason == "lyrics_unreadable"

@@ -1,4 +1,4 @@
-"""Matching lyrics to what was heard: repeats, gaps, mishearings, and nothing at all."""
+"""Matching lyrics to transcribed words: repeats, gaps, mishearings, and nothing at all."""
 
 import time
 from difflib import SequenceMatcher
@@ -13,8 +13,8 @@ def split(text):
     return [line.split() for line in text.split("|")]
 
 
-def indices(lyrics, heard):
-    matched = match_words(split(lyrics), heard.split())
+def indices(lyrics, transcribed):
+    matched = match_words(split(lyrics), transcribed.split())
     return [list(map(int, line)) for line in matched.indices]
 
 
@@ -50,7 +50,7 @@ def test_equal_texts_match_word_by_word():
 
 
 @pytest.mark.parametrize(
-    ("lyrics", "heard", "expected"),
+    ("lyrics", "transcribed", "expected"),
     [
         # a chorus printed twice and sung once stays together, wherever it goes
         ("a b c|d e f|a b c", "d e f a b c", [[-1] * 3, [0, 1, 2], [3, 4, 5]]),
@@ -68,8 +68,8 @@ def test_equal_texts_match_word_by_word():
         ("a||b", "a b", [[0], [], [1]]),
     ],
 )
-def test_repeats_gaps_and_order(lyrics, heard, expected):
-    found = indices(lyrics, heard)
+def test_repeats_gaps_and_order(lyrics, transcribed, expected):
+    found = indices(lyrics, transcribed)
     if expected is not None:
         assert found == expected
         return
@@ -90,14 +90,14 @@ def test_misspelt_and_misheard_words():
 
 
 @pytest.mark.parametrize(
-    ("lyrics", "heard", "expected"),
+    ("lyrics", "transcribed", "expected"),
     [
         ("a b c d e", "a x y z e", [[0, 1, 2, 3, 4]]),  # misheard: each has its place
         ("a b|c", "a x", [[0, 1], [-1]]),  # the end of a line that began, not another line
     ],
 )
-def test_a_line_is_not_torn_apart_where_words_were_misheard(lyrics, heard, expected):
-    assert indices(lyrics, heard) == expected
+def test_a_line_is_not_torn_apart_where_words_were_misheard(lyrics, transcribed, expected):
+    assert indices(lyrics, transcribed) == expected
 
 
 def test_a_line_replaced_by_another_is_not_matched():
@@ -113,14 +113,14 @@ def test_it_finds_no_less_than_difflib(rng):
     words = ["".join(rng.choice(list("abcdefghijklmnop"), 9)) for _ in range(60)]
     for _ in range(20):
         lyrics = list(rng.choice(words, 80))
-        heard = [w for w in lyrics if rng.random() > 0.1]
+        transcribed = [w for w in lyrics if rng.random() > 0.1]
         for _ in range(8):
-            heard.insert(rng.integers(len(heard)), "quite-another-one")
+            transcribed.insert(rng.integers(len(transcribed)), "quite-another-one")
         lines = [lyrics[i : i + 8] for i in range(0, 80, 8)]
-        found = match_words(lines, heard)
-        theirs = SequenceMatcher(None, lyrics, heard, autojunk=False).get_matching_blocks()
+        found = match_words(lines, transcribed)
+        theirs = SequenceMatcher(None, lyrics, transcribed, autojunk=False).get_matching_blocks()
         place = np.concatenate(found.indices)
-        ours = sum(j >= 0 and lyrics[i] == heard[j] for i, j in enumerate(place))
+        ours = sum(j >= 0 and lyrics[i] == transcribed[j] for i, j in enumerate(place))
         assert ours >= sum(block.size for block in theirs)
         assert (np.diff(place[place >= 0]) > 0).all()
 

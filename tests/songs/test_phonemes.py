@@ -284,7 +284,7 @@ def test_tokens_that_the_vocabulary_lacks_are_reported():
     )
 
 
-def test_songs_without_phonemes_fall_out():
+def test_songs_without_phonemes_are_rejected():
     for lines in ([], [sung(0, "oh no", 4.0, kept=False)], [sung(0, "?!", 4.0)]):
         with pytest.raises(SongError) as caught:
             spoken(*lines)

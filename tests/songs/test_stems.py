@@ -116,7 +116,7 @@ def test_a_checkpoint_that_names_another_class_is_refused(tmp_path, metadata):
 
 def test_flac_keeps_24_bits(tmp_path):
     sound = np.full((2, 100), 1 / 3, np.float32)
-    stems.write_stems(tmp_path, sound, sound, 44100)
+    stems.write_stems(tmp_path, sound, sound, 44100, "flac")
     assert soundfile.info(tmp_path / "vocals.flac").subtype == "PCM_24"
     assert np.abs(stems.read_stem(tmp_path, "vocals")[0] - sound).max() < 2**-23
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import soundfile
 import yaml
-from safetensors import SafetensorError, safe_open
 
 from rasen.errors import RasenError
 from rasen.seeds import generator
@@ -100,6 +99,8 @@ def _load_bag(folder, bag):
 
 def _refuse_foreign_classes(file):
     """Raise when a checkpoint's metadata names a class that is not Demucs' own."""
+    from safetensors import SafetensorError, safe_open  # envs/allin1 reads stems without it
+
     try:
         with safe_open(file, "numpy") as opened:
             metadata = opened.metadata() or {}
@@ -144,7 +145,7 @@ def separate(
 
 def write_stems(
     folder: Path | str, vocals: np.ndarray, accompaniment: np.ndarray, rate: int,
-    format: Literal["flac", "wav"] = "flac",
+    format: Literal["flac", "wav"],
 ) -> dict[str, float]:  # fmt: skip
     """Write both stems; {"gain", "rate"}.
 

@@ -46,11 +46,11 @@ class Tools:
     transcriber: Any
     aligner: Any
     settings: AlignSettings
-    batch: int = 8
+    batch: int = 1
 
 
 def open_tools(
-    settings: AlignSettings, device: str = "cpu", threads: int = 1, batch: int = 8
+    settings: AlignSettings, device: str = "cpu", threads: int = 1, batch: int = 1
 ) -> Tools:
     """Open the models. Aligners are opened when a song needs them.
 

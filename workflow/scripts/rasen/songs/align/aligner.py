@@ -116,6 +116,7 @@ class _WholeText:
 
     @staticmethod
     def span_tokenize(text: str) -> list[tuple[int, int]]:
+        """The whole text as one span."""
         return [(0, len(text))]
 
 

@@ -82,7 +82,7 @@ class Transcriber:
         return total
 
     def transcribe(
-        self, vocals: np.ndarray, chunks: Sequence[Chunk], language: str, batch: int = 8
+        self, vocals: np.ndarray, chunks: Sequence[Chunk], language: str, batch: int = 1
     ) -> list[Transcript]:
         """The transcripts of the chunks. batch: chunks at once"""
         self.given_chunks.chunks = [

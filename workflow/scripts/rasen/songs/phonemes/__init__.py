@@ -170,6 +170,9 @@ def window_tokens(
         tokens.extend([mark] * count)
         ids.extend([marks[mark]] * count)
 
+    def in_window(word: SpokenWord) -> bool:
+        return start <= (word["start"] + word["end"]) / 2 < end
+
     for section in phonemes["sections"]:
         inside = min(end, section["end"]) - max(start, section["start"])
         if inside <= 0:
@@ -179,9 +182,9 @@ def window_tokens(
         add(token_of_flag(section["flag"]), repeats)
         for spoken_line in section["lines"]:
             for word in spoken_line["words"]:
-                if in_window := start <= (word["start"] + word["end"]) / 2 < end:
+                if in_window(word):
                     tokens += word["tokens"]
                     ids += word["ids"]
-            if in_window:
+            if in_window(spoken_line["words"][-1]):
                 add(STOP)
     return tokens, ids
