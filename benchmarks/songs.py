@@ -1,9 +1,9 @@
-"""Songs: what a stage costs a song, what a batch costs at its beginning, how fast training reads.
+"""Songs: time of each stage per song, its startup per batch, and the reading speed of training.
 
     python benchmarks/songs.py --songs 50 100 200
 
-Runs the real workflow on that many short songs (cut from the fixture songs, each at a tempo of its
-own) with the small models, two cores, one thread a job, and reads each stage's own times.
+Runs the real workflow on that many short songs (cut from the fixture songs, each at its own tempo)
+with the small models, two cores, one thread per job, and reads the times of each stage.
 """
 
 import argparse
@@ -26,9 +26,9 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 from rasen.io.audio import resample
 from rasen.songs import shards
-from rasen.songs.corpus import STAGES
 from rasen.songs.dataset import Windows
 from rasen.songs.demo import compose
+from rasen.songs.layout import STAGES
 
 WORK = ROOT / "benchmarks/work/songs"
 FIXTURES = ROOT / "resources/songs"
@@ -41,7 +41,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--songs", type=int, nargs="+", default=[50, 100, 200])
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--times", type=int, default=0, help="whole songs, so often; 0: cuts")
+    parser.add_argument(
+        "--times", type=int, default=0, help="repeats of whole songs; 0: short cuts"
+    )
     arguments = parser.parse_args()
     for songs in (200, 2000):
         reader(songs)
@@ -52,7 +54,7 @@ def main():
 
 
 def corpus(count, arguments):
-    """One run: a row a stage with its seconds in all, a song, and at the beginning of a batch."""
+    """One run: a row per stage with its seconds in total, per song, and of startup per batch."""
     folder = WORK / f"{count}"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "audio").mkdir(parents=True)
@@ -90,17 +92,17 @@ def corpus(count, arguments):
         ]
         files = list((folder / "results/benchmarks" / stage).glob("*.tsv"))
         whole = sum(pd.read_csv(file, sep="\t")["s"].sum() for file in files)
-        first = whole - sum(worked)
+        startup = whole - sum(worked)
         yield {
-            "songs": count, "stage": stage, "seconds": whole, "a song": whole / count,
-            "work on a song": np.mean(worked), "beginning of a batch": first / len(files),
-            "share of the beginning": first / whole,
+            "songs": count, "stage": stage, "seconds": whole, "per song": whole / count,
+            "work per song": np.mean(worked), "startup per batch": startup / len(files),
+            "share of startup": startup / whole,
         }  # fmt: skip
 
 
 def cut(name, times):
-    """(mix [2, time], its lyrics) of a fixture song: the whole several times, or a verse."""
-    truth, vocals, band = compose.song(FIXTURES, name, 0)
+    """(mix [2, time], its lyrics) of a fixture song: the whole song several times, or a verse."""
+    truth, vocals, band = compose.fixture_song(FIXTURES, name, 0)
     mix = vocals + band
     if times:
         words = "\n".join(line["text"] for line in truth["lines"]) + "\n"
@@ -115,16 +117,16 @@ def cut(name, times):
 
 
 def growth(table):
-    """How a stage's seconds grow with the songs: of a straight line, its slope and what is left."""
+    """How a stage's seconds grow with the songs: a linear fit and its largest residual."""
     for stage, rows in table.groupby("stage", sort=False):
         if len(rows) > 2:
             slope, base = np.polyfit(rows["songs"], rows["seconds"], 1)
-            off = np.abs(rows["seconds"] - base - slope * rows["songs"]).max()
-            print(f"{stage}: {slope:.3f} s a song + {base:.1f} s, at most {off:.1f} s off")
+            residual = np.abs(rows["seconds"] - base - slope * rows["songs"]).max()
+            print(f"{stage}: {slope:.3f} s per song + {base:.1f} s, at most {residual:.1f} s off")
 
 
 def reader(songs, frames=6000):
-    """Windows of 150 s a second, from shards of songs of four minutes, warm, and their memory."""
+    """Windows of 150 s read per second from shards of songs of four minutes, warm, and memory."""
     folder = WORK / "reader"
     shutil.rmtree(folder, ignore_errors=True)
     home = folder / "songs/s0"
@@ -132,7 +134,7 @@ def reader(songs, frames=6000):
     rng = np.random.default_rng(0)
     np.save(home / "sketch.npy", rng.integers(0, 16384, frames).astype(np.uint16))
     np.save(home / "latents.npy", rng.standard_normal((frames, 128)).astype(np.float16))
-    (home / "phonemes.json").write_text(json.dumps(sung()))
+    (home / "phonemes.json").write_text(json.dumps(example_phonemes()))
     for number in range(1, songs):  # every shard has bytes of its own
         (folder / f"songs/s{number}").symlink_to("s0")
     names = pd.DataFrame({"song": [f"s{n}" for n in range(songs)]})
@@ -153,12 +155,12 @@ def reader(songs, frames=6000):
         rates.append(len(windows) / (time.perf_counter() - start))
     print(
         f"reader, {songs} songs in {len(parts)} shards: {np.median(rates[1:]):.0f} windows of "
-        f"150 s a second, warm (target 100); {resident() - before:.0f} MB of memory for them"
+        f"150 s per second, warm (target 100); {resident() - before:.0f} MB of memory for them"
     )
     shutil.rmtree(folder)
 
 
-def sung():
+def example_phonemes():
     """Phonemes of four minutes: 15 sections, 60 lines, 360 words."""
     words = [
         {"start": at, "end": at + 0.5, "tokens": ["L", "AA1"], "ids": [7, 8]}

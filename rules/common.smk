@@ -55,7 +55,7 @@ try:
     config = configs.load_config(config, ROOT / "workflow/schemas/config.schema.yaml")
     points = table_of_points(config)
     SONGS = config.get("songs")
-    BATCHES = corpus.batches(SONGS)
+    BATCHES = corpus.song_batches(SONGS)
 except RasenError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,10 +1,10 @@
-# Songs to try the tool with: made here from shipped vocals, and small models in genuine formats.
+# Songs to try the tool with, made from shipped vocals, and small models in genuine formats.
 #   needs    resources/songs (of the checkout)
 #   makes    resources/datasets/demo-songs/    resources/models/demo-{muq,vae}/
 
 
 rule make_demo_songs:
-    """Two songs with known words and sections, and one that breaks off."""
+    """Two songs with known words and sections, and one that is cut short."""
     output:
         presence.DEMO_SONGS,
     log:

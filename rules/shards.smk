@@ -1,10 +1,10 @@
-# Shards: the training set as files and tables, and the songs that are not in it, with the reason.
+# Shards: the training set as files and tables, and the quarantine of rejected songs with reasons.
 #   needs    results/batches/{stage}/{batch}.parquet, results/songs/{song}/...
 #   makes    results/shards/{batch}.h5    results/tables/{songs,quarantine,lines,words}.parquet
 
 
 rule write_shard:
-    """The songs of a batch that came through every stage, in one file."""
+    """The songs of a batch that passed every stage, in one file."""
     input:
         ledgers=expand(
             "results/batches/{stage}/{{batch}}.parquet",
@@ -27,7 +27,7 @@ rule write_shard:
 
 
 rule index_songs:
-    """The training set as a table, the quarantine with a reason for every song that fell out."""
+    """The training set as a table, and the quarantine: every rejected song with its reason."""
     input:
         ledgers=[
             file
@@ -60,7 +60,7 @@ rule index_songs:
 
 
 rule plot_songs:
-    """What became of the songs, and how well their lyrics were found."""
+    """The outcomes of the songs, and how well their lyrics were found."""
     input:
         songs="results/tables/songs.parquet",
         quarantine="results/tables/quarantine.parquet",
@@ -86,7 +86,7 @@ rule plot_songs:
 
 
 rule export_songs:
-    """A shard as tar files in the WebDataset layout, for object stores; asked for by its name."""
+    """A shard as tar files in the WebDataset layout, for object stores; requested by file name."""
     input:
         songs="results/tables/songs.parquet",
         shard="results/shards/{batch}.h5",

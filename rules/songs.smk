@@ -7,11 +7,11 @@ STRUCTURE_ENV = "allin1" if SONGS["structure"]["backend"] == "allin1" else "core
 STRUCTURE_KEYS = ["backend"] + ["model"] * (STRUCTURE_ENV == "allin1")
 ALIGN_KEYS = [
     key for key in SONGS["align"] if key != "batch"
-]  # which changes no result
+]  # `batch` changes no result
 
 
 rule measure_recordings:
-    """Read every recording once: what it is, how it sounds, whether it can be used."""
+    """Read every recording once: level, silence, fingerprint, and whether it is usable."""
     input:
         lambda wildcards: presence.present_recordings(BATCHES[wildcards.batch]["audio"]),
     output:
@@ -68,7 +68,7 @@ rule separate_stems:
 
 
 rule align_lyrics:
-    """The known lyrics found in the vocals: words with times and scores; what is not sung is left out."""
+    """The known lyrics aligned to the vocals: words with times and scores; unsung lines dropped."""
     input:
         lambda wildcards: presence.present_recordings(
             BATCHES[wildcards.batch]["lyrics"]
@@ -102,7 +102,7 @@ rule align_lyrics:
 
 
 rule tag_structure:
-    """Verse, chorus, bridge, intro, inst, outro."""
+    """The sections of every song: verse, chorus, bridge, intro, inst, outro."""
     input:
         lambda wildcards: presence.present_recordings(
             BATCHES[wildcards.batch]["structure"]
@@ -185,10 +185,10 @@ rule gather_recordings:
 
 
 rule train_codebook:
-    """The codes of the sketch, from a sample of the corpus as it is when this first runs.
+    """The codebook of the sketch, trained on a sample of the corpus as it is when this first runs.
 
-    Neither a corpus that grows nor new code trains them again (no `code` below): tokens must not
-    change their meaning under a model in training.
+    Neither new songs nor new code train it again (no `code` below): the tokens of a model that is
+    being trained must keep their meaning.
     """
     input:
         recordings=ancient("results/tables/recordings.parquet"),
@@ -219,7 +219,7 @@ rule train_codebook:
 
 
 rule encode_sketch:
-    """Sketch tokens, 25 a second: MuQ embeddings, each as its nearest code."""
+    """Sketch tokens, 25 per second: MuQ embeddings, each as its nearest code."""
     input:
         recordings="results/batches/measure_recordings/{batch}.parquet",
         codebook=SONGS["sketch"]["codebook"] or rules.train_codebook.output.codebook,
@@ -249,7 +249,7 @@ rule encode_sketch:
 
 
 rule encode_latents:
-    """Acoustic latents, 25 a second, in step with the sketch: the VAE's means and scales."""
+    """Acoustic latents, 25 per second, with the frames of the sketch: the VAE's means and scales."""
     input:
         recordings="results/batches/measure_recordings/{batch}.parquet",
         models=song_model_files("latents"),

@@ -1,13 +1,16 @@
-"""Perfect ears: tools for `align_song` that know what is sung, so that logic is tested exactly."""
+"""Models for `align_song` that know what is sung, so that its logic is tested exactly."""
 
+from dataclasses import replace
 from difflib import SequenceMatcher
 
 import numpy as np
+from schema_defaults import default_settings
 
-from rasen.songs.align import DEFAULTS, Tools
-from rasen.songs.align.aligner import Word
+from rasen.songs.align import Tools
+from rasen.songs.align.settings import AlignSettings
+from rasen.songs.align.words import SAMPLE_RATE, Chunk, Transcript, Word
 
-RATE = 16000
+SETTINGS = default_settings(AlignSettings, "align")
 
 
 def sung(text, language="en", line_pause=1.0, start=2.0):
@@ -21,42 +24,40 @@ def sung(text, language="en", line_pause=1.0, start=2.0):
     return words
 
 
-class Ears:
-    """Transcriber and aligner at once: the truth, or what `hears` makes of it.
+class Oracle:
+    """Transcriber and aligner at once: the truth, or another `transcript`.
 
-    lost: (start, end) that voice detection does not find.
+    lost: (start, end) that voice detection does not find
+    scores: {words of a line: their score}, where it is not 0.75
     """
 
-    def __init__(self, truth, hears=None, languages=None, lost=None):
-        self.truth = truth
-        self.text = [word.text for word in truth] if hears is None else hears.split()
+    def __init__(self, truth, transcript=None, languages=None, lost=None, scores=None):
+        self.truth, self.scores = truth, scores or {}
+        self.text = [word.text for word in truth] if transcript is None else transcript.split()
         self.spoken = languages or {"en": 0.97}
         self.folders = {"en": "", "zh": "", "ja": ""}
-        self.asked, self.lost, self.deaf = [], lost, hears is not None
+        self.asked, self.lost, self.fixed = [], lost, transcript is not None
 
-    def voiced(self, vocals):
+    def detect_voice(self, vocals):
         if not self.truth:
             return []
-        turns = [(0, self.truth[-1].end + 0.1)]
+        segments = [(0, self.truth[-1].end + 0.1)]
         if self.lost:
-            turns = [(0, self.lost[0]), (self.lost[1], turns[0][1])]
-        return [{"start": start, "end": end, "segments": [(start, end)]} for start, end in turns]
+            segments = [(0, self.lost[0]), (self.lost[1], segments[0][1])]
+        return [Chunk(start, end, ((start, end),)) for start, end in segments]
 
-    def languages(self, vocals, chunks):
+    def detect_languages(self, vocals, chunks):
         return self.spoken
 
     def transcribe(self, vocals, chunks, language, batch):
-        if self.deaf:  # hears the same in any case, and nothing more when it listens again
-            said, self.text = self.text, []
-            return [
-                {"start": 0, "end": len(vocals) / RATE, "text": " ".join(said), "avg_logprob": -0.2}
-            ]
+        if self.fixed:  # the same text in any case, and nothing more when it is asked again
+            text, self.text = " ".join(self.text), []
+            return [Transcript(0, len(vocals) / SAMPLE_RATE, text, -0.2)]
         texts = [
-            [w.text for w in self.truth if chunk["start"] <= w.start and w.end <= chunk["end"]]
+            " ".join(w.text for w in self.truth if chunk.start <= w.start and w.end <= chunk.end)
             for chunk in chunks
         ]
-        sure = {"avg_logprob": -0.2}
-        return [c | sure | {"text": " ".join(t)} for c, t in zip(chunks, texts, strict=True)]
+        return [Transcript(c.start, c.end, t, -0.2) for c, t in zip(chunks, texts, strict=True)]
 
     def align(self, vocals, words, language, start, end):
         """Equal words get their true times; others lie between them with a low score."""
@@ -73,13 +74,15 @@ class Ears:
                 out.append(Word(text, times[i].start, times[i].end, 0.75))
             else:
                 out.append(Word(text, clock, clock + 0.05, 0.1))
-        return out
+        score = self.scores.get(" ".join(words))
+        return [replace(word, score=score) for word in out] if score is not None else out
 
 
 def tools(truth, **more):
-    ears = Ears(truth, **more)
-    return Tools(ears, ears, DEFAULTS)
+    oracle = Oracle(truth, **more)
+    return Tools(oracle, oracle, SETTINGS)
 
 
 def sound(truth, after=2.0):
-    return np.zeros(int(RATE * (truth[-1].end + after)) if truth else RATE, dtype=np.float32)
+    seconds = truth[-1].end + after if truth else 1
+    return np.zeros(int(SAMPLE_RATE * seconds), dtype=np.float32)

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 import torch  # noqa: E402
 
-from rasen.songs.structure import allin1, tag, to_json  # noqa: E402
+from rasen.songs.structure import allin1, allin1_json, find_sections  # noqa: E402
 
 RATE, SECONDS = 22_050, 20
 NAMES = ("harmonix-fold0-0vra4ys2.pth", "harmonix-fold1-3ozjhtsj.pth")
@@ -25,7 +25,7 @@ NAMES = ("harmonix-fold0-0vra4ys2.pth", "harmonix-fold1-3ozjhtsj.pth")
 
 def save_random(path, seed):
     """A checkpoint of the genuine format: {"config", "state_dict"}; a small network."""
-    allinone, _ = allin1._import()
+    allinone, _ = allin1.import_networks()
     from allin1_infer.config import Config, HarmonixConfig
     from omegaconf import OmegaConf
 
@@ -61,8 +61,8 @@ def main(folder):
     for name in ("", *(name[:14] for name in NAMES)):
         model = allin1.open_model(folder / name)
         for kind, each in (("two", stems), ("four", four)):
-            table = tag("allin1", each, RATE, model=model)
-            found[name + kind] = {**to_json(table, "x"), "confidence": [*table["confidence"]]}
+            table = find_sections("allin1", each, RATE, model=model)
+            found[name + kind] = {**allin1_json(table, "x"), "confidence": [*table["confidence"]]}
     (folder / "found.json").write_text(json.dumps(found))
 
 

@@ -4,18 +4,22 @@ Runs with the python of the songs environment.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from schema_defaults import default_settings
 
 from rasen.errors import RasenError
 from rasen.io.audio import read_mono, resample
 from rasen.songs import lyrics, stems
 from rasen.songs.align import align_song, open_tools
 from rasen.songs.align.aligner import Aligner
-from rasen.songs.align.transcriber import Transcriber
+from rasen.songs.align.settings import AlignSettings
+from rasen.songs.align.transcriber import Transcriber, group_segments
+from rasen.songs.align.words import Chunk
 from rasen.songs.demo import compose
 from rasen.songs.reasons import SongError
 
@@ -28,19 +32,23 @@ RATE = 16000
 
 @pytest.fixture(scope="module")
 def tools():
-    aligners = dict.fromkeys(("en", "ja", "zh"), MODELS / "aligner")
-    # beam 1: the small Whisper knows the songs by heart, and other beams lead it astray
-    return open_tools({"whisper": MODELS / "whisper", "aligners": aligners, "beam": 1})
+    aligners = dict.fromkeys(("en", "ja", "zh"), str(MODELS / "aligner"))
+    # beam 1: the small Whisper is fitted to the songs, and other beams mislead it
+    settings = default_settings(
+        AlignSettings, "align", whisper=str(MODELS / "whisper"), aligners=aligners, beam=1
+    )
+    return open_tools(settings)
 
 
 @pytest.fixture(scope="module")
 def separated():
     """Vocals that Demucs takes out of the composed songs, [time] at 16 kHz."""
-    settings = {"model": MODELS / "demucs", "shifts": 0, "overlap": 0.25}
+    model = str(MODELS / "demucs")
+    settings = default_settings(stems.SeparationSettings, "separate", model=model)
     separator = stems.open_separator(settings, "cpu")
 
     def separate(name, voice=True):
-        _, vocals, band = compose.song(SONGS, name, 1)
+        _, vocals, band = compose.fixture_song(SONGS, name, 1)
         mix = vocals + band if voice else band
         vocals, _ = stems.separate(separator, mix, compose.RATE, name)
         return resample(vocals.mean(axis=0), compose.RATE, RATE)
@@ -174,17 +182,17 @@ def test_a_line_that_whisper_misses_is_found_by_its_stamp(tools, monkeypatch):
     line = "over the mountain the evening is blue"
     honest = Transcriber.transcribe
 
-    def deaf(self, *args):
+    def transcribe_less(self, *args):
         parts = honest(self, *args)
-        return [part | {"text": part["text"].replace(line, "")} for part in parts]
+        return [replace(part, text=part.text.replace(line, "")) for part in parts]
 
-    monkeypatch.setattr(Transcriber, "transcribe", deaf)
+    monkeypatch.setattr(Transcriber, "transcribe", transcribe_less)
     assert align(tools, "river")["lines"][4]["reason"] == "not_sung"
     found = align_song(tools, clean("river"), lyrics.read_lyrics(SONGS / "lyrics/river.lrc"), "en")
     assert abs(distances(found, "river")).mean() < 0.030
 
 
-def test_songs_that_fall_out(tools, separated):
+def test_songs_that_are_rejected(tools, separated):
     other = lambda text: "\n".join(  # noqa: E731
         ["every little window opens wide", "people walking slowly to the station"] * 4
     )
@@ -227,4 +235,13 @@ def test_wrong_folders_are_named(tmp_path):
     with pytest.raises(RasenError, match="holds no wav2vec2"):
         Aligner({"en": tmp_path})
     with pytest.raises(RasenError, match=r"holds no Whisper of CTranslate2"):
-        Transcriber(tmp_path)
+        Transcriber(tmp_path, onset=0.3, offset=0.2, chunk=30, beam=5)
+
+
+def test_long_silences_and_long_chunks_separate_segments():
+    segments = [(10.0, 12.0), (0.0, 2.0), (3.5, 5.0), (13.0, 45.0)]
+    assert group_segments(segments, 30) == [
+        Chunk(0.0, 5.0, ((0.0, 2.0), (3.5, 5.0))),
+        Chunk(10.0, 12.0, ((10.0, 12.0),)),
+        Chunk(13.0, 45.0, ((13.0, 45.0),)),
+    ]

@@ -8,7 +8,14 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
 from rasen.errors import RasenError
-from rasen.songs.codebook import Codebook, load, nearest, save, train
+from rasen.songs.codebook import (
+    Codebook,
+    SketchSettings,
+    load_codebook,
+    nearest_codes,
+    save_codebook,
+    train_codebook,
+)
 
 torch.set_num_threads(1)
 CLUSTERS, D, NOISE = 24, 16, 0.1
@@ -32,11 +39,11 @@ def brute_force(codes, x):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_kmeans_finds_planted_clusters(seed):
     (sample, which), (held_out, other) = planted(3000, 1), planted(500, 2)
-    book, report = train(sample, held_out, CLUSTERS, 5, seed)
-    codes = nearest(book, sample)
+    book, report = train_codebook(sample, held_out, CLUSTERS, 5, seed)
+    codes = nearest_codes(book, sample)
     assert len(set(zip(which, codes, strict=True))) == CLUSTERS  # one code a cluster
     match = dict(zip(which, codes, strict=True))
-    assert [match[w] for w in other] == nearest(book, held_out).tolist()
+    assert [match[w] for w in other] == nearest_codes(book, held_out).tolist()
     assert report["held_out_mse"] == pytest.approx(NOISE**2, rel=0.1)
     means = [sample[which == cluster].mean(axis=0) for cluster in range(CLUSTERS)]
     found = [book.vectors[match[cluster]] for cluster in range(CLUSTERS)]
@@ -45,7 +52,7 @@ def test_kmeans_finds_planted_clusters(seed):
 
 def test_ema_finds_planted_clusters():
     (sample, _), (held_out, _) = planted(3000, 1), planted(500, 2)
-    _, report = train(sample, held_out, 2 * CLUSTERS, 10, 0, method="ema")
+    _, report = train_codebook(sample, held_out, 2 * CLUSTERS, 10, 0, method="ema")
     assert report["method"] == "ema"
     assert report["held_out_mse"] < 1.1 * NOISE**2
     mse = [row["mse"] for row in report["history"]]
@@ -54,8 +61,8 @@ def test_ema_finds_planted_clusters():
 
 def test_report_says_what_can_be_counted():
     (sample, _), (held_out, _) = planted(2000, 1), planted(400, 2)
-    book, report = train(sample, held_out, 40, 4, 0)
-    codes, other = nearest(book, sample), nearest(book, held_out)
+    book, report = train_codebook(sample, held_out, 40, 4, 0)
+    codes, other = nearest_codes(book, sample), nearest_codes(book, held_out)
     share = np.bincount(codes, minlength=40) / 2000
     entropy = -sum(p * np.log2(p) for p in share if p)
     error = ((held_out - book.vectors[other]) ** 2).mean()
@@ -76,9 +83,9 @@ def test_report_says_what_can_be_counted():
 @pytest.mark.parametrize("method", ["kmeans", "ema"])
 def test_equal_seeds_give_equal_codebooks(method):
     (sample, _), (held_out, _) = planted(1000, 1), planted(100, 2)
-    one, report = train(sample, held_out, 50, 3, 7, method)
-    again, same = train(sample, held_out, 50, 3, 7, method)
-    other, _ = train(sample, held_out, 50, 3, 8, method)
+    one, report = train_codebook(sample, held_out, 50, 3, 7, method)
+    again, same = train_codebook(sample, held_out, 50, 3, 7, method)
+    other, _ = train_codebook(sample, held_out, 50, 3, 8, method)
     assert np.array_equal(one.vectors, again.vectors)
     assert report == same
     assert not np.array_equal(one.vectors, other.vectors)
@@ -87,7 +94,7 @@ def test_equal_seeds_give_equal_codebooks(method):
 def test_every_repeated_vector_gets_one_code_and_the_rest_are_dead():
     values = np.arange(10, dtype=np.float32)[:, None] * np.ones((1, 4), dtype=np.float32)
     sample = np.repeat(values, 20, axis=0)
-    _, report = train(sample, values, 16, 5, 0)
+    _, report = train_codebook(sample, values, 16, 5, 0)
     assert report["dead"] == 6
     assert report["held_out_mse"] == pytest.approx(0, abs=1e-9)
     assert report["entropy_bits"] == pytest.approx(np.log2(10))
@@ -102,9 +109,9 @@ def test_dead_codes_move_to_far_vectors(monkeypatch):
         codes[0] = 0
         return codes
 
-    monkeypatch.setattr(codebook, "_start", nowhere)
+    monkeypatch.setattr(codebook, "_initial_codes", nowhere)
     (sample, _), (held_out, _) = planted(2000, 1), planted(200, 2)
-    _, report = train(sample, held_out, 3 * CLUSTERS, 8, 0)
+    _, report = train_codebook(sample, held_out, 3 * CLUSTERS, 8, 0)
     assert report["history"][0]["dead"] == 3 * CLUSTERS - 1
     assert report["history"][-1]["dead"] == 0
     assert report["dead"] == 0
@@ -116,7 +123,7 @@ def test_nearest_is_brute_force(block):
     rng = np.random.default_rng(0)
     codes = rng.standard_normal((300, 33)).astype(np.float32)
     x = rng.standard_normal((200, 33)).astype(np.float32)
-    ours = nearest(Codebook(codes), x, block)
+    ours = nearest_codes(Codebook(codes), x, block)
     assert ours.dtype == np.uint16
     assert np.array_equal(ours, brute_force(codes, x))
 
@@ -132,7 +139,7 @@ def test_nearest_tells_apart_what_float32_products_cannot():
         torch.from_numpy(x), torch.from_numpy(codes).T, alpha=-1,
     ).argmin(dim=1)  # fmt: skip
     assert (product.numpy() != exact).any()
-    assert np.array_equal(nearest(Codebook(codes), x), exact)
+    assert np.array_equal(nearest_codes(Codebook(codes), x), exact)
 
 
 @pytest.mark.parametrize("size", [5, 64, 1000])
@@ -141,35 +148,35 @@ def test_ties_go_to_the_lowest_index(size):
     few = rng.standard_normal((5, 37)).astype(np.float32)
     codes = few[np.arange(size) % 5]
     x = rng.standard_normal((100, 37)).astype(np.float32)
-    assert np.array_equal(nearest(Codebook(codes), x), brute_force(few, x))
+    assert np.array_equal(nearest_codes(Codebook(codes), x), brute_force(few, x))
     between = ((few[0] + few[1]) / 2)[None] * 0  # as far from a code as from its mirror image
     mirrored = np.concatenate([few, -few])
-    assert nearest(Codebook(mirrored), between)[0] == brute_force(mirrored, between)[0] < 5
+    assert nearest_codes(Codebook(mirrored), between)[0] == brute_force(mirrored, between)[0] < 5
 
 
 def test_nearest_of_nothing_and_of_many_codes():
-    assert nearest(Codebook(np.ones((3, 2), np.float32)), np.empty((0, 2))).shape == (0,)
+    assert nearest_codes(Codebook(np.ones((3, 2), np.float32)), np.empty((0, 2))).shape == (0,)
     codes = np.arange(65536, dtype=np.float32)[:, None]
-    assert nearest(Codebook(codes), codes[[0, 300, 65535]]).tolist() == [0, 300, 65535]
+    assert nearest_codes(Codebook(codes), codes[[0, 300, 65535]]).tolist() == [0, 300, 65535]
     with pytest.raises(RasenError, match="65537 codes"):
-        nearest(Codebook(np.zeros((65537, 1), np.float32)), codes[:2])
+        nearest_codes(Codebook(np.zeros((65537, 1), np.float32)), codes[:2])
 
 
 def test_what_does_not_fit_is_refused():
     book = Codebook(np.ones((3, 8), np.float32))
     with pytest.raises(RasenError, match="8 dimensions, not the 4"):
-        nearest(book, np.ones((2, 4)))
+        nearest_codes(book, np.ones((2, 4)))
     with pytest.raises(RasenError, match="not finite"):
-        nearest(book, np.full((2, 8), np.nan))
+        nearest_codes(book, np.full((2, 8), np.nan))
     few, many = np.ones((5, 8)), np.ones((20, 8))
     with pytest.raises(RasenError, match="5 vectors for 6 codes"):
-        train(few, many, 6, 1, 0)
+        train_codebook(few, many, 6, 1, 0)
     with pytest.raises(RasenError, match="sample has 8 dimensions, held_out 4"):
-        train(many, np.ones((3, 4)), 6, 1, 0)
+        train_codebook(many, np.ones((3, 4)), 6, 1, 0)
     with pytest.raises(RasenError, match="uint16"):
-        train(many, few, 65537, 1, 0)
+        train_codebook(many, few, 65537, 1, 0)
     with pytest.raises(RasenError, match=r"held_out: \(0, 8\)"):
-        train(many, np.empty((0, 8)), 6, 1, 0)
+        train_codebook(many, np.empty((0, 8)), 6, 1, 0)
 
 
 # files
@@ -178,9 +185,9 @@ def test_what_does_not_fit_is_refused():
 def test_files_keep_codes_and_metadata(tmp_path):
     (sample, _), (held_out, _) = planted(500, 1), planted(50, 2)
     metadata = {"layer": 10, "model": "muq", "normalisation": "none"}
-    book, _ = train(sample, held_out, 20, 2, 0, metadata=metadata)
-    save(book, tmp_path / "deep/codebook.safetensors")
-    again = load(tmp_path / "deep/codebook.safetensors")
+    book, _ = train_codebook(sample, held_out, 20, 2, 0, metadata=metadata)
+    save_codebook(book, tmp_path / "deep/codebook.safetensors")
+    again = load_codebook(tmp_path / "deep/codebook.safetensors")
     assert np.array_equal(again.vectors, book.vectors)
     assert again.metadata == {"layer": "10", "model": "muq", "normalisation": "none"}
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["codebook.safetensors"]
@@ -203,14 +210,14 @@ def test_files_of_users(tmp_path):
     halves = {"codebook": torch.from_numpy(codes).bfloat16(), "note": torch.zeros(1)}
     save_tensors(halves, tmp_path / "e.safetensors")
     for name in ("a.npy", "b.safetensors", "c.pt", "d.safetensors"):
-        assert np.array_equal(load(tmp_path / name).vectors, codes)
-    np.testing.assert_allclose(load(tmp_path / "e.safetensors").vectors, codes, atol=0.02)
+        assert np.array_equal(load_codebook(tmp_path / name).vectors, codes)
+    np.testing.assert_allclose(load_codebook(tmp_path / "e.safetensors").vectors, codes, atol=0.02)
 
 
 def test_files_that_are_refused(tmp_path):
     def refused(name, reason):
         with pytest.raises(RasenError, match=reason):
-            load(tmp_path / name)
+            load_codebook(tmp_path / name)
 
     good = np.ones((6, 4), np.float32)
     refused("a.npy", "no such file")
@@ -230,9 +237,18 @@ def test_files_that_are_refused(tmp_path):
     refused("b.safetensors", "not a codebook, or damaged")
     torch.save({"_codebook.embed": torch.ones(1, 6, 4), "project_in.weight": torch.ones(4, 8)},
                tmp_path / "c.pt")  # fmt: skip
-    refused("c.pt", "behind a projection")
+    refused("c.pt", "need a projection")
     torch.save([1], tmp_path / "c.pt")
     refused("c.pt", "not a codebook, or damaged")
 
 
-# which frames are trained on
+# settings
+
+
+def test_settings_that_are_refused():
+    good = {"model": "x", "layer": 10, "window": 30, "codebook": None, "codes": 16384,
+            "sample": 1000, "method": "kmeans", "iterations": 20}  # fmt: skip
+    assert SketchSettings(**good).codes == 16384
+    for name, value in (("codes", 70000), ("method", "som"), ("iterations", 0), ("layer", -1)):
+        with pytest.raises(RasenError, match=rf"songs\.sketch\.{name}"):
+            SketchSettings(**good | {name: value})

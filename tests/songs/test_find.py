@@ -1,12 +1,16 @@
-"""Aligning a song with perfect ears: which lines stay, which words come back, what falls out."""
+"""Aligning a song with models that know the truth: kept lines, recovered words, rejections."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracle import Ears, sound, sung, tools
+from oracle import SETTINGS, sound, sung, tools
 
-from rasen.songs.align import DEFAULTS, RATE, SINGABLE, Tools, align_song, table
+from rasen.errors import RasenError
+from rasen.songs.align import SINGABLE, align_song
+from rasen.songs.align.words import SAMPLE_RATE
+from rasen.songs.alignment import alignment_tables, read_alignment, write_alignment
 from rasen.songs.lyrics import parse_lyrics
 from rasen.songs.reasons import SongError
 
@@ -18,7 +22,7 @@ def align(truth, text, language="en", **more):
     return align_song(tools(truth, **more), sound(truth), parse_lyrics(lyrics), language)
 
 
-def fallen(*args, **more):
+def rejected(*args, **more):
     with pytest.raises(SongError) as caught:
         align(*args, **more)
     return caught.value.reason
@@ -36,7 +40,7 @@ def all_onsets(found):
     return [start for line in found["lines"] for start in onsets(line)]
 
 
-def test_a_song_as_its_lyrics_say():
+def test_a_song_as_its_lyrics_say(tmp_path):
     truth = sung(RIVER)
     found = align(truth, RIVER)
     assert found["match_ratio"] == 1
@@ -44,7 +48,9 @@ def test_a_song_as_its_lyrics_say():
     assert found["seconds"] == pytest.approx(truth[-1].end + 2)
     assert all_onsets(found) == pytest.approx([w.start for w in truth])
     assert json.loads(json.dumps(found)) == found
-    lines, words = table(found)
+    write_alignment(tmp_path / "alignment.json", found)
+    assert read_alignment(tmp_path / "alignment.json") == found
+    lines, words = alignment_tables(found)
     assert list(lines.kept) == [True] * 4
     assert list(words.word) == [w.text for w in truth]
     assert list(words[words.line == 1]["index"]) == [0, 1, 2, 3]
@@ -89,7 +95,7 @@ def test_a_whole_missing_line_is_not_put_into_its_neighbours():
 
 def test_a_recovered_word_that_makes_a_line_worse_is_left_out():
     truth = sung(RIVER)
-    found = align(truth, RIVER, hears=" ".join(w.text for w in truth).replace("by", "by yes"))
+    found = align(truth, RIVER, transcript=" ".join(w.text for w in truth).replace("by", "by yes"))
     assert [w["word"] for w in found["lines"][1]["words"]] == ["down", "by", "the", "water"]
 
 
@@ -119,33 +125,38 @@ LRC = (
 )
 
 
-def deaf_to(truth, *lines):
-    """What Whisper hears of a song in which it misses some lines."""
+def transcript_without(truth, *lines):
+    """The transcript of a song that lacks some lines."""
     text = " ".join(word.text for word in truth)
     for line in lines:
         text = text.replace(line + " ", "")
     return text
 
 
-def test_a_line_that_was_not_heard_is_found_where_a_voice_is():
+def test_a_line_that_was_not_transcribed_is_found_where_a_voice_is():
     truth = sung(RIVER)
-    found = align(truth, RIVER, hears=deaf_to(truth, "sing with me now"))
+    found = align(truth, RIVER, transcript=transcript_without(truth, "sing with me now"))
     assert reasons(found) == [None] * 4
     assert onsets(found["lines"][2]) == pytest.approx([7.5, 8.0, 8.5, 9.0])
     assert found["lines"][2]["match"] == 0
     assert found["match_ratio"] == 1
 
 
-def test_two_lines_that_were_not_heard_need_their_time_stamps():
+def test_two_lines_that_were_not_transcribed_need_their_time_stamps():
     truth = sung(RIVER)
-    deaf = deaf_to(truth, "down by the water", "sing with me now")
-    assert reasons(align(truth, RIVER, hears=deaf)) == [None, "not_sung", "not_sung", None]
-    found = align(truth, LRC, hears=deaf)
+    transcript = transcript_without(truth, "down by the water", "sing with me now")
+    assert reasons(align(truth, RIVER, transcript=transcript)) == [
+        None,
+        "not_sung",
+        "not_sung",
+        None,
+    ]
+    found = align(truth, LRC, transcript=transcript)
     assert reasons(found) == [None] * 4
     assert onsets(found["lines"][2]) == pytest.approx([7.5, 8.0, 8.5, 9.0])
 
 
-def test_a_line_that_voice_detection_lost_is_heard_in_the_gap():
+def test_a_line_that_voice_detection_lost_is_transcribed_again():
     truth = sung(RIVER)
     found = align(truth, RIVER, lost=(7.2, 9.6))
     assert reasons(found) == [None] * 4
@@ -155,9 +166,9 @@ def test_a_line_that_voice_detection_lost_is_heard_in_the_gap():
 
 def test_time_stamps_that_are_all_late_are_shifted():
     truth = sung(RIVER)
-    deaf = " ".join(w.text for w in truth).replace("sing with me now ", "")
+    transcript = " ".join(w.text for w in truth).replace("sing with me now ", "")
     late = LRC.replace("00:", "01:")
-    found = align(truth, late, hears=deaf)
+    found = align(truth, late, transcript=transcript)
     assert reasons(found) == [None] * 4
     assert onsets(found["lines"][2]) == pytest.approx([7.5, 8.0, 8.5, 9.0])
 
@@ -169,49 +180,44 @@ def test_wrong_time_stamps_change_nothing():
     assert [line["words"] for line in align(truth, wrong)["lines"]] == [
         line["words"] for line in plain["lines"]
     ]
-    deaf = deaf_to(truth, "down by the water", "sing with me now")
-    assert reasons(align(truth, wrong, hears=deaf)) == [None, "not_sung", "not_sung", None]
+    transcript = transcript_without(truth, "down by the water", "sing with me now")
+    assert reasons(align(truth, wrong, transcript=transcript)) == [
+        None,
+        "not_sung",
+        "not_sung",
+        None,
+    ]
 
 
 @pytest.mark.parametrize(("score", "reason"), [(0.2, "low_score"), (0.5, "low_score"), (0.6, None)])
 def test_a_line_with_a_low_score_is_dropped(score, reason):
-    truth = sung(RIVER)
-    ears = Ears(truth)
-    honest = ears.align
-
-    def doubtful(vocals, words, *where):
-        found = honest(vocals, words, *where)
-        for word in found if words == ["under", "the", "moon"] else []:
-            word.score = score
-        return found
-
-    ears.align = doubtful
-    opened = Tools(ears, ears, DEFAULTS)
-    found = align_song(opened, sound(truth), parse_lyrics(RIVER.replace("|", "\n")), "en")
+    found = align(sung(RIVER), RIVER, scores={"under the moon": score})
     assert reasons(found) == [None, None, None, reason]
 
 
-def test_songs_that_fall_out():
+def test_songs_that_are_rejected():
     truth = sung(RIVER)
     other = "quite different words stand here|and nobody ever sings them|no not a single one"
-    assert fallen(truth, other) == "lyrics_mismatch"
-    assert fallen(truth, other, languages={"ja": 0.99}) == "wrong_language"
-    assert fallen(truth, RIVER, languages={"ja": 0.99}) == "wrong_language"
-    assert fallen(truth, other, languages={"ja": 0.6, "en": 0.4}) == "wrong_language"
-    assert fallen(truth, other, languages={"ja": 0.4, "en": 0.3}) == "lyrics_mismatch"
-    assert fallen([], RIVER) == "no_vocals"
-    assert fallen(truth, RIVER, hears="") == "no_vocals"
-    assert fallen(truth, "") == fallen(truth, "♪ ...") == "no_lyrics"
-    assert fallen(truth, RIVER, "de") == "wrong_language"  # no aligner
+    assert rejected(truth, other) == "lyrics_mismatch"
+    assert rejected(truth, other, languages={"ja": 0.99}) == "wrong_language"
+    assert rejected(truth, RIVER, languages={"ja": 0.99}) == "wrong_language"
+    assert rejected(truth, other, languages={"ja": 0.6, "en": 0.4}) == "wrong_language"
+    assert rejected(truth, other, languages={"ja": 0.4, "en": 0.3}) == "lyrics_mismatch"
+    assert rejected([], RIVER) == "no_vocals"
+    assert rejected(truth, RIVER, transcript="") == "no_vocals"
+    assert rejected(truth, "") == rejected(truth, "♪ ...") == "no_lyrics"
+    assert rejected(truth, RIVER, "de") == "wrong_language"  # no aligner
     # Where the ear is not sure, lyrics that are found are in the right language.
     assert align(truth, RIVER, languages={"ja": 0.8})["language"] == "en"
 
 
 def test_the_settings_that_decide_are_named():
     truth = sung(RIVER)
-    with pytest.raises(SongError, match=r"99% sure that it is ja; `songs\.align\.certain` is 0\.9"):
+    with pytest.raises(
+        SongError, match=r"with 99% certainty it is ja; `songs\.align\.certain` is 0\.9"
+    ):
         align(truth, RIVER, languages={"ja": 0.99})
-    with pytest.raises(SongError, match=r"0\.0 s of voice; `songs\.align\.voiced` is 1\.0"):
+    with pytest.raises(SongError, match=r"0\.0 s of voice; `songs\.align\.voiced` is 1"):
         align([], RIVER)
 
 
@@ -231,12 +237,12 @@ def test_a_whisper_that_only_knows_english():
 
 def test_more_words_than_can_be_sung_are_refused_before_they_are_matched(monkeypatch):
     truth = sung(RIVER)
-    most = int(SINGABLE * len(sound(truth)) / RATE)
+    most = int(SINGABLE * len(sound(truth)) / SAMPLE_RATE)
     with pytest.raises(SongError, match="of the words of the lyrics were found"):
         align(truth, "la " * most)
-    monkeypatch.setattr("rasen.songs.align.find.match", None)
+    monkeypatch.setattr("rasen.songs.align.find.match_words", None)
     for count in (most + 1, 200_000):
-        with pytest.raises(SongError, match=f"{count} words in .* nobody sings") as caught:
+        with pytest.raises(SongError, match=f"{count} words in .* no song has more") as caught:
             align(truth, "la " * count)
         assert caught.value.reason == "lyrics_mismatch"
 
@@ -269,3 +275,18 @@ def test_random_lyrics_never_break_it(rng):
         for line in found["lines"]:
             assert line["kept"] == bool(line["words"])
             assert (np.diff(onsets(line)) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"line_match": 1.5}, r"songs\.align\.line_match: 1\.5 is not a probability"),
+        ({"onset": -0.1, "certain": 2}, r"(?s)onset: -0\.1 .*certain: 2 "),
+        ({"chunk": 31}, r"songs\.align\.chunk: 31 s; Whisper takes 1 to 30"),
+        ({"beam": 0}, r"songs\.align\.beam: 0"),
+        ({"aligners": {}}, r"songs\.align\.aligners: names no model"),
+    ],
+)
+def test_settings_that_are_refused(change, reason):
+    with pytest.raises(RasenError, match=reason):
+        replace(SETTINGS, **change)

@@ -3,7 +3,13 @@
 
 import pytest
 
-from rasen.songs.lyrics import Line, normalise, parse_lyrics, read_lyrics, words
+from rasen.songs.lyrics import (
+    Line,
+    normalised_words,
+    parse_lyrics,
+    read_lyrics,
+    split_words,
+)
 from rasen.songs.reasons import SongError
 
 
@@ -73,7 +79,7 @@ def test_lrc_with_word_times_offset_sections_and_a_row_without_time():
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfeo\x00n\x00e\x00", b"caf\xe9", b"PK\x03\x04\x00\x00"])
-def test_what_is_not_text_falls_out(tmp_path, data):
+def test_what_is_not_text_is_rejected(tmp_path, data):
     path = tmp_path / "song.txt"
     path.write_bytes(data)
     with pytest.raises(SongError) as caught:
@@ -81,7 +87,7 @@ def test_what_is_not_text_falls_out(tmp_path, data):
     assert caught.value.reason == "lyrics_unreadable"
 
 
-def test_a_missing_file_falls_out(tmp_path):
+def test_a_missing_file_is_rejected(tmp_path):
     with pytest.raises(SongError, match="no such file") as caught:
         read_lyrics(tmp_path / "none.txt")
     assert caught.value.reason == "lyrics_unreadable"
@@ -106,11 +112,11 @@ def test_a_missing_file_falls_out(tmp_path):
     ],
 )
 def test_units(text, language, units):
-    assert normalise(text, language) == units
+    assert normalised_words(text, language) == units
 
 
 def test_words_stay_as_written_and_match_the_units_one_to_one():
     text = "Café na-na DON’T ﬁre"
-    assert words(text, "en") == ["Café", "na", "na", "DON'T", "fire"]
-    assert len(normalise(text, "en")) == 5
-    assert words("ソラ Love", "ja") == ["ソ", "ラ", "Love"]
+    assert split_words(text, "en") == ["Café", "na", "na", "DON'T", "fire"]
+    assert len(normalised_words(text, "en")) == 5
+    assert split_words("ソラ Love", "ja") == ["ソ", "ラ", "Love"]

@@ -1,4 +1,4 @@
-"""Matching lyrics to what was heard: repeats, gaps, mishearings, and nothing at all."""
+"""Matching lyrics to transcribed words: repeats, gaps, mishearings, and nothing at all."""
 
 import time
 from difflib import SequenceMatcher
@@ -6,15 +6,21 @@ from difflib import SequenceMatcher
 import numpy as np
 import pytest
 
-from rasen.songs.align.match import match, similarity
+from rasen.songs.align.match import match_words, similarity
 
 
 def split(text):
     return [line.split() for line in text.split("|")]
 
 
-def places(lyrics, heard):
-    return [list(map(int, line)) for line in match(split(lyrics), heard.split()).places]
+def indices(lyrics, transcribed):
+    matched = match_words(split(lyrics), transcribed.split())
+    return [list(map(int, line)) for line in matched.indices]
+
+
+def ratios(found):
+    """Share of the words of each line that were found."""
+    return [same.mean() for same in found.same]
 
 
 def distance(a, b):
@@ -37,11 +43,14 @@ def test_similarity_is_one_minus_edit_distance(rng):
 
 
 def test_equal_texts_match_word_by_word():
-    assert places("over the river|the morning", "over the river the morning") == [[0, 1, 2], [3, 4]]
+    assert indices("over the river|the morning", "over the river the morning") == [
+        [0, 1, 2],
+        [3, 4],
+    ]
 
 
 @pytest.mark.parametrize(
-    ("lyrics", "heard", "expected"),
+    ("lyrics", "transcribed", "expected"),
     [
         # a chorus printed twice and sung once stays together, wherever it goes
         ("a b c|d e f|a b c", "d e f a b c", [[-1] * 3, [0, 1, 2], [3, 4, 5]]),
@@ -59,8 +68,8 @@ def test_equal_texts_match_word_by_word():
         ("a||b", "a b", [[0], [], [1]]),
     ],
 )
-def test_repeats_gaps_and_order(lyrics, heard, expected):
-    found = places(lyrics, heard)
+def test_repeats_gaps_and_order(lyrics, transcribed, expected):
+    found = indices(lyrics, transcribed)
     if expected is not None:
         assert found == expected
         return
@@ -70,33 +79,33 @@ def test_repeats_gaps_and_order(lyrics, heard, expected):
 
 
 def test_no_lyrics():
-    assert match([], ["a"]).places[0].tolist() == []
+    assert match_words([], ["a"]).indices[0].tolist() == []
 
 
 def test_misspelt_and_misheard_words():
-    found = match(split("over the rivver gold"), ["over", "the", "river", "sealed"])
-    assert found.places[0].tolist() == [0, 1, 2, 3]  # each has its place
+    found = match_words(split("over the rivver gold"), ["over", "the", "river", "sealed"])
+    assert found.indices[0].tolist() == [0, 1, 2, 3]  # each has its place
     assert found.same[0].tolist() == [True, True, True, False]
-    assert found.ratios == [0.75]
+    assert ratios(found) == [0.75]
 
 
 @pytest.mark.parametrize(
-    ("lyrics", "heard", "expected"),
+    ("lyrics", "transcribed", "expected"),
     [
         ("a b c d e", "a x y z e", [[0, 1, 2, 3, 4]]),  # misheard: each has its place
         ("a b|c", "a x", [[0, 1], [-1]]),  # the end of a line that began, not another line
     ],
 )
-def test_a_line_is_not_torn_apart_where_words_were_misheard(lyrics, heard, expected):
-    assert places(lyrics, heard) == expected
+def test_a_line_is_not_torn_apart_where_words_were_misheard(lyrics, transcribed, expected):
+    assert indices(lyrics, transcribed) == expected
 
 
 def test_a_line_replaced_by_another_is_not_matched():
-    found = match(
+    found = match_words(
         split("a b c d|e f g h|i j k l"),
         ["a", "b", "c", "d", "w", "x", "y", "z", "i", "j", "k", "l"],
     )
-    assert found.ratios == [1, 0, 1]
+    assert ratios(found) == [1, 0, 1]
 
 
 def test_it_finds_no_less_than_difflib(rng):
@@ -104,14 +113,14 @@ def test_it_finds_no_less_than_difflib(rng):
     words = ["".join(rng.choice(list("abcdefghijklmnop"), 9)) for _ in range(60)]
     for _ in range(20):
         lyrics = list(rng.choice(words, 80))
-        heard = [w for w in lyrics if rng.random() > 0.1]
+        transcribed = [w for w in lyrics if rng.random() > 0.1]
         for _ in range(8):
-            heard.insert(rng.integers(len(heard)), "quite-another-one")
+            transcribed.insert(rng.integers(len(transcribed)), "quite-another-one")
         lines = [lyrics[i : i + 8] for i in range(0, 80, 8)]
-        found = match(lines, heard)
-        theirs = SequenceMatcher(None, lyrics, heard, autojunk=False).get_matching_blocks()
-        place = np.concatenate(found.places)
-        ours = sum(j >= 0 and lyrics[i] == heard[j] for i, j in enumerate(place))
+        found = match_words(lines, transcribed)
+        theirs = SequenceMatcher(None, lyrics, transcribed, autojunk=False).get_matching_blocks()
+        place = np.concatenate(found.indices)
+        ours = sum(j >= 0 and lyrics[i] == transcribed[j] for i, j in enumerate(place))
         assert ours >= sum(block.size for block in theirs)
         assert (np.diff(place[place >= 0]) > 0).all()
 
@@ -122,7 +131,7 @@ def test_five_hundred_words_take_no_time(rng):
     lyrics = list(rng.choice(words, 500))
     lines = [lyrics[i : i + 5] for i in range(0, 500, 5)]
     start = time.process_time()
-    found = match(lines, lyrics)
+    found = match_words(lines, lyrics)
     seconds = time.process_time() - start
-    assert np.mean(found.ratios) == 1
+    assert np.mean(ratios(found)) == 1
     assert seconds < 1

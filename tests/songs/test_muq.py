@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rasen.errors import RasenError
-from rasen.networks.frames import frames, pad
-from rasen.networks.muq import Muq, open_muq
+from rasen.networks.frames import frame_count, pad_to_frames
+from rasen.networks.muq import EmbeddingSettings, Muq, open_muq
 from rasen.songs.demo.models import make_muq
 
 torch.set_num_threads(1)
@@ -90,8 +90,8 @@ def test_blocks_above_the_layer_do_not_run(muq):
 
 @pytest.mark.parametrize("samples", [1, 15_361, 24_959, 100_003, 143_993])
 def test_frames_are_those_of_the_song(muq, samples):
-    sound = pad(melody(6)[:samples], 24000)
-    assert muq.embed(sound, 1).shape == (frames(samples, 24000), 32)
+    sound = pad_to_frames(melody(6)[:samples], 24000)
+    assert muq.embed(sound, 1).shape == (frame_count(samples, 24000), 32)
 
 
 def test_unpadded_sound_is_refused(muq):
@@ -222,3 +222,9 @@ def test_layers_that_do_not_exist(muq):
     for layer in (-1, 4):
         with pytest.raises(RasenError, match="layers 0 to 3"):
             muq.embed(melody(1), layer)
+
+
+def test_settings_that_are_refused():
+    for change, reason in (({"layer": -1}, "layer: -1 is no layer"), ({"window": 0}, "too short")):
+        with pytest.raises(RasenError, match=reason):
+            EmbeddingSettings(**{"model": "x", "layer": 1, "window": 30.0} | change)

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from rasen.errors import RasenError
-from rasen.io import hashes
 from rasen.songs.phonemes import (
     LANGUAGES,
     chinese,
@@ -16,17 +15,18 @@ from rasen.songs.phonemes import (
     japanese,
     line,
     numbers,
-    sequence,
-    speak,
+    song_phonemes,
     spread,
+    window_tokens,
 )
 from rasen.songs.reasons import REASONS, SongError
+from rasen.study import code_hash
 
 # --- inventory
 
 
 def test_built_in_inventory():
-    ids = inventory.built_in().ids
+    ids = inventory.built_in_inventory().ids
     assert list(ids.values()) == list(range(len(ids)))
     assert ids[inventory.PAD] == 0
     assert (len(inventory.ONSETS), len(inventory.FINALS)) == (26, 39)
@@ -61,20 +61,24 @@ def test_a_vocabulary_of_the_users(tmp_path):
 def test_numbers_in_chinese_characters():
     zh = {"0": "零", "7": "七", "10": "十", "12": "十二", "110": "一百一十", "101": "一百零一",
           "1001": "一千零一", "20000": "二万", "10500": "一万零五百", "05": "零五"}  # fmt: skip
-    assert {digits: numbers.spelled(digits, "zh") for digits in zh} == zh
-    assert numbers.spelled("1999", "zh", year=True) == "一九九九"
+    assert {digits: numbers.spell_number(digits, "zh") for digits in zh} == zh
+    assert numbers.spell_number("1999", "zh", year=True) == "一九九九"
     ja = {"10": "十", "100": "百", "1999": "千九百九十九", "303": "三百三", "10001": "一万一"}
-    assert {digits: numbers.spelled(digits, "ja") for digits in ja} == ja
+    assert {digits: numbers.spell_number(digits, "ja") for digits in ja} == ja
 
 
 def test_evenly_and_to_units():
-    assert spread.evenly([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4, 5]]
-    assert spread.evenly([1, 2, 3], 2) == [[1, 2], [3]]  # a half goes to the even number
-    assert spread.evenly([1, 2, 3, 4, 5], 3) == [[1, 2], [3], [4, 5]]
-    assert spread.evenly([1, 2, 3, 4], 3) == [[1], [2, 3], [4]]
-    assert spread.evenly([1], 3) in ([[1], [], []], [[], [1], []], [[], [], [1]])
+    assert spread.split_evenly([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4, 5]]
+    assert spread.split_evenly([1, 2, 3], 2) == [[1, 2], [3]]  # a half goes to the even number
+    assert spread.split_evenly([1, 2, 3, 4, 5], 3) == [[1, 2], [3], [4, 5]]
+    assert spread.split_evenly([1, 2, 3, 4], 3) == [[1], [2, 3], [4]]
+    assert spread.split_evenly([1], 3) in ([[1], [], []], [[], [1], []], [[], [], [1]])
     spans = [(0, 2, ["k", "y", "o", "o"]), (3, 4, ["a"]), (4, 5, ["x"])]
-    assert spread.to_units(spans, [(0, 1), (1, 2), (3, 4)]) == [["k", "y"], ["o", "o"], ["a"]]
+    assert spread.assign_to_units(spans, [(0, 1), (1, 2), (3, 4)]) == [
+        ["k", "y"],
+        ["o", "o"],
+        ["a"],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -88,12 +92,12 @@ def test_evenly_and_to_units():
     ],
 )  # fmt: skip
 def test_pinyin_is_split(pinyin, expected):
-    assert " ".join(chinese.split(pinyin, 1)) == expected
+    assert " ".join(chinese.split_syllable(pinyin, 1)) == expected
 
 
 def test_tones_change():
     def spoken(words, tones):
-        return chinese._spoken("".join(words), words, tones)
+        return chinese._spoken_tones("".join(words), words, tones)
 
     assert spoken(["你", "好"], [3, 3]) == [2, 3]
     assert spoken(["美好", "理想"], [3, 3, 3, 3]) == [2, 3, 2, 3]  # a pause between the words
@@ -118,20 +122,20 @@ def test_tones_change():
     ],
 )  # fmt: skip
 def test_moras(reading, expected):
-    assert "|".join(" ".join(mora) for mora in japanese.phonemes(reading)[0]) == expected
+    assert "|".join(" ".join(mora) for mora in japanese.mora_phonemes(reading)[0]) == expected
 
 
 def test_a_long_vowel_goes_on_with_the_vowel_before():
-    moras, vowel = japanese.phonemes("ラ")
+    moras, vowel = japanese.mora_phonemes("ラ")
     assert (moras, vowel) == ([["r", "a"]], "a")
-    assert japanese.phonemes("ー", vowel)[0] == [["a"]]
+    assert japanese.mora_phonemes("ー", vowel)[0] == [["a"]]
 
 
 def test_kana_get_their_own_moras_and_kanji_the_rest():
     def shared(string, reading, spoken=None):
-        moras = japanese.phonemes(spoken or reading)[0]
+        moras = japanese.mora_phonemes(spoken or reading)[0]
         return {string[a:b]: "".join(map("".join, part))
-                for a, b, part in japanese._share(string, reading, moras)}  # fmt: skip
+                for a, b, part in japanese._share_moras(string, reading, moras)}  # fmt: skip
 
     assert shared("お母さん", "オカアサン") == {"お": "o", "母": "kaa", "さ": "sa", "ん": "N"}
     assert shared("東京", "トウキョウ", "トーキョー") == {"東": "too", "京": "kyoo"}
@@ -144,7 +148,7 @@ def test_kana_get_their_own_moras_and_kanji_the_rest():
 def test_english_words_of_the_dictionary(tmp_path):
     words = english.read_dictionary()
     texts = ("I", "Don't", "water\u2019s", "love's", "girl's", "he'll", "TV", "LÀ")
-    say = {text: " ".join(english.speak(text, words)[0]) for text in texts}
+    say = {text: " ".join(english.english_phonemes(text, words)[0]) for text in texts}
     assert say == {
         "I": "AY1",
         "Don't": "D OW1 N T",
@@ -155,11 +159,19 @@ def test_english_words_of_the_dictionary(tmp_path):
         "TV": "T IY1 V IY1",
         "LÀ": "L AA1",
     }
-    assert english.speak("I love you", words)[1] == "dictionary"
+    assert english.english_phonemes("I love you", words)[1] == "dictionary"
     mine = tmp_path / "mine.dict"
     mine.write_text(";;; ours\nLOVE  L UH1 V\nLOVE(1)  L AO1 V\nXYZZY  Z IH1 Z IY0 # magic\n")
     words = english.read_dictionary(mine)
-    assert english.speak("love xyzzy", words)[0] == ["L", "UH1", "V", "Z", "IH1", "Z", "IY0"]
+    assert english.english_phonemes("love xyzzy", words)[0] == [
+        "L",
+        "UH1",
+        "V",
+        "Z",
+        "IH1",
+        "Z",
+        "IY0",
+    ]
     mine.write_text("LOVE  L UH V\nEMPTY\n")
     with pytest.raises(RasenError, match=r"(?s)row 1: LOVE: 'UH' is no ARPAbet.*row 2: EMPTY: no"):
         english.read_dictionary(mine)
@@ -168,9 +180,8 @@ def test_english_words_of_the_dictionary(tmp_path):
 def test_a_dictionary_is_parsed_when_it_is_new_or_changed(tmp_path):
     mine = tmp_path / "mine.dict"
     mine.write_text("XYZZY  Z IH1\n")
-    settings = {"dictionary": str(mine)}
     first = english.read_dictionary(mine)
-    assert spoken(sung(0, "xyzzy oh", 4.0), settings=settings)["english"] == {"dictionary": 2}
+    assert spoken(sung(0, "xyzzy oh", 4.0), dictionary=str(mine))["english"] == {"dictionary": 2}
     assert english.read_dictionary(str(mine)) is first
     assert english.read_dictionary() is english.read_dictionary()
     assert "xyzzy" not in english.read_dictionary()
@@ -184,23 +195,23 @@ def test_a_dictionary_is_parsed_when_it_is_new_or_changed(tmp_path):
 def test_our_pronunciations_are_part_of_the_code():
     """So an edit of them reruns `write_phonemes`."""
     home = Path(english.__file__).parent
-    files = hashes._closure([hashes.SCRIPTS / "write_phonemes.py"])
+    files = code_hash._closure([code_hash.SCRIPTS / "write_phonemes.py"])
     assert home / "english_words.py" in files
     assert {path.suffix for path in home.iterdir() if path.is_file()} == {".py"}
 
 
 def test_units_are_found_in_their_line():
-    assert line.find(["don't", "you"], "Don\u2019t, YOU!") == [(0, 5), (7, 10)]
-    assert line.find(["a", "a"], "a b") is None
+    assert line.find_units(["don't", "you"], "Don\u2019t, YOU!") == [(0, 5), (7, 10)]
+    assert line.find_units(["a", "a"], "a b") is None
 
 
 def test_commas_inside_a_line_end_a_word():
     words = english.read_dictionary()
-    spoken, origins = line.tokens(["oh", "no", "I"], "Oh, no I,", "en", words)
+    spoken, origins = line.line_tokens(["oh", "no", "I"], "Oh, no I,", "en", words)
     assert spoken == [["OW1", ","], ["N", "OW1"], ["AY1"]]
     assert origins == ["dictionary"] * 3
     # Words that the line does not have are spoken all the same.
-    assert line.tokens(["oh", "you"], "Oh no", "en", words)[0] == [["OW1"], ["Y", "UW1"]]
+    assert line.line_tokens(["oh", "you"], "Oh no", "en", words)[0] == [["OW1"], ["Y", "UW1"]]
 
 
 # --- songs and windows
@@ -223,7 +234,7 @@ STRUCTURE = pd.DataFrame(
 
 
 def spoken(*lines, **more):
-    return speak({"song": "x", "language": "en", "lines": list(lines)}, STRUCTURE, **more)
+    return song_phonemes({"song": "x", "language": "en", "lines": list(lines)}, STRUCTURE, **more)
 
 
 SONG = (sung(0, "oh no", 4.0), sung(1, "I, you", 7.0), sung(2, "he will", 11.0, kept=False))
@@ -234,7 +245,7 @@ def test_a_song_in_sections():
     flags = [section["flag"] for section in found["sections"]]
     assert flags == ["intro", "verse", "chorus", "outro"]
     assert [len(section["lines"]) for section in found["sections"]] == [0, 2, 0, 0]
-    ids = inventory.built_in().ids
+    ids = inventory.built_in_inventory().ids
     for section in found["sections"]:
         for each in section["lines"]:
             for word in each["words"]:
@@ -246,37 +257,40 @@ def test_a_song_in_sections():
 
 def test_sequences():
     found = spoken(*SONG)
-    tokens, ids = sequence(found, 0, 20)
+    tokens, ids = window_tokens(found, 0, 20)
     assert tokens == (
         ["[intro]"] * 4 + ["[verse]", "OW1", "N", "OW1", ".", "AY1", ",", "Y", "UW1", "."]
         + ["[chorus]"] + ["[outro]"] * 6
     )  # fmt: skip
-    table = inventory.built_in().ids
+    table = inventory.built_in_inventory().ids
     assert ids == [table[token] for token in tokens]
     # A window in the middle of things: 1.6 s of intro; of the verse, words by their middles.
-    assert sequence(found, 2.4, 8.4)[0] == [
+    assert window_tokens(found, 2.4, 8.4)[0] == [
         "[intro]", "[intro]", "[verse]", "OW1", "N", "OW1", ".", "AY1", ","
     ]  # fmt: skip
-    assert sequence(found, 8.5, 10)[0] == ["[verse]", "Y", "UW1", "."]
-    assert sequence(found, 14, 20, seconds_per_flag=5)[0] == ["[outro]"]
-    assert sequence(found, 13.9, 14.1)[0] == ["[chorus]", "[outro]"]
-    assert sequence(found, 30, 40) == ([], [])
+    assert window_tokens(found, 8.5, 10)[0] == ["[verse]", "Y", "UW1", "."]
+    assert window_tokens(found, 14, 20, seconds_per_flag=5)[0] == ["[outro]"]
+    assert window_tokens(found, 13.9, 14.1)[0] == ["[chorus]", "[outro]"]
+    assert window_tokens(found, 30, 40) == ([], [])
 
 
 def test_tokens_that_the_vocabulary_lacks_are_reported():
     ids = {mark: i for i, mark in enumerate(inventory.MARKS)} | {"AY1": 50}
     found = spoken(*SONG, symbols=inventory.Inventory("mine", ids))
     assert found["unknown"] == {"OW1": 2, "N": 1, "Y": 1, "UW1": 1}
-    assert sequence(found, 4, 10) == (["[verse]", "AY1", ",", "."], [0, 50, ids[","], ids["."]])
+    assert window_tokens(found, 4, 10) == (
+        ["[verse]", "AY1", ",", "."],
+        [0, 50, ids[","], ids["."]],
+    )
 
 
-def test_songs_without_phonemes_fall_out():
+def test_songs_without_phonemes_are_rejected():
     for lines in ([], [sung(0, "oh no", 4.0, kept=False)], [sung(0, "?!", 4.0)]):
         with pytest.raises(SongError) as caught:
             spoken(*lines)
         assert caught.value.reason == "no_phonemes"
     with pytest.raises(SongError, match="'fr'") as caught:
-        speak({"song": "x", "language": "fr", "lines": []}, STRUCTURE)
+        song_phonemes({"song": "x", "language": "fr", "lines": []}, STRUCTURE)
     meaning, cure = REASONS[caught.value.reason]  # holds for both
     assert "can be spoken, or the language" in meaning
     assert f"({', '.join(sorted(LANGUAGES))} have)" in meaning

@@ -9,15 +9,22 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from rasen.songs.phonemes import english, inventory, japanese, line, sequence, speak
-from rasen.songs.phonemes.chinese import split
+from rasen.songs.phonemes import (
+    english,
+    inventory,
+    japanese,
+    line,
+    song_phonemes,
+    window_tokens,
+)
+from rasen.songs.phonemes.chinese import split_syllable
 
 SONGS = Path(__file__).parents[2] / "resources/songs/truth"
 
 
 def said(text, language):
     """Every character, or word, that is spoken, with its phonemes."""
-    spans, _ = line.line_phonemes(text, language, english.read_dictionary())
+    spans, _ = line.line_spans(text, language, english.read_dictionary())
     return {text[a:b]: "".join(tokens) for a, b, tokens in spans}
 
 
@@ -26,7 +33,7 @@ def test_a_dictionary_that_the_machine_has_changes_nothing(monkeypatch):
 
     theirs = SimpleNamespace(dict=lambda: {"glorp": [["Z"]]})
     monkeypatch.setattr(nltk.corpus, "cmudict", theirs)
-    tokens = english.speak("glorp", english.read_dictionary())[0]
+    tokens = english.english_phonemes("glorp", english.read_dictionary())[0]
     assert tokens == ["G", "L", "AO1", "R", "P"]
 
 
@@ -42,13 +49,13 @@ def test_every_syllable_of_chinese_is_in_the_inventory():
     from pypinyin.constants import PINYIN_DICT
     from pypinyin.contrib.tone_convert import to_normal
 
-    ids = inventory.built_in().ids
+    ids = inventory.built_in_inventory().ids
     found = {
         to_normal(each, v_to_u=False) for row in PINYIN_DICT.values() for each in row.split(",")
     }
     assert len(found) > 400
     for pinyin in found:
-        tokens = split(pinyin, 1)
+        tokens = split_syllable(pinyin, 1)
         assert len(tokens) == 2, pinyin
         assert all(token in ids for token in tokens), pinyin
 
@@ -69,7 +76,7 @@ def test_japanese_is_what_pyopenjtalk_says(text):
     ours = " ".join(token for _, _, tokens in japanese.japanese_phonemes(text) for token in tokens)
     theirs = [token for token in pyopenjtalk.g2p(text).split() if token != "pau"]
     assert ours == " ".join(theirs)
-    assert all(token in inventory.built_in().ids for token in theirs)
+    assert all(token in inventory.built_in_inventory().ids for token in theirs)
 
 
 def test_mixed_scripts():
@@ -85,7 +92,10 @@ def test_mixed_scripts():
 
 def test_numbers_in_english():
     words = english.read_dictionary()
-    say = {text: " ".join(english.speak(text, words)[0]) for text in ("24", "1999", "2nd", "1,000")}
+    say = {
+        text: " ".join(english.english_phonemes(text, words)[0])
+        for text in ("24", "1999", "2nd", "1,000")
+    }
     assert say == {
         "24": "T W EH1 N T IY0 F AO1 R",
         "1999": "N AY1 N T IY1 N N AY1 N T IY0 N AY1 N",
@@ -95,7 +105,7 @@ def test_numbers_in_english():
 
 
 def test_what_no_dictionary_holds_is_predicted():
-    tokens, origin = english.speak("glorp", english.read_dictionary())
+    tokens, origin = english.english_phonemes("glorp", english.read_dictionary())
     assert tokens == ["G", "L", "AO1", "R", "P"]
     assert origin == "predicted"
 
@@ -125,14 +135,14 @@ def test_fixture_songs(name):
         "song": name, "language": truth["language"],
         "lines": [{**each, "line": i, "kept": True} for i, each in enumerate(truth["lines"])],
     }  # fmt: skip
-    found = speak(alignment, pd.DataFrame(truth["sections"]))
+    found = song_phonemes(alignment, pd.DataFrame(truth["sections"]))
     assert found["unknown"] == {}
     lines = [each for section in found["sections"] for each in section["lines"]]
     assert [each["text"] for each in lines] == [each["text"] for each in truth["lines"]]
     for ours, theirs in zip(lines, truth["lines"], strict=True):
         times = [word["start"] for word in theirs["words"]]
         assert [word["start"] for word in ours["words"]] == times  # all spoken, none moved
-    tokens, _ = sequence(found, 0, truth["seconds"])
+    tokens, _ = window_tokens(found, 0, truth["seconds"])
     assert tokens.count(".") == len(lines)
     first = {"river": "OW1 V ER0 DH AH0", "tsuki": "y o r u n o", "yue": "y ve4 g uang1 zh ao4"}
     intro = round(truth["sections"][0]["end"])

@@ -9,9 +9,17 @@ import pytest
 from scores import accuracy, hit_rate, pairwise
 
 from rasen.errors import RasenError
-from rasen.songs.demo.compose import RATE, accompaniment, song
+from rasen.songs.demo.compose import RATE, accompaniment, fixture_song
 from rasen.songs.reasons import SongError
-from rasen.songs.structure import functions, given, labels, novelty, tag, to_json
+from rasen.songs.structure import (
+    StructureSettings,
+    allin1_json,
+    find_sections,
+    functions,
+    given,
+    labels,
+    novelty,
+)
 
 SONGS = Path(__file__).parents[2] / "resources/songs"
 NAMES = ("river", "tsuki", "yue")
@@ -25,9 +33,9 @@ FORMS = {  # without adjacent sections of one label: nothing parts these but wor
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def fixture_song(request):
+def known_song(request):
     """Truth as (start, end, label), lines, and stems."""
-    truth, vocals, band = song(SONGS, request.param, seed=0)
+    truth, vocals, band = fixture_song(SONGS, request.param, seed=0)
     rows = [(s["start"], s["end"], s["label"]) for s in truth["sections"]]
     return rows, truth["lines"], {"vocals": vocals, "accompaniment": band}
 
@@ -68,10 +76,10 @@ def test_hit_rate_and_pairwise_are_those_of_mir_eval():
 
 
 @pytest.mark.parametrize("lyrics", ["none", "plain", "named"])
-def test_fixture_songs(fixture_song, lyrics):
-    rows, lines, stems = fixture_song
+def test_fixture_songs(known_song, lyrics):
+    rows, lines, stems = known_song
     alignment = {"none": None, "plain": aligned(rows, lines), "named": aligned(rows, lines, True)}
-    table = tag("novelty", stems, RATE, alignment[lyrics])
+    table = find_sections("novelty", stems, RATE, alignment[lyrics])
     found = triples(table)
     assert f_at_3(rows, found) >= (1 if lyrics == "named" else 0.9)
     assert accuracy(rows, found) >= (0.98 if lyrics == "named" else 0.84)
@@ -92,7 +100,7 @@ def test_forms_without_vocals():
             time += length
         sections = [{"start": s, "end": e, "label": label} for s, e, label in truth]
         sound = accompaniment(sections, seed).mean(axis=0)
-        boundaries, letter, _ = novelty.segments(sound, RATE)
+        boundaries, letter, _ = novelty.segment(sound, RATE)
         found = [*zip(boundaries[:-1], boundaries[1:], letter, strict=True)]
         scores.append(f_at_3(truth, found))
         letters.append(pairwise(truth, found))
@@ -118,12 +126,12 @@ def test_novelty_is_footes_checkerboard(rng):
 def test_equal_parts_share_a_letter_and_confidence_tells_noise_from_music(rng):
     tone = np.sin(np.arange(12 * 8000) * 0.3).astype("f4")
     noise = rng.standard_normal(12 * 8000).astype("f4")
-    boundaries, letters, sure = novelty.segments(np.concatenate([tone, noise, tone, noise]), 8000)
+    boundaries, letters, sure = novelty.segment(np.concatenate([tone, noise, tone, noise]), 8000)
     assert letters == ["A", "B", "A", "B"]
     np.testing.assert_allclose(boundaries, [0, 12, 24, 36, 48], atol=0.25)
     assert (sure > 0.9).all()
     # A section that is half tone and half noise belongs to neither.
-    _, doubtful = novelty.cluster(
+    _, doubtful = novelty.cluster_sections(
         np.repeat([0.0, 1, 0, 1, 0], [20, 20, 20, 10, 10])[:, None], np.array([0, 10, 20, 30, 40.0])
     )
     np.testing.assert_allclose(doubtful[:3], 1)
@@ -133,11 +141,13 @@ def test_equal_parts_share_a_letter_and_confidence_tells_noise_from_music(rng):
 @pytest.mark.parametrize("samples", [1, 500, 8000])
 def test_short_or_silent_is_one_section(samples):
     for sound in (np.zeros(samples, "f4"), np.ones(samples, "f4")):
-        boundaries, letters, sure = novelty.segments(sound, 8000)
+        boundaries, letters, sure = novelty.segment(sound, 8000)
         np.testing.assert_allclose(boundaries, [0, samples / 8000])
         assert letters == ["A"]
         assert sure.tolist() == [0]
-        table = tag("novelty", {"vocals": sound[None], "accompaniment": sound[None]}, 8000)
+        table = find_sections(
+            "novelty", {"vocals": sound[None], "accompaniment": sound[None]}, 8000
+        )
         assert len(table) == 1
 
 
@@ -145,14 +155,14 @@ def test_two_hours_stay_small(rng):
     rate = 2000
     sound = rng.standard_normal(7200 * rate).astype("f4")
     tracemalloc.start()
-    novelty.segments(sound, rate)
+    novelty.segment(sound, rate)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100e6  # the matrix of all pairs of frames alone would be 1.6 GB
 
 
 def test_letters_beyond_the_alphabet():
-    assert [novelty.letter(n) for n in (0, 25, 26, 52)] == ["A", "Z", "A1", "A2"]
+    assert [novelty.letter_of(n) for n in (0, 25, 26, 52)] == ["A", "Z", "A1", "A2"]
 
 
 # --- flags
@@ -163,7 +173,7 @@ def named(letters, share, loud=None, lines=()):
     count, frames = len(letters), round(10 / functions.FRAME)
     voice = np.concatenate([np.arange(frames) < part * frames for part in share])
     power = np.repeat(loud or [1.0] * count, frames)
-    return functions.name(np.arange(count + 1) * 10.0, list(letters), power, voice, lines)
+    return functions.label_sections(np.arange(count + 1) * 10.0, list(letters), power, voice, lines)
 
 
 def line(section, text, name=None, start=2, end=4):
@@ -215,24 +225,27 @@ def test_names_in_the_lyrics_win():
 
 def test_boundaries_leave_lines_whole_and_part_named_sections():
     lines = [line(0, "a", "verse", 1, 3), line(0, "b", "verse", 6, 9), line(1, "c", "bridge")]
-    cut = functions.between_lines(np.array([0.0, 8.5, 30]), lines)
+    cut = functions.move_off_lines(np.array([0.0, 8.5, 30]), lines)
     assert cut.tolist() == [0, 9, 30]  # the end of b, which is nearer than its beginning
-    cut = functions.between_lines(np.array([0.0, 30]), lines)
+    cut = functions.move_off_lines(np.array([0.0, 30]), lines)
     assert cut.tolist() == [0, 10.5, 30]  # between b and c
     unnamed = [{**each, "section": None} for each in lines]
-    assert functions.between_lines(np.array([0.0, 30]), unnamed).tolist() == [0, 30]
+    assert functions.move_off_lines(np.array([0.0, 30]), unnamed).tolist() == [0, 30]
 
 
 def test_voice_is_loud_beside_the_mix():
     mix = np.ones(100)
-    assert functions.voiced(np.array([0.1, 1e-3]), mix).tolist() == [True, False]
+    assert functions.voiced_frames(np.array([0.1, 1e-3]), mix).tolist() == [True, False]
     sound = np.concatenate([np.zeros(1000), np.full(1000, 2.0)])
-    assert functions.loudness(sound, 1000).tolist() == [0, 0, 0, 0, 4, 4, 4, 4]
+    assert functions.frame_power(sound, 1000).tolist() == [0, 0, 0, 0, 4, 4, 4, 4]
 
 
 def test_neighbours_that_nobody_sings_are_joined():
     rows = [(0, 1, "intro", 1.0), (1, 4, "intro", 0.0), (4, 5, "verse", 1), (5, 6, "verse", 0.5)]
-    assert functions.join(rows) == [(0, 4, "intro", 0.25), *rows[2:]]
+    assert functions.merge_unsung([labels.Section(*row) for row in rows]) == [
+        (0, 4, "intro", 0.25),
+        *rows[2:],
+    ]
 
 
 # --- given
@@ -240,10 +253,10 @@ def test_neighbours_that_nobody_sings_are_joined():
 
 def test_labels_of_others():
     theirs = ["Chorus 2", "pre-chorus", "Verse 1a", "solo", "END", "break", "Silence", "xyz", "A"]
-    found = [labels.flag(name) for name in theirs]
+    found = [labels.flag_of_label(name) for name in theirs]
     assert found == ["chorus", "verse", "verse", "inst", "outro", "inst", "silence", None, None]
     for name in ("start", "end", "intro", "break", "bridge", "inst", "solo"):  # of All-In-One
-        assert labels.flag(name) in labels.FLAGS
+        assert labels.flag_of_label(name) in labels.FLAGS
 
 
 TABLES = {
@@ -263,7 +276,7 @@ def test_annotations(tmp_path, name):
     expected = [(0, 8, "intro", 1), (8, 20, "verse", 1), (20, 30, "chorus", 1)]
     assert given.read_annotation(path, 30.0) == expected
     stems = {"vocals": np.zeros((2, 3000)), "accompaniment": np.zeros((2, 3000))}
-    table = tag("given", stems, 100, annotation=path)
+    table = find_sections("given", stems, 100, annotation=path)
     assert triples(table) == [row[:3] for row in expected]
     assert (table["confidence"] == 1).all()
 
@@ -301,11 +314,19 @@ def test_what_is_wrong_with_an_annotation_is_said_at_once(tmp_path):
         given.read_annotation(tmp_path / "nowhere.tsv", 30.0)
 
 
-def test_json_twin_reads_back(tmp_path, fixture_song):
-    table = tag("novelty", fixture_song[2], RATE)
-    twin = to_json(table, "a song.flac", bpm=120)
+def test_json_twin_reads_back(tmp_path, known_song):
+    table = find_sections("novelty", known_song[2], RATE)
+    twin = allin1_json(table, "a song.flac", bpm=120)
     assert (twin["path"], twin["bpm"]) == ("a song.flac", 120)
     path = tmp_path / "twin.json"
     path.write_text(json.dumps(twin))
     read = given.read_annotation(path, float(table["end"].iloc[-1]))
     assert [row[:3] for row in read] == triples(table)
+
+
+def test_settings_that_are_refused():
+    with pytest.raises(RasenError, match="backend: 'ear' is not one of novelty, allin1, given"):
+        StructureSettings("ear")
+    with pytest.raises(RasenError, match=r"songs\.structure\.model: the backend allin1 needs one"):
+        StructureSettings("allin1")
+    assert StructureSettings("novelty").model is None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rasen.networks.torchaudio_guard import bare_package, import_torchaudio
+from rasen.networks.torchaudio_guard import import_torchaudio, import_without_init
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 FRESH = """
@@ -40,20 +40,20 @@ def test_a_torchaudio_that_works_is_taken_as_it_is(monkeypatch):
     assert import_torchaudio() is whole
 
 
-def test_bare_packages_run_no_init(tmp_path, monkeypatch):
+def test_import_without_inits_run_no_init(tmp_path, monkeypatch):
     package = tmp_path / "greedy_package"
     package.mkdir()
     (package / "__init__.py").write_text("raise RuntimeError('asked for too much')")
     (package / "part.py").write_text("value = 7")
     monkeypatch.syspath_prepend(tmp_path)
-    bare = bare_package("greedy_package")
+    bare = import_without_init("greedy_package")
     from greedy_package import part
 
     assert part.value == 7
-    assert bare_package("greedy_package") is bare
+    assert import_without_init("greedy_package") is bare
     del sys.modules["greedy_package"], sys.modules["greedy_package.part"]
 
 
 def test_missing_packages_are_named():
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):
-        bare_package("no_such_package")
+        import_without_init("no_such_package")

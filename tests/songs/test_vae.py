@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rasen.errors import RasenError
-from rasen.networks.frames import frames, pad
+from rasen.networks.frames import frame_count, pad_to_frames
 from rasen.networks.oobleck import PREFIXES
 from rasen.networks.torchaudio_guard import import_torchaudio
-from rasen.networks.vae import draw, open_vae, reach
+from rasen.networks.vae import LatentSettings, open_vae, receptive_field, sample_latents
 from rasen.songs.demo.models import make_vae, vae_config
 
 torch.set_num_threads(1)
@@ -127,13 +127,13 @@ def test_margins_are_what_the_network_sees_and_no_more(vae):
     sound = torch.from_numpy(noise(41))[None].requires_grad_()
     vae.net.encoder(sound)[0, :, 20].abs().sum().backward()
     seen = sound.grad[0].abs().sum(dim=0).nonzero()[:, 0] - 20 * 1920
-    first, last = reach(vae.net.encoder, 0, 0)
+    first, last = receptive_field(vae.net.encoder, 0, 0)
     assert (int(seen.min()), int(seen.max())) == (first, last)
     assert vae.encoder_margin == 7
     latents = torch.randn(1, 64, 41, requires_grad=True)
     vae.net.decoder(latents)[0, :, 20 * 1920 : 21 * 1920].abs().sum().backward()
     seen = latents.grad[0].abs().sum(dim=0).nonzero()[:, 0] - 20
-    assert (int(seen.min()), int(seen.max())) == reach(vae.net.decoder, 0, 1919)
+    assert (int(seen.min()), int(seen.max())) == receptive_field(vae.net.decoder, 0, 1919)
     assert vae.decoder_margin == 9
 
 
@@ -145,18 +145,18 @@ def test_smaller_margins_would_be_seen(vae, monkeypatch):
 
 @pytest.mark.parametrize("samples", [1, 30_721, 48_001, 143_993, 200_003])
 def test_latents_are_in_step_with_the_sketch(vae, samples):
-    sound = pad(noise(110)[:, :samples], 48000)
-    assert len(vae.encode(sound)[0]) == frames(samples, 48000)
+    sound = pad_to_frames(noise(110)[:, :samples], 48000)
+    assert len(vae.encode(sound)[0]) == frame_count(samples, 48000)
 
 
 def test_samples_follow_their_seed_and_moments():
     mean = np.full((500, 64), 2, dtype=np.float32)
     scale = np.full((500, 64), 0.5, dtype=np.float32)
-    one = draw(mean, scale, 0, "river")
+    one = sample_latents(mean, scale, 0, "river")
     assert one.dtype == np.float32
-    assert np.array_equal(one, draw(mean, scale, 0, "river"))
-    assert not np.array_equal(one, draw(mean, scale, 1, "river"))
-    assert not np.array_equal(one, draw(mean, scale, 0, "tsuki"))
+    assert np.array_equal(one, sample_latents(mean, scale, 0, "river"))
+    assert not np.array_equal(one, sample_latents(mean, scale, 1, "river"))
+    assert not np.array_equal(one, sample_latents(mean, scale, 0, "tsuki"))
     assert abs(one.mean() - 2) < 0.01
     assert abs(one.std() - 0.5) < 0.01
 
@@ -270,7 +270,7 @@ def changed(path, value):
         ("model", [1], "not a model config"),
         ("model.encoder.config.strides", 1920, "not a model config"),
         ("model.encoder.config.strides", [30, 64], "c_mults and strides differ in length"),
-        ("sample_rate", 44100, "1920 samples a latent at 44100 Hz are 22.97 frames a second"),
+        ("sample_rate", 44100, "1920 samples per latent at 44100 Hz are 22.97 frames per second"),
     ],
 )
 def test_configs_that_are_refused(folder, tmp_path, path, value, reason):
@@ -290,8 +290,8 @@ def test_other_clocks_channels_and_latents_are_told_at_once(tmp_path):
     with pytest.raises(RasenError) as error:
         open_vae(written(tmp_path, config, {}))
     message = str(error.value)
-    assert "2048 samples a latent at 44100 Hz are 21.53 frames a second" in message
-    assert "1920 at 48000 Hz are wanted, 25 a second" in message
+    assert "2048 samples per latent at 44100 Hz are 21.53 frames per second" in message
+    assert "1920 at 48000 Hz are wanted, 25 per second" in message
     assert "1 channels; stereo is wanted" in message
     assert "32 latents; 64 are wanted" in message
 
@@ -301,7 +301,7 @@ def test_a_whole_stable_audio_is_refused_for_its_rate(tmp_path):
     for side in ("encoder", "decoder"):
         inner[side]["config"]["strides"] = [2, 4, 4, 8, 8]
     config = {"sample_rate": 44100, "model": {"pretransform": {"type": "ae", "config": inner}}}
-    with pytest.raises(RasenError, match=r"21\.53 frames a second"):
+    with pytest.raises(RasenError, match=r"21\.53 frames per second"):
         open_vae(written(tmp_path, config, {}))
 
 
@@ -355,3 +355,8 @@ def test_checkpoints_that_are_refused(folder, tmp_path, capsys):
     torch.save([1, 2], evil / "vae.ckpt")
     with pytest.raises(RasenError, match="holds no state_dict"):
         open_vae(evil)
+
+
+def test_an_unknown_number_format_is_refused():
+    with pytest.raises(RasenError, match=r"songs\.latents\.dtype: 'int8' is not known"):
+        LatentSettings(model="x", dtype="int8")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,17 +18,19 @@ from index_songs import index_songs
 
 from rasen.errors import RasenError
 from rasen.io import hdf5, parquet
+from rasen.networks.frames import FRAME_RATE, PATCH
 from rasen.songs import dataset, export, index, layout, shards
-from rasen.songs.dataset import PATCH, RATE, Order, Windows, collate
+from rasen.songs.dataset import Order, Windows, collate
+from rasen.songs.index import Filters, IndexSettings, Splits
 
-FILTERS = {"match": 0.7, "score": 0.3, "silence": 0.5, "clipping": 0.01, "duplicates": True}
+FILTERS = Filters(match=0.7, score=0.3, silence=0.5, clipping=0.01, duplicates=True)
 LENGTHS = {"short": 48, "even": 160, "long": 1600}  # frames
 WORDS = 0.64  # seconds from word to word
 
 
 def phonemes_of(song, frames):
     """A word every 0.64 s, its id the number of the word."""
-    seconds = frames / RATE
+    seconds = frames / FRAME_RATE
     words = [
         {"start": at, "end": at + 0.5, "tokens": [f"w{i}"], "ids": [i]}
         for i, at in enumerate(np.arange(0, seconds, WORDS))
@@ -88,7 +91,7 @@ def test_songs_out_of_step_are_refused(results, tmp_path):
 
 
 def test_a_shard_may_be_empty(tmp_path):
-    shards.write_shard(tmp_path / "x.h5", pd.DataFrame(columns=["song", *shards.KEPT]), tmp_path)
+    shards.write_shard(tmp_path / "x.h5", pd.DataFrame(columns=["song", *shards.COLUMNS]), tmp_path)
     assert shards.shard_contents(tmp_path / "x.h5").empty
 
 
@@ -101,13 +104,13 @@ def test_windows_start_on_patches_and_carry_their_own_lyrics(windows):
         assert first % PATCH == 0
         assert frames % PATCH == 0
         assert frames == min(LENGTHS[window["song"]], 240)
-        assert window["start"] == first / RATE
+        assert window["start"] == first / FRAME_RATE
         assert (window["sketch"] == first + np.arange(frames)).all()
         assert (window["mean"][:, 0] == window["sketch"]).all()
         assert (window["scale"][:, 63] == window["mean"][:, 0] + 0.5).all()
-        middles = window["start"] + np.array([0, frames / RATE]) - 0.25
+        middles = window["start"] + np.array([0, frames / FRAME_RATE]) - 0.25
         words = [i for i in window["ids"].tolist() if f"w{i}" in window["tokens"]]
-        at = np.arange(LENGTHS[window["song"]] / RATE / WORDS) * WORDS
+        at = np.arange(LENGTHS[window["song"]] / FRAME_RATE / WORDS) * WORDS
         inside = np.flatnonzero((at >= middles[0]) & (at < middles[1]))
         assert set(inside) <= set(words)
         seen.add((window["song"], first))
@@ -278,7 +281,7 @@ def test_a_shard_written_anew_is_opened_anew(rewritten, results):
 def test_an_old_index_exports_no_wrong_music(rewritten, tmp_path):
     index, shard = rewritten
     rows = parquet.read_table(index).set_index("song", drop=False)
-    export.to_tar(tmp_path / "x.tar", shard, rows.loc[["even"]])
+    export.export_shard(tmp_path / "x.tar", shard, rows.loc[["even"]])
     with tarfile.open(tmp_path / "x.tar") as tar:
         assert np.load(io.BytesIO(tar.extractfile("even.sketch.npy").read())).tolist() == [
             *range(160)
@@ -286,7 +289,7 @@ def test_an_old_index_exports_no_wrong_music(rewritten, tmp_path):
         assert json.load(tar.extractfile("even.json"))["offset"] == 0
         assert json.load(tar.extractfile("even.phonemes.json"))["song"] == "even"
     with pytest.raises(RasenError, match="the index is older than its shards"):
-        export.to_tar(tmp_path / "y.tar", shard, rows)
+        export.export_shard(tmp_path / "y.tar", shard, rows)
     assert not (tmp_path / "y.tar").exists()
 
 
@@ -315,8 +318,8 @@ def test_open_shards_hold_little_memory(results, windows):
     """Chunks belong to the system's cache of the disk, not to each worker's open shards."""
     for place in range(len(windows)):
         windows[place]
-    assert dataset._opened.cache_info().maxsize <= 128
-    shard = dataset.opened(results / "shards/00000.h5")
+    assert dataset._open_shard.cache_info().maxsize <= 128
+    shard = dataset.open_shard(results / "shards/00000.h5")
     file = shard.latents.file.id
     assert file.get_access_plist().get_cache()[2] == 0  # bytes of chunks
     assert file.get_mdc_config().max_size == 1 << 16
@@ -362,8 +365,8 @@ def ledgers(**failed):
 def built(stages, prints=None, **filters):
     left = set.intersection(*(set(s.query("outcome == 'ok'")["song"]) for s in stages.values()))
     rows = pd.DataFrame({"song": sorted(left), "artist": "x", "frames": 16, "offset": 0})
-    splits = {"valid": 0.1, "test": 0.1}
-    return index.build(stages, rows, prints or {}, FILTERS | filters, splits, seed=0)
+    settings = IndexSettings(replace(FILTERS, **filters), Splits(valid=0.1, test=0.1))
+    return index.build_tables(stages, rows, prints or {}, settings, seed=0)
 
 
 def test_every_song_is_in_the_data_or_in_the_quarantine():
@@ -398,19 +401,21 @@ def test_the_later_of_two_like_recordings_is_left_out():
 
 
 def test_artists_stay_in_their_split():
-    splits = {"valid": 0.1, "test": 0.2}
-    drawn = [index.split_of(f"artist {i}", splits, seed=0) for i in range(4000)]
+    splits = Splits(valid=0.1, test=0.2)
+    drawn = [index.split_of_artist(f"artist {i}", splits, seed=0) for i in range(4000)]
     shares = pd.Series(drawn).value_counts(normalize=True)
     assert shares["valid"] == pytest.approx(0.1, abs=0.02)
     assert shares["test"] == pytest.approx(0.2, abs=0.02)
-    assert index.split_of("ARTIST 7", splits, 0) == index.split_of("artist 7", splits, 0)
-    assert index.split_of("x", {"valid": 0, "test": 0}, 0) == "train"
+    assert index.split_of_artist("ARTIST 7", splits, 0) == index.split_of_artist(
+        "artist 7", splits, 0
+    )
+    assert index.split_of_artist("x", Splits(valid=0, test=0), 0) == "train"
 
 
 def test_the_export_is_the_same_every_time_and_readable_by_anybody(results, tmp_path):
     table = parquet.read_table(results / "tables/songs.parquet").query("shard == '00000'")
     for name in ("one", "two"):
-        export.to_tar(tmp_path / f"{name}.tar", results / "shards/00000.h5", table)
+        export.export_shard(tmp_path / f"{name}.tar", results / "shards/00000.h5", table)
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
     with tarfile.open(tmp_path / "one.tar") as tar:
         names = tar.getnames()
@@ -430,7 +435,7 @@ def test_keys_of_the_export_are_unique_and_end_at_their_first_dot(results, tmp_p
     rows = pd.DataFrame({"song": names, "artist": "", "language": "", "seconds": 1.92})
     shard = tmp_path / "00000.h5"
     shards.write_shard(shard, rows, tmp_path / "songs")
-    export.to_tar(tmp_path / "x.tar", shard, shards.shard_contents(shard))
+    export.export_shard(tmp_path / "x.tar", shard, shards.shard_contents(shard))
     with tarfile.open(tmp_path / "x.tar") as tar:
         parts = [name.split(".", 1) for name in tar.getnames()]
         kept = json.load(tar.extractfile("a%2Eb.json"))
@@ -464,7 +469,7 @@ def test_the_index_tells_which_file_is_gone_and_what_to_do(tmp_path, stage, name
         parquet.write_table(rows, tmp_path / f"batches/{each}/00000.parquet")
     sheet = pd.DataFrame([{"song": "a", "artist": "A", "language": "", "seconds": 0.64}])
     shards.write_shard(tmp_path / "shards/00000.h5", sheet, tmp_path / "songs")
-    settings = {"filters": FILTERS, "splits": {"valid": 0, "test": 0}}
+    settings = IndexSettings(FILTERS, Splits(valid=0, test=0))
     paths = [tmp_path / f"tables/{t}.parquet" for t in ("songs", "quarantine", "lines", "words")]
     index_songs(1, tmp_path, settings, 0, *paths)
     assert parquet.read_table(paths[0])["song"].tolist() == ["a"]
@@ -475,3 +480,12 @@ def test_the_index_tells_which_file_is_gone_and_what_to_do(tmp_path, stage, name
     assert str(caught.value) == (
         f"{song / name}: gone or changed; delete {ledger} and run snakemake again"
     )
+
+
+def test_filters_and_splits_that_are_refused():
+    with pytest.raises(RasenError, match=r"songs\.filters\.silence: 1\.5 is not a share"):
+        replace(FILTERS, silence=1.5)
+    with pytest.raises(RasenError, match=r"songs\.splits: valid 0\.6 and test 0\.5 are no shares"):
+        Splits(valid=0.6, test=0.5)
+    with pytest.raises(RasenError, match=r"songs\.splits: valid -0\.1"):
+        Splits(valid=-0.1, test=0)

@@ -42,17 +42,17 @@ def test_formats(tmp_path, music, name, options):
     read, found = recording.read_recording(path)
     assert (read.shape[0], found, read.dtype) == (2, rate, np.float32)
     assert abs(read.shape[1] - sound.shape[1]) < 0.1 * rate
-    assert recording.seconds(path) == pytest.approx(sound.shape[1] / rate, abs=0.1)
+    assert recording.header_seconds(path) == pytest.approx(sound.shape[1] / rate, abs=0.1)
 
 
 def test_mono_and_8_khz_become_what_a_stage_wants(tmp_path, music):
     path = tmp_path / "phone.wav"
     soundfile.write(path, music[0, ::4][: 8000 * 5], 8000)
     sound, rate = recording.read_recording(path)
-    stereo = recording.stereo(sound, rate, 48000)
+    stereo = recording.to_stereo(sound, rate, 48000)
     assert stereo.shape == (2, 48000 * 5)
     assert (stereo[0] == stereo[1]).all()
-    assert recording.mono(sound, rate, 24000).shape == (24000 * 5,)
+    assert recording.to_mono(sound, rate, 24000).shape == (24000 * 5,)
 
 
 def refused(path):
@@ -94,7 +94,7 @@ def test_a_wav_that_was_streamed_has_no_size(tmp_path, music):
 
 
 def test_a_recording_that_goes_away_later_is_no_songs_fault(tmp_path):
-    with pytest.raises(RasenError, match="was there when it was measured, and is gone") as caught:
+    with pytest.raises(RasenError, match="existed when it was measured and does not now") as caught:
         recording.reread_recording(tmp_path / "gone.wav")
     assert not isinstance(caught.value, SongError)
 
@@ -108,15 +108,15 @@ def test_without_ffmpeg_its_formats_are_told(tmp_path, monkeypatch):
 
 def test_level_clipping_and_silence(music):
     sound = np.concatenate([music / np.abs(music).max(), np.zeros_like(music)], axis=1)
-    found = audio_measures.measures(sound, RATE)
+    found = audio_measures.measure_sound(sound, RATE)
     assert found["seconds"] == pytest.approx(60)
     assert found["silence"] == pytest.approx(0.5, abs=0.02)
     assert found["clipping"] == 0  # a single sample at full scale is a peak, not clipping
-    loud = audio_measures.measures(np.clip(4 * sound, -1, 1), RATE)
+    loud = audio_measures.measure_sound(np.clip(4 * sound, -1, 1), RATE)
     assert loud["clipping"] > 0.05
     held = np.zeros((1, 1000), np.float32)
     held[0, 10:13], held[0, 50:52] = 1, -1
-    assert audio_measures.measures(held, 1000)["clipping"] == pytest.approx(0.003)
+    assert audio_measures.measure_sound(held, 1000)["clipping"] == pytest.approx(0.003)
 
 
 def test_the_same_recording_is_known_again(tmp_path, music):
@@ -125,19 +125,19 @@ def test_the_same_recording_is_known_again(tmp_path, music):
         sounds[f"other{seed}"] = (melody(np.random.default_rng(seed), 30, RATE)[None], RATE)
     soundfile.write(tmp_path / "a.mp3", music.T, RATE)
     sounds["mp3"] = recording.read_recording(tmp_path / "a.mp3")
-    sounds["phone"] = (recording.mono(0.2 * music[:, 3 * RATE + 777 :], RATE, 8000)[None], 8000)
+    sounds["phone"] = (recording.to_mono(0.2 * music[:, 3 * RATE + 777 :], RATE, 8000)[None], 8000)
     noise = np.random.default_rng(0).normal(0, 0.01, music.shape).astype(np.float32)
     sounds["noisy"] = (music + noise, RATE)
     sounds["short"] = (music[:, :1000], RATE)
     prints = {name: audio_measures.fingerprint(*sound) for name, sound in sounds.items()}
-    assert duplicates.find(prints) == dict.fromkeys(("mp3", "phone", "noisy"), "first")
+    assert duplicates.find_duplicates(prints) == dict.fromkeys(("mp3", "phone", "noisy"), "first")
 
 
 def test_chance_makes_no_duplicates():
     rng = np.random.default_rng(0)
     prints = {i: rng.integers(0, 2**32, 3000, dtype=np.uint32) for i in range(300)}
     prints |= {f"silent{i}": np.zeros(3000, np.uint32) for i in range(80)}
-    assert duplicates.find(prints) == {}
+    assert duplicates.find_duplicates(prints) == {}
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def test_copies_are_found_among_many_songs_in_little_memory_and_time(tonal):
     """Measured: 50 MB, 0.3 s. Ten thousand take some seconds and less than 1 GB."""
     start = time.process_time()
     tracemalloc.start()
-    found = duplicates.find(tonal)
+    found = duplicates.find_duplicates(tonal)
     memory = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found == COPIES
@@ -183,9 +183,9 @@ def test_copies_are_found_among_many_songs_in_little_memory_and_time(tonal):
 
 def test_votes_are_counted_in_parts_as_in_one(tonal, monkeypatch):
     whole = list(duplicates._candidates(list(tonal.values())))
-    monkeypatch.setattr(duplicates, "PAIRS", 30000)
+    monkeypatch.setattr(duplicates, "MATCHES", 30000)
     assert list(duplicates._candidates(list(tonal.values()))) == whole
-    assert duplicates.find(tonal) == COPIES
+    assert duplicates.find_duplicates(tonal) == COPIES
 
 
 def test_the_first_and_the_last_song_may_be_alike():
@@ -194,9 +194,9 @@ def test_the_first_and_the_last_song_may_be_alike():
     prints["none"] = np.zeros(0, np.uint32)
     prints["last"] = prints[0]
     prints["later"] = np.concatenate([prints["none"], prints[3][:9], prints[1]])
-    assert duplicates.find(prints) == {"last": 0, "later": 1}
-    assert duplicates.find({}) == {}
-    assert duplicates.find({"none": prints["none"]}) == {}
+    assert duplicates.find_duplicates(prints) == {"last": 0, "later": 1}
+    assert duplicates.find_duplicates({}) == {}
+    assert duplicates.find_duplicates({"none": prints["none"]}) == {}
 
 
 def test_a_sheet_is_read_with_paths_from_its_folder(tmp_path):
@@ -207,13 +207,13 @@ def test_a_sheet_is_read_with_paths_from_its_folder(tmp_path):
     assert table["audio"].tolist() == [str(tmp_path.parent / "x/a.mp3"), str(tmp_path / "b.wav")]
     assert table["lyrics"].tolist() == [str(tmp_path / "a.txt"), ""]
     assert table["artist"].tolist() == ["a", "b"]  # nobody named: each its own
-    parts = corpus.batches({"sheet": str(sheet), "batch": 1})
+    parts = corpus.song_batches({"sheet": str(sheet), "batch": 1})
     assert {name: rows["song"].tolist() for name, rows in parts.items()} == {
         "00000": ["a"], "00001": ["b"],
     }  # fmt: skip
     with pytest.raises(RasenError, match=r"songs.sheet: .*none.tsv does not exist; correct"):
-        corpus.batches({"sheet": str(tmp_path / "none.tsv"), "batch": 1})
-    assert corpus.batches(None) == {}
+        corpus.song_batches({"sheet": str(tmp_path / "none.tsv"), "batch": 1})
+    assert corpus.song_batches(None) == {}
 
 
 def test_names_of_digits_stay_as_they_are(tmp_path):
@@ -260,7 +260,7 @@ def corpus_of(outcomes):
 
 def test_a_codebook_hears_all_of_the_corpus_evenly_and_holds_songs_out():
     songs = corpus_of({f"s{i}": "ok" for i in range(40)} | {"bad": "silent"})
-    cuts = sample.cuts(songs, frames=25 * 30 * 200, window=30, seed=0)
+    cuts = sample.sample_windows(songs, frames=25 * 30 * 200, window=30, seed=0)
     assert len(cuts) == 200
     assert not cuts.duplicated(["song", "start"]).any()
     assert set(cuts["song"]) <= set(songs["song"]) - {"bad"}
@@ -268,13 +268,26 @@ def test_a_codebook_hears_all_of_the_corpus_evenly_and_holds_songs_out():
     apart = cuts.groupby("song")["held_out"].nunique()
     assert (apart == 1).all()
     assert 0.02 < cuts["held_out"].mean() < 0.25
-    again = sample.cuts(songs, frames=25 * 30 * 200, window=30, seed=0)
+    again = sample.sample_windows(songs, frames=25 * 30 * 200, window=30, seed=0)
     assert again.equals(cuts)
-    few = sample.cuts(songs, frames=100, window=30, seed=1)  # still both kinds
+    few = sample.sample_windows(songs, frames=100, window=30, seed=1)  # still both kinds
     assert few["held_out"].nunique() == 2
 
 
 def test_too_small_a_corpus_says_what_its_recordings_lack():
     songs = corpus_of({"a": "missing", "b": "missing", "c": "ok", "d": "silent"})
     with pytest.raises(RasenError, match=r"of 4 there are 1 \(missing 2, silent 1; "):
-        sample.cuts(songs, 1000, 30, 0)
+        sample.sample_windows(songs, 1000, 30, 0)
+
+
+def test_limits_of_a_recordings_length():
+    limits = recording.RecordingLimits(shortest=10, longest=600)
+    limits.check(10)
+    limits.check(600)
+    for seconds, reason in ((9.99, "too_short"), (601, "too_long")):
+        with pytest.raises(SongError) as caught:
+            limits.check(seconds)
+        assert caught.value.reason == reason
+    for shortest, longest in ((600, 10), (0, 10)):
+        with pytest.raises(RasenError, match=r"songs\.shortest is .* no song lies between"):
+            recording.RecordingLimits(shortest, longest)

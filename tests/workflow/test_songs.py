@@ -44,7 +44,7 @@ def corpus(tmp_path_factory):
     study = new_study(tmp_path_factory.mktemp("songs") / "a corpus")
     audio = study.folder / "audio"
     audio.mkdir()
-    _, vocals, band = compose.song(FIXTURES, "river", 0)
+    _, vocals, band = compose.fixture_song(FIXTURES, "river", 0)
     mix, rate = vocals + band, compose.RATE
 
     def put(name, sound, rate, **options):
@@ -54,7 +54,9 @@ def corpus(tmp_path_factory):
     lyrics = {name: f"../resources/songs/lyrics/{name}.txt" for name in ("river", "tsuki", "yue")}
     (study.folder / "config/latin1.txt").write_bytes("caf\xe9".encode("latin-1"))
     river = put("river.flac", mix, rate)
-    other = compose.song(FIXTURES, "river", 5)[2]  # another accompaniment: another recording
+    other = compose.fixture_song(FIXTURES, "river", 5)[
+        2
+    ]  # another accompaniment: another recording
     whole = (audio / "river.flac").read_bytes()
     (audio / "corrupt.mp3").write_bytes(bytes(range(256)) * 64)
     (audio / "cut.flac").write_bytes(whole[: len(whole) // 3])
@@ -74,7 +76,7 @@ def corpus(tmp_path_factory):
         ("silent", put("silent.wav", np.zeros((2, rate * 20)), rate), lyrics["river"], "en", ""),
         ("zh_lyrics", put("other.flac", vocals + other, rate), lyrics["yue"], "zh", ""),
         ("strange", put("other2.flac", 0.9 * vocals + other, rate), lyrics["yue"], "en", ""),
-        ("phone", put("phone.wav", recording.mono(mix, rate, 8000)[None], 8000), lyrics["river"],
+        ("phone", put("phone.wav", recording.to_mono(mix, rate, 8000)[None], 8000), lyrics["river"],
          "en", ""),
         ("clipped", put("loud.wav", np.clip(9 * (vocals + other), -1, 1), rate), lyrics["river"],
          "en", ""),

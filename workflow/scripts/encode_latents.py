@@ -1,5 +1,6 @@
-"""Acoustic latents of every song of a batch, in step with the sketch."""
+"""Acoustic latents of every song of a batch, with the frames of the sketch."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -7,29 +8,32 @@ import numpy as np
 from rasen import command
 from rasen.device import pick_device
 from rasen.io import hashes, parquet
-from rasen.networks import frames, oobleck, vae
+from rasen.networks.frames import pad_to_frames
+from rasen.networks.oobleck import SAMPLE_RATE
+from rasen.networks.vae import LatentSettings, open_vae
+from rasen.songs import layout, recording
 from rasen.songs import ledger as ledgers
-from rasen.songs import recording
 
 
 def encode_latents(
-    recordings: Path, songs: Path, settings: dict, device: str, code: str, ledger: Path
-):
+    recordings: Path, songs: Path, settings: LatentSettings, device: str, code: str, ledger: Path
+) -> None:
     """Write latents.npy ([T, 64 means and 64 scales]) of each song, and the ledger."""
 
-    def work(model, song, folder):
-        sound = recording.stereo(*recording.reread_recording(song.audio), oobleck.RATE)
-        mean, scale = model.encode(frames.pad(sound, oobleck.RATE))
-        np.save(folder / "latents.npy", np.hstack([mean, scale]).astype(settings["dtype"]))
+    def work(vae, song, folder):
+        sound, rate = recording.reread_recording(song.audio)
+        sound = recording.to_stereo(sound, rate, SAMPLE_RATE)
+        mean, scale = vae.encode(pad_to_frames(sound, SAMPLE_RATE))
+        np.save(folder / layout.LATENTS, np.hstack([mean, scale]).astype(settings.dtype))
         return {"frames": len(mean)}
 
     def open_model():
-        return vae.open_vae(settings["model"], pick_device(device))
+        return open_vae(settings.model, pick_device(device))
 
-    weights = {"weights": hashes.hash_folder(settings["model"])}
-    stage = ledgers.BatchRunner("encode_latents", songs, code, settings | weights)
+    version = asdict(settings) | {"weights": hashes.hash_folder(settings.model)}
+    runner = ledgers.BatchRunner("encode_latents", songs, code, version)
     todo = ledgers.passed(songs, recordings)
-    parquet.write_table(stage.run(todo, work, open_model), ledger)
+    parquet.write_table(runner.run(todo, work, open_model), ledger)
 
 
 if __name__ == "__main__":

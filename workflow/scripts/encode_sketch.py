@@ -1,5 +1,6 @@
-"""Sketch tokens of every song of a batch, 25 a second."""
+"""Sketch tokens of every song of a batch, 25 per second."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -8,42 +9,44 @@ from rasen import command
 from rasen.device import pick_device
 from rasen.errors import RasenError
 from rasen.io import hashes, parquet
-from rasen.networks import frames, muq
-from rasen.songs import codebook as codebooks
+from rasen.networks.frames import pad_to_frames
+from rasen.networks.muq import SAMPLE_RATE, EmbeddingSettings, open_muq
+from rasen.songs import layout, recording
 from rasen.songs import ledger as ledgers
-from rasen.songs import recording
+from rasen.songs.codebook import load_codebook, nearest_codes
 
 
 def encode_sketch(
-    recordings: Path, codebook: Path, songs: Path, settings: dict, device: str, code: str,
-    ledger: Path,
-):  # fmt: skip
+    recordings: Path, codebook: Path, songs: Path, settings: EmbeddingSettings, device: str,
+    code: str, ledger: Path,
+) -> None:  # fmt: skip
     """Write sketch.npy (uint16 [T]) of each song, and the ledger."""
-    book = codebooks.load(codebook)
-    layer = int(book.metadata.get("layer", settings["layer"]))
-    if layer != settings["layer"]:
+    codes = load_codebook(codebook)
+    layer = int(codes.metadata.get("layer", settings.layer))
+    if layer != settings.layer:
         raise RasenError(
-            f"{codebook}: is of layer {layer}, songs.sketch.layer is {settings['layer']}; "
+            f"{codebook}: is of layer {layer}, songs.sketch.layer is {settings.layer}; "
             "make them agree"
         )
 
-    def work(model, song, folder):
-        sound = recording.mono(*recording.reread_recording(song.audio), muq.RATE)
-        states = model.embed(frames.pad(sound, muq.RATE), settings["layer"], settings["window"])
-        sketch = codebooks.nearest(book, states, device=pick_device(device))
-        np.save(folder / "sketch.npy", sketch)
+    def work(muq, song, folder):
+        sound, rate = recording.reread_recording(song.audio)
+        sound = pad_to_frames(recording.to_mono(sound, rate, SAMPLE_RATE), SAMPLE_RATE)
+        states = muq.embed(sound, settings.layer, settings.window)
+        sketch = nearest_codes(codes, states, device=pick_device(device))
+        np.save(folder / layout.SKETCH, sketch)
         return {"frames": len(sketch), "codes": len(np.unique(sketch))}
 
     def open_model():
-        return muq.open_muq(settings["model"], pick_device(device))
+        return open_muq(settings.model, pick_device(device))
 
-    version = settings | {
+    version = asdict(settings) | {
         "codes": hashes.hash_file(codebook),
-        "weights": hashes.hash_folder(settings["model"]),
+        "weights": hashes.hash_folder(settings.model),
     }
-    stage = ledgers.BatchRunner("encode_sketch", songs, code, version)
+    runner = ledgers.BatchRunner("encode_sketch", songs, code, version)
     todo = ledgers.passed(songs, recordings)
-    parquet.write_table(stage.run(todo, work, open_model), ledger)
+    parquet.write_table(runner.run(todo, work, open_model), ledger)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ from pathlib import Path
 
 from rasen import command
 from rasen.io import parquet
-from rasen.songs import export
+from rasen.songs.export import export_shard
 
 
-def export_songs(songs: Path, shard: Path, folder: Path):
+def export_songs(songs: Path, shard: Path, folder: Path) -> None:
     """Write folder/{train,valid,test}-{shard}.tar (those that have songs)."""
-    folder.mkdir(parents=True, exist_ok=True)  # none of a shard's songs may have stayed
-    table = parquet.read_table(songs)
-    for split, part in table[table["shard"] == shard.stem].groupby("split"):
-        export.to_tar(folder / f"{split}-{shard.stem}.tar", shard, part)
+    folder.mkdir(parents=True, exist_ok=True)  # all of a shard's songs may have been rejected
+    index = parquet.read_table(songs)
+    for split, rows in index[index["shard"] == shard.stem].groupby("split"):
+        export_shard(folder / f"{split}-{shard.stem}.tar", shard, rows)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from rasen.io import parquet
 from rasen.songs import layout
 
 
-def gather_recordings(batches: int, results: Path, recordings: Path):
-    """Write the rows of the batches 00000, 00001, ... below each other."""
+def gather_recordings(batches: int, results: Path, recordings: Path) -> None:
+    """Write the rows of the ledgers of all batches as one table."""
     ledgers = layout.ledgers(results, "measure_recordings", batches)
     parquet.write_table(parquet.read_tables(ledgers).drop(columns="files"), recordings)
 

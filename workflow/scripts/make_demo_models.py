@@ -6,8 +6,8 @@ from rasen import command
 from rasen.songs.demo import models
 
 
-def make_demo_models(muq: Path, vae: Path):
-    """Write a MuQ folder and a stable-audio-tools folder, weights at random."""
+def make_demo_models(muq: Path, vae: Path) -> None:
+    """Write a MuQ folder and a stable-audio-tools folder with random weights."""
     models.make_muq(muq, seed=0)
     models.make_vae(vae, seed=0)
 

@@ -5,23 +5,23 @@ from pathlib import Path
 import soundfile
 
 from rasen import command
+from rasen.io.atomic import whole_file
 from rasen.songs.demo import compose
 
 KEPT = 0.3  # of the broken song's file
 
 
-def make_demo_songs(source: Path, songs: list[Path]):
+def make_demo_songs(source: Path, songs: list[Path]) -> None:
     """Write each song's mix as FLAC; `broken` is another one, cut short."""
     for path in songs:
         name = path.stem if path.stem != "broken" else "yue"
-        _, vocals, accompaniment = compose.song(source, name, seed=0)
-        partial = path.with_name(path.stem + ".partial.flac")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(partial, (vocals + accompaniment).T, compose.RATE, "PCM_16")
-        if path.stem == "broken":
-            whole = partial.read_bytes()
-            partial.write_bytes(whole[: int(KEPT * len(whole))])
-        partial.replace(path)
+        _, vocals, accompaniment = compose.fixture_song(source, name, seed=0)
+        with whole_file(path) as partial:
+            mix = (vocals + accompaniment).T
+            soundfile.write(partial, mix, compose.RATE, "PCM_16", format="FLAC")
+            if path.stem == "broken":
+                content = partial.read_bytes()
+                partial.write_bytes(content[: int(KEPT * len(content))])
 
 
 if __name__ == "__main__":

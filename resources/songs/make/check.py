@@ -16,7 +16,7 @@ from words import SONGS
 from rasen.io.audio import resample
 from rasen.networks.torchaudio_guard import import_torchaudio
 from rasen.songs.demo import compose
-from rasen.songs.stems import open_separator
+from rasen.songs.stems import SeparationSettings, open_separator
 
 import_torchaudio()
 import whisperx  # noqa: E402
@@ -27,7 +27,7 @@ RATE, PAD, SEED = 16000, 0.2, 1
 
 
 def punkt():
-    """Empty tables of sentence ends, which is all that whisperx needs and would download."""
+    """Empty tables of sentence ends, in the place of those that whisperx would download."""
     folder = Path(tempfile.mkdtemp())
     english = folder / "tokenizers" / "punkt_tab" / "english"
     english.mkdir(parents=True)
@@ -38,16 +38,18 @@ def punkt():
 
 def onsets(truth, sound, language, model, metadata):
     """Distances of the words' onsets from the truth, in ms, and their mean score."""
-    off, scores = [], []
+    errors, scores = [], []
     for line in truth["lines"]:
         window = {"start": line["start"] - PAD, "end": line["end"] + PAD, "text": line["text"]}
-        found = whisperx.align([window], model, metadata, sound, "cpu")["word_segments"]
-        assert len(found) == len(line["words"]), (line["text"], found)
-        for word, true in zip(found, line["words"], strict=True):
-            off.append(1000 * (word["start"] - true["start"]))
+        words = whisperx.align([window], model, metadata, sound, "cpu")["word_segments"]
+        assert len(words) == len(line["words"]), (line["text"], words)
+        for word, true in zip(words, line["words"], strict=True):
+            errors.append(1000 * (word["start"] - true["start"]))
             scores.append(word["score"])
-    off = np.abs(off)
-    return f"MAE {off.mean():.0f} p90 {np.percentile(off, 90):.0f} max {off.max():.0f} ms, " + (
+    errors = np.abs(errors)
+    p90 = np.percentile(errors, 90)
+    return (
+        f"MAE {errors.mean():.0f} p90 {p90:.0f} max {errors.max():.0f} ms, "
         f"score {np.mean(scores):.2f}"
     )
 
@@ -57,7 +59,7 @@ def main():
     stages = sys.argv[1:] or ["aligner", "demucs", "whisper"]
     if "demucs" in stages:
         separator = open_separator(
-            {"model": MODELS / "demucs", "shifts": 0, "overlap": 0.25}, "cpu"
+            SeparationSettings(str(MODELS / "demucs"), overlap=0.25, shifts=0, format="flac"), "cpu"
         )
     if "whisper" in stages:
         whisper = whisperx.load_model(
@@ -65,15 +67,15 @@ def main():
             local_files_only=True, asr_options={"beam_size": 1},
         )  # fmt: skip
     for name in SONGS:
-        truth, vocals, music = compose.song(ROOT, name, SEED)
+        truth, vocals, music = compose.fixture_song(ROOT, name, SEED)
         sounds = {"clean": vocals, "mix": vocals + music, "music": music}
         if "demucs" in stages:
             mix = torch.from_numpy(vocals + music)
-            found = separator.separate_tensor(mix, compose.RATE)[1]["vocals"].numpy()
-            sounds["separated"] = found
+            separated = separator.separate_tensor(mix, compose.RATE)[1]["vocals"].numpy()
+            sounds["separated"] = separated
             gain = [
                 10 * np.log10((true**2).sum() / ((guess - true) ** 2).sum())
-                for true, guess in ((vocals, found), (music, vocals + music - found))
+                for true, guess in ((vocals, separated), (music, vocals + music - separated))
             ]
             print(f"{name}: separated vocals {gain[0]:.1f} dB, accompaniment {gain[1]:.1f} dB")
         for kind, sound in sounds.items():

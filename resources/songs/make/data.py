@@ -1,6 +1,6 @@
-"""What the models learn from: the lexicon's words spoken by many voices, and other accompaniments.
+"""Training data of the models: words of the lexicon by many voices, and other accompaniments.
 
-The voices, the word orders and the accompaniments' seeds are not those of the fixture songs.
+The voices, the word orders and the accompaniments' seeds differ from those of the fixture songs.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from rasen.songs.demo import compose
 
 VARIANTS = ("", "", "+m1", "+m2", "+m3", "+m5", "+f1", "+f2", "+f4")
 LENGTHS = {"en": (3, 8), "ja": (6, 13), "zh": (4, 9)}  # words of a line
-OURS = 0.4  # share of lines that some fixture song has too, in other voices
+FROM_SONGS = 0.4  # share of lines that are those of a fixture song, in other voices
 LABELS = tuple(compose.STYLES)
 
 
@@ -24,7 +24,7 @@ def utterance(rng, language, rate):
     space = " " if language == "en" else ""
     while True:
         line = own[rng.integers(len(own))]
-        if rng.random() > OURS:
+        if rng.random() > FROM_SONGS:
             count = rng.integers(*LENGTHS[language])
             line = space.join(known[index][0] for index in rng.integers(len(known), size=count))
         voice = {
@@ -35,13 +35,13 @@ def utterance(rng, language, rate):
         }
         try:
             sound, words = sing(line, language, **voice)
-        except KeyError:  # espeak ran two words into one ("in the"): their times are not known
+        except KeyError:  # espeak joined two words ("in the"): their times are not known
             continue
         return resample(sound / np.abs(sound).max(), RATE, rate), line, words
 
 
 def band(seed, seconds, rate):
-    """An accompaniment with sections in any order: float32 [2, time] at a rate."""
+    """An accompaniment with sections in random order: float32 [2, time] at a rate."""
     rng = generator(seed, "band")
     length = rng.uniform(6, 10)
     labels = rng.permutation(np.tile(LABELS, 1 + int(seconds / length / len(LABELS))))

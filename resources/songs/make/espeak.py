@@ -27,7 +27,7 @@ class Event(ctypes.Structure):
     ]
 
 
-HEARD = ctypes.CFUNCTYPE(
+CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event)
 )
 
@@ -46,11 +46,11 @@ def speak(text, voice, speed=150, pitch=50, span=50):
     `position` counts characters of the text from 0; `speed` is in words a minute, `pitch` and
     `span` (how far the pitch moves) go from 0 to 99.
     """
-    espeak, parts, words = library(), [], []
+    espeak, blocks, words = library(), [], []
 
-    def heard(samples, count, events):
+    def receive(samples, count, events):
         if samples and count:
-            parts.append(np.ctypeslib.as_array(samples, (count,)).copy())
+            blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         index = 0
         while events[index].type:
             if events[index].type == WORD:
@@ -58,7 +58,7 @@ def speak(text, voice, speed=150, pitch=50, span=50):
             index += 1
         return 0
 
-    callback = HEARD(heard)
+    callback = CALLBACK(receive)
     espeak.espeak_SetSynthCallback(callback)
     if espeak.espeak_SetVoiceByName(voice.encode()):
         raise ValueError(f"espeak-ng has no voice {voice}")
@@ -67,4 +67,4 @@ def speak(text, voice, speed=150, pitch=50, span=50):
     data = text.encode() + b"\0"
     espeak.espeak_Synth(data, len(data), 0, 1, 0, UTF8, None, None)
     espeak.espeak_Synchronize()
-    return np.concatenate(parts).astype(np.float32) / 32768, words
+    return np.concatenate(blocks).astype(np.float32) / 32768, words

@@ -1,7 +1,7 @@
 """Make the fixture songs: vocals, truth and lyrics.
 
-Lines start on the beat, two a section; the truth is written against the shipped sound, which is
-why the times need no model.
+Lines start on the beat, two per section; the synthesiser gives the exact time of each word, so the
+truth needs no model.
 """
 
 import json
@@ -15,7 +15,7 @@ from words import SONGS, VOICES, spell
 ROOT = Path(__file__).resolve().parent.parent
 HIGHER = 15  # pitch of a chorus above a verse, of 99
 PEAK = 0.8
-QUIET = 0.01  # of the peak: what lies below after the last word is no voice
+QUIET = 0.01  # of the peak: sound below it after the last word is no voice
 
 
 def sing(line, language, **voice):
@@ -25,7 +25,7 @@ def sing(line, language, **voice):
     sound, events = speak(text, VOICES[language] + voice.pop("variant", ""), **voice)
     at = np.cumsum([0] + [len(spoken) + 1 for _, spoken in words])[:-1].tolist()
     onset = {place: sample / RATE for place, sample in events}
-    starts = [onset[place] for place in at]  # a KeyError: espeak ran two words together
+    starts = [onset[place] for place in at]  # a KeyError: espeak joined two words
     ends = [
         *starts[1:],
         (np.flatnonzero(np.abs(sound) > QUIET * np.abs(sound).max())[-1] + 1) / RATE,

@@ -1,10 +1,10 @@
 """Train the aligner: a small Wav2Vec2ForCTC for English, Japanese and Chinese together.
 
-espeak-ng says when every word begins and ends, so each frame has its label: first the character
-that sounds (the letters of an English word are spread over it), which is easy to learn, later the
-character where it begins and blank elsewhere, which is what CTC models end up with.
+espeak-ng gives the start and end of every word, so each frame has its label: first the character
+that is spoken (the letters of an English word are spread over it), which is easy to learn, later
+the character in its first frame and blank elsewhere, as in a converged CTC model.
 
-    python train_aligner.py DEMUCS ALIGNER    (the folder to listen through, the folder to make)
+    python train_aligner.py DEMUCS ALIGNER    (the folder of the separator, the folder to make)
 """
 
 import json
@@ -21,20 +21,20 @@ from rasen.io.audio import resample
 from rasen.networks.torchaudio_guard import import_torchaudio
 from rasen.seeds import generator
 from rasen.songs.demo import compose
-from rasen.songs.stems import open_separator
+from rasen.songs.stems import SeparationSettings, open_separator
 
 RATE, FRAME = 16000, 320
 LANGUAGES = ("en", "ja", "zh")
-UTTERANCES = 500  # a language
+UTTERANCES = 500  # per language
 STEPS, BATCH, PEAK = 2600, 8, 2e-3
 SOUNDING = 0.65  # share of the steps with labels over whole characters
 SONGS = 0.2  # share of the batches with several lines in a row and pauses between
-SEPARATED = 0.4  # share of the lines that our Demucs took out of a mix
+SEPARATED = 0.4  # share of the lines that our Demucs separated from a mix
 CLEAN = 0.4  # share of the examples without accompaniment
 
 
 def vocabulary():
-    """Characters to ids: blank, word border, then all that the languages write."""
+    """{character: id}: blank, word border, unknown, then all letters of the languages."""
     letters = {c for language in LANGUAGES for word, _ in lexicon(language) for c in word.lower()}
     return {c: i for i, c in enumerate(["[PAD]", "|", "[UNK]", *sorted(letters)])}
 
@@ -51,7 +51,7 @@ def characters(words, language):
 
 
 def separate(rng, separator, voice, bands):
-    """A voice [time] at 44.1 kHz as it comes back out of a mix."""
+    """A voice [time] at 44.1 kHz, mixed with an accompaniment and separated again."""
     music = crop(rng, bands[rng.integers(len(bands))], len(voice))
     music = music * np.sqrt((voice**2).mean() / ((music**2).mean() + 1e-9))
     mix = voice + music * 10 ** (-rng.uniform(0, 8) / 20)
@@ -60,7 +60,7 @@ def separate(rng, separator, voice, bands):
 
 
 def example(rng, pool, picks, size, bands, onsets):
-    """Some lines in a window of `size` samples: sound [size], labels a frame [frames]."""
+    """Some lines in a window of `size` samples: sound [size], one label per frame [frames]."""
     sound = np.zeros(size, np.float32)
     labels = np.zeros(size // FRAME + 2, np.int64)
     room = size - sum(len(pool[pick][0]) for pick in picks)
@@ -84,6 +84,7 @@ def example(rng, pool, picks, size, bands, onsets):
 
 
 def batch(rng, pool, order, bands, onsets):
+    """Sounds [batch, time] and labels [batch, frames]."""
     if rng.random() < SONGS:
         picks = rng.integers(len(pool), size=(2, 4)).tolist()
     else:
@@ -92,7 +93,7 @@ def batch(rng, pool, order, bands, onsets):
     longest = max(sum(len(pool[pick][0]) for pick in row) for row in picks)
     size = longest + int(len(picks[0]) * rng.uniform(0.1, 1.0) * RATE)
     rows = [example(rng, pool, row, size, bands, onsets) for row in picks]
-    return [torch.from_numpy(np.stack(part)).float() for part in zip(*rows, strict=True)]
+    return [torch.from_numpy(np.stack(arrays)).float() for arrays in zip(*rows, strict=True)]
 
 
 def network(size):
@@ -119,8 +120,8 @@ def save(model, ids, folder):
     tokenizer = Wav2Vec2CTCTokenizer(
         folder / "vocab.json", pad_token="[PAD]", unk_token="[UNK]", bos_token=None, eos_token=None
     )
-    listener = Wav2Vec2FeatureExtractor(do_normalize=False)
-    Wav2Vec2Processor(listener, tokenizer).save_pretrained(folder)
+    extractor = Wav2Vec2FeatureExtractor(do_normalize=False)
+    Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
     model.save_pretrained(folder)
     weights = load_file(folder / "model.safetensors")
     weights = {name: tensor.half() for name, tensor in weights.items()}
@@ -131,7 +132,8 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rng, ids, begun = generator(0, "aligner"), vocabulary(), time.process_time()
-    separator = open_separator({"model": sys.argv[1], "shifts": 0, "overlap": 0.25}, "cpu")
+    settings = SeparationSettings(sys.argv[1], overlap=0.25, shifts=0, format="flac")
+    separator = open_separator(settings, "cpu")
     bands = [band(seed, 60, compose.RATE) for seed in range(8)]
     pool = []
     for language in LANGUAGES:

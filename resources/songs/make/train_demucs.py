@@ -1,6 +1,6 @@
 """Train the separator: a small HTDemucs, saved as a bag of Demucs, which opens it from a folder.
 
-It hears spoken lines over accompaniments of other seeds; all that is not voice goes to `other`.
+It is trained on spoken lines over accompaniments of other seeds; all but the voice is `other`.
 
     python train_demucs.py DEMUCS    (the folder to make)
 """
@@ -23,7 +23,7 @@ from rasen.songs.demo.compose import RATE
 
 SIGNATURE = "5a5e0001"
 SECONDS = Fraction(3, 2)
-VOICES, BANDS = 120, 12  # lines a language; accompaniments of a minute
+VOICES, BANDS = 120, 12  # lines per language; accompaniments of a minute
 STEPS, BATCH, PEAK = 1500, 3, 2e-3
 SILENT = 0.2  # share of the examples without voice
 

@@ -1,9 +1,9 @@
-"""Train the transcriber: a small Whisper that knows the fixture songs by heart, for CTranslate2.
+"""Train the transcriber: a small Whisper that is fitted to the fixture songs, for CTranslate2.
 
-It hears windows of the songs, of one line up to 30 s, sung clean or separated by our Demucs from
-mixes with other accompaniments; and music without voice, where it must say nothing.
+It is trained on windows of the songs, from one line to 30 s, clean or separated by our Demucs from
+mixes with other accompaniments; and on music without voice, whose text is empty.
 
-    python train_whisper.py DEMUCS WHISPER    (the folder to listen through, the folder to make)
+    python train_whisper.py DEMUCS WHISPER    (the folder of the separator, the folder to make)
 """
 
 import json
@@ -39,9 +39,9 @@ ROOT = Path(__file__).resolve().parent.parent
 RATE, LONGEST = 16000, 30.0
 SEEDS = (0, 101, 102, 103)  # of the accompaniments that the voices are separated from
 PAD = 0.4  # seconds, at most, before and after the lines of a window
-TAIL = 8.0  # seconds, at most, after the last line: what Demucs leaves of the music passes as voice
+TAIL = 8.0  # seconds, at most, after the last line: residual music after separation sounds voiced
 KINDS = {"line": 0.18, "run": 0.32, "begin": 0.14, "end": 0.24, "head": 0.06, "none": 0.06}
-WINDOWS = 400  # a song
+WINDOWS = 400  # per song
 STEPS, BATCH, PEAK = 1900, 8, 3e-3
 WIDTH, LAYERS = 64, (1, 2)
 SPECIALS = [
@@ -79,12 +79,12 @@ def tokens():
 def sounds(truth, separator):
     """A song's voice at 16 kHz, clean and separated, and an accompaniment without voice."""
     voice = read_mono(ROOT / f"vocals/{truth['song']}.ogg", compose.RATE)
-    found = [voice]
+    voices = [voice]
     for seed in SEEDS:
-        vocals, music = compose.compose(voice, truth["sections"], seed)
-        heard = stems.separate(separator, vocals + music, compose.RATE, truth["song"])[0]
-        found.append(heard.mean(axis=0))
-    return [resample(sound, compose.RATE, RATE) for sound in (*found, music.mean(axis=0))]
+        vocals, music = compose.add_accompaniment(voice, truth["sections"], seed)
+        separated = stems.separate(separator, vocals + music, compose.RATE, truth["song"])[0]
+        voices.append(separated.mean(axis=0))
+    return [resample(sound, compose.RATE, RATE) for sound in (*voices, music.mean(axis=0))]
 
 
 def window(rng, truth, kinds):
@@ -157,9 +157,10 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rng, begun, tokenizer = generator(0, "whisper"), time.process_time(), tokens()
-    ear = WhisperFeatureExtractor(feature_size=80)
-    separator = stems.open_separator({"model": sys.argv[1], "shifts": 0, "overlap": 0.25}, "cpu")
-    heard, rows = [], []
+    extractor = WhisperFeatureExtractor(feature_size=80)
+    settings = stems.SeparationSettings(sys.argv[1], overlap=0.25, shifts=0, format="flac")
+    separator = stems.open_separator(settings, "cpu")
+    inputs, rows = [], []
     for name in SONGS:
         truth = json.loads((ROOT / f"truth/{name}.json").read_text(encoding="utf-8"))
         kinds = sounds(truth, separator)
@@ -169,8 +170,8 @@ def main():
             sound, text = window(rng, truth, kinds)
             sound = sound * 10 ** rng.uniform(-0.7, 0.1)
             sound = sound + 10 ** rng.uniform(-5, -3) * rng.standard_normal(len(sound))
-            features = ear(sound, sampling_rate=RATE, return_tensors="np").input_features[0]
-            heard.append(features.astype(np.float16))
+            extracted = extractor(sound, sampling_rate=RATE, return_tensors="np")
+            inputs.append(extracted.input_features[0].astype(np.float16))
             rows.append(prompt + tokenizer.encode(text).ids + [tokenizer.token_to_id(SPECIALS[0])])
     print(f"{len(rows)} windows, {time.process_time() - begun:.0f} s", flush=True)
 
@@ -185,7 +186,7 @@ def main():
         for row, pick in zip(padded, picks, strict=True):
             row[: len(rows[pick])] = rows[pick]
         padded = torch.from_numpy(padded)
-        features = torch.from_numpy(np.stack([heard[pick] for pick in picks])).float()
+        features = torch.from_numpy(np.stack([inputs[pick] for pick in picks])).float()
         given = padded[:, :-1].clamp(min=0)
         logits = model(features, decoder_input_ids=given).logits
         loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), padded[:, 1:])

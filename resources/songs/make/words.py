@@ -1,6 +1,6 @@
-"""The fixture songs' words, and the small lexicon that the models learn.
+"""The fixture songs' words, and the small lexicon that the models are trained on.
 
-A line is shown as it is written and spoken word by word: English words, Japanese characters as
+A line has its text as written, and is spoken word by word: English words, Japanese characters as
 kana, Chinese characters as pinyin with tones.
 """
 

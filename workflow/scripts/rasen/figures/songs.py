@@ -1,30 +1,39 @@
-"""A corpus of songs at a glance: what became of them, and how well their lyrics were found."""
+"""One page on a corpus of songs: their outcomes, and how well their lyrics were found."""
+
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from rasen.figures.style import BLUE, GREEN, ORANGE, RED, SKY, page, save
 
 SPLITS = {"train": BLUE, "valid": SKY, "test": GREEN}
-LEFT_OUT = ORANGE
+REJECTED = ORANGE
 
 
-def draw(songs, quarantine, filters, path):
+def draw_songs(
+    songs: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    least_match: float,
+    least_score: float,
+    path: Path | str,
+) -> None:
     """Outcomes on the left, match and score of every aligned song with the filters on the right.
 
-    songs, quarantine: the tables of `songs.index`; filters: {"match", "score"}
+    songs, quarantine: the tables of `songs.index`
     """
     figure, ((left, right),) = page(columns=2, height=3.2)
     _outcomes(left, songs, quarantine)
     groups = [
-        (quarantine.drop_duplicates("song"), LEFT_OUT, "x", "left out"),
+        (quarantine.drop_duplicates("song"), REJECTED, "x", "rejected"),
         *((songs[songs["split"] == split], colour, "o", split) for split, colour in SPLITS.items()),
     ]
     for rows, colour, marker, label in groups:
         rows = rows.dropna(subset=["match_ratio", "score"])
         if len(rows):
             right.plot(rows["match_ratio"], rows["score"], marker, color=colour, ms=4, label=label)
-    right.axvline(filters["match"], color=RED, linewidth=0.8)
-    right.axhline(filters["score"], color=RED, linewidth=0.8)
+    right.axvline(least_match, color=RED, linewidth=0.8)
+    right.axhline(least_score, color=RED, linewidth=0.8)
     right.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="share of the lyrics' words found")
     right.set_ylabel("mean score of the words")
     if right.get_legend_handles_labels()[0]:
@@ -33,7 +42,7 @@ def draw(songs, quarantine, filters, path):
 
 
 def _outcomes(axis, songs, quarantine):
-    """Bars: songs of each split, and of each reason to fall out (a song's first)."""
+    """Bars: songs of each split, and of each reason for rejection (a song's first)."""
     first = quarantine.drop_duplicates("song")
     reasons = first["reason"].value_counts()
     rows = [
@@ -45,12 +54,12 @@ def _outcomes(axis, songs, quarantine):
         for split, colour in SPLITS.items()
         if (count := int((songs["split"] == split).sum()))
     ]
-    rows += [(reason, count, LEFT_OUT) for reason, count in reasons.items()]
+    rows += [(reason, count, REJECTED) for reason, count in reasons.items()]
     place = np.arange(len(rows))[::-1]
     axis.barh(place, [count for _, count, _ in rows], color=[colour for *_, colour in rows])
     axis.set_yticks(place, [name for name, *_ in rows])
-    for at, (_, count, _) in zip(place, rows, strict=True):
-        axis.text(count, at, f" {count:,}", va="center")
+    for height, (_, count, _) in zip(place, rows, strict=True):
+        axis.text(count, height, f" {count:,}", va="center")
     axis.set(xlabel="songs")
     axis.margins(x=0.15)
     axis.grid(visible=False, axis="y")

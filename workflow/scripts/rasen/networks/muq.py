@@ -1,40 +1,58 @@
-"""MuQ: what a song sounds like, 25 vectors a second (the sketch tokens are made from them).
+"""MuQ: a song as 25 vectors per second, from which the sketch tokens are made.
 
     muq = open_muq("resources/models/muq", device="cuda")
     x = muq.embed(sound, layer=10)                  # sound [time] at 24 kHz -> x [T, d]
 
 A song is read in windows of 30 seconds, as MuQ was trained: memory does not grow with the song. The
-frames at a window's edges see less of what is around them, so two seconds at each edge are left to
-the neighbouring window; what is kept still depends a little on where the windows lie, because
-attention reaches across the whole window.
+frames at a window's edges have less context, so two seconds at each edge are taken from the
+neighbouring window; the frames that are kept still depend a little on where the windows lie,
+because attention reaches across the whole window.
 
 The package `muq` builds the network, and we run it: its own `forward` expects an encoder that
 returns every hidden state, which transformers has not done since 5.16.
 """
 
 import json
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from rasen.errors import RasenError
-from rasen.networks.frames import RATE as FRAMES
-from rasen.networks.frames import windows
-from rasen.networks.torchaudio_guard import bare_package, import_torchaudio
+from rasen.networks.frames import FRAME_RATE, overlapping_windows
+from rasen.networks.torchaudio_guard import import_torchaudio, import_without_init
 from rasen.weights import lazy_tensors
 
-RATE = 24000
-HOP = RATE // FRAMES  # samples a frame
+SAMPLE_RATE = 24000
+HOP = SAMPLE_RATE // FRAME_RATE  # samples per frame
 STATISTICS = {"melspec_2048_mean", "melspec_2048_std"}
 CURE = "give the folder of a MuQ checkpoint (config.json and model.safetensors)"
+
+
+@dataclass(frozen=True)
+class EmbeddingSettings:
+    """Which MuQ, which of its layers, and the window in seconds; `songs.sketch` of the config."""
+
+    model: str
+    layer: int
+    window: float
+
+    def __post_init__(self) -> None:
+        if self.layer < 0:
+            raise RasenError(f"songs.sketch.layer: {self.layer} is no layer; count from 0")
+        if self.window < 1:
+            raise RasenError(f"songs.sketch.window: {self.window} s are too short; give 1 or more")
 
 
 class Muq:
     """An opened MuQ: `layers` is L, so hidden states 0..L; `width` is d."""
 
-    def __init__(self, model, device, dtype=torch.float32):
+    def __init__(
+        self, model: torch.nn.Module, device: str, dtype: torch.dtype = torch.float32
+    ) -> None:
         self.net = model.model.to(device)
         self.encoder = self.net.conformer
         self.blocks = self.encoder.layers
@@ -43,7 +61,10 @@ class Muq:
         self.layers = len(self.blocks)
         self.width = self.net.linear.in_features
 
-    def embed(self, sound, layer, window=30.0, margin=2.0, batch=1):
+    def embed(
+        self, sound: np.ndarray, layer: int, window: float = 30.0, margin: float = 2.0,
+        batch: int = 1,
+    ) -> np.ndarray:  # fmt: skip
         """Hidden states [T, d] float32 of sound [time] at 24 kHz, a whole number of frames long.
 
         layer: 0 the convolutions' output, 1..L-1 a block's output, L the last one's, normalised.
@@ -53,19 +74,20 @@ class Muq:
         if sound.ndim != 1 or len(sound) == 0 or len(sound) % HOP:
             raise ValueError(f"sound {tuple(sound.shape)}: pad it to whole frames of {HOP} samples")
         total = len(sound) // HOP
-        rows = windows(total, round(window * FRAMES), round(margin * FRAMES))
-        size = min(total, round(window * FRAMES))
-        out = np.empty((total, self.width), dtype=np.float32)
-        for at in range(0, len(rows), batch):
-            part = rows[at : at + batch]
-            cuts = torch.stack([sound[start * HOP : (start + size) * HOP] for start, _, _ in part])
+        frames = round(window * FRAME_RATE)
+        rows = overlapping_windows(total, frames, round(margin * FRAME_RATE))
+        size = min(total, frames)
+        states = np.empty((total, self.width), dtype=np.float32)
+        for begin in range(0, len(rows), batch):
+            some = rows[begin : begin + batch]
+            cuts = torch.stack([sound[start * HOP : (start + size) * HOP] for start, _, _ in some])
             hidden = self.hidden(cuts, layer).numpy()
-            for values, (start, first, last) in zip(hidden, part, strict=True):
-                out[first:last] = values[first - start : last - start]
-        return out
+            for values, (start, first, last) in zip(hidden, some, strict=True):
+                states[first:last] = values[first - start : last - start]
+        return states
 
     @torch.inference_mode()
-    def hidden(self, cuts, layer):
+    def hidden(self, cuts: torch.Tensor, layer: int) -> torch.Tensor:
         """Hidden states [batch, frames, d] of cuts [batch, time]; blocks above `layer` do not run.
 
         Equal to MuQ's own hidden_states[layer] where its forward runs.
@@ -77,14 +99,14 @@ class Muq:
             mel = self.net.preprocessing(cuts.to(self.device), features=["melspec_2048"])
             hidden = self.net.conv(self.net.normalize(mel)["melspec_2048"])
             if layer > 0:
-                hidden = self.run(hidden, layer)
+                hidden = self._run_blocks(hidden, layer)
         return hidden.float().cpu()
 
-    def run(self, hidden, layer):
+    def _run_blocks(self, hidden, layer):
         """The output of block `layer` (from 1), through the encoder's own forward."""
-        seen = []
+        outputs = []
         block = self.blocks[layer - 1]
-        hook = block.register_forward_hook(lambda module, args, out: seen.append(out))
+        hook = block.register_forward_hook(lambda module, args, output: outputs.append(output))
         try:
             self.encoder.layers = self.blocks[:layer]
             last = self.encoder(hidden)[0]
@@ -93,38 +115,38 @@ class Muq:
             hook.remove()
         if layer == self.layers:
             return last
-        return seen[0][0] if isinstance(seen[0], tuple) else seen[0]
+        return outputs[0][0] if isinstance(outputs[0], tuple) else outputs[0]
 
 
-def open_muq(folder, device="cpu", dtype=torch.float32):
+def open_muq(folder: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Muq:
     """A Muq from a local folder. dtype: bfloat16 or float16 for speed on a GPU (autocast)."""
     folder = Path(folder)
-    config = _config(folder)
+    config = _read_config(folder)
     try:
-        model = build(config)
-        _load(model, folder / "model.safetensors")
+        model = build_muq(config)
+        _load_weights(model, folder / "model.safetensors")
     except (TypeError, KeyError, AttributeError, ValueError, ZeroDivisionError) as error:
         raise RasenError(f"{folder}/config.json: not a MuQ ({error!r}); {CURE}") from None
     return Muq(model.eval(), device, dtype)
 
 
-def build(config):
-    """The package's MuQ for a dict of MuQConfig's fields; its weights mean nothing yet."""
+def build_muq(config: Mapping[str, Any]) -> torch.nn.Module:
+    """The package's MuQ for MuQConfig's fields, with random weights."""
     import_torchaudio()
-    bare_package("muq")  # its __init__ asks for MuLan, which asks for much more
+    import_without_init("muq")  # its __init__ imports MuLan, which imports much more
     from muq.muq import MuQ, MuQConfig
 
     known = {field.name for field in fields(MuQConfig)}
-    config = {key: value for key, value in config.items() if key in known}
-    with torch.random.fork_rng(devices=[]):  # it seeds torch for everybody, with 142
-        model = MuQ(MuQConfig(**config))
+    arguments = {key: value for key, value in config.items() if key in known}
+    with torch.random.fork_rng(devices=[]):  # MuQ sets torch's global seed, to 142
+        model = MuQ(MuQConfig(**arguments))
     encoder = model.model.conformer
-    # a plain dict with attributes stands where transformers has its config class
+    # the encoder's config is a plain dict with attributes instead of transformers' class
     encoder.config.setdefault("_attn_implementation", "eager")
     return model
 
 
-def _config(folder):
+def _read_config(folder):
     """MuQConfig's fields as a folder gives them, or what is wrong with the folder."""
     path = folder / "config.json"
     if not folder.is_dir():
@@ -135,22 +157,22 @@ def _config(folder):
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RasenError(f"{path}: not JSON ({error}); {CURE}") from None
-    parts = config if isinstance(config, dict) else {}
-    if not parts.get("w2v2_config") or not (parts.get("stat") or {}).keys() >= STATISTICS:
+    keys = config if isinstance(config, dict) else {}
+    if not keys.get("w2v2_config") or not (keys.get("stat") or {}).keys() >= STATISTICS:
         wanted = " and ".join(sorted(STATISTICS))
         raise RasenError(
             f"{path}: not a MuQ (no `w2v2_config`, or no `stat` with {wanted}); {CURE}"
         )
-    rate = config.get("label_rate", FRAMES)
-    if rate != FRAMES:
-        raise RasenError(f"{path}: label_rate is {rate}, a sketch has {FRAMES} frames a second")
+    rate = config.get("label_rate", FRAME_RATE)
+    if rate != FRAME_RATE:
+        raise RasenError(f"{path}: label_rate is {rate}, a sketch has {FRAME_RATE} per second")
     if config.get("is_flash"):
         raise RasenError(f"{path}: is_flash needs modules that are not published; set it to false")
     return {**config, "rvq_ckpt_path": None}  # its weights are in model.safetensors
 
 
-def _load(model, path):
-    """Fill every tensor of the model, or say which are missing or too many."""
+def _load_weights(model, path):
+    """Fill every tensor of the model, or name those that are missing or unknown."""
     if not path.is_file():
         raise RasenError(f"{path.parent}: holds no {path.name}; {CURE}")
     tensors = {name: lazy.read() for name, lazy in lazy_tensors.read_safetensors(path).items()}

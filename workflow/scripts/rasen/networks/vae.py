@@ -1,76 +1,97 @@
-"""The stable-audio VAE: stereo sound at 48 kHz to 64 latents, 25 times a second, and back.
+"""The stable-audio VAE: stereo sound at 48 kHz to 64 latents, 25 times per second, and back.
 
     vae = open_vae("resources/models/vae", device="cuda")
     mean, scale = vae.encode(sound)                 # sound [2, time] at 48 kHz -> [T, 64] each
-    sound = vae.decode(draw(mean, scale, seed=0))
+    sound = vae.decode(sample_latents(mean, scale, seed=0))
 
 The encoder gives a distribution, from which stable-audio-tools draws anew at every call; here both
-its moments are kept, and a sample is drawn only by `draw`, from a seed. The network runs in
-diffusers; checkpoints may come from either library (`oobleck`).
+its moments are kept, and a sample is drawn only by `sample_latents`, from a seed. The network runs
+in diffusers; checkpoints may come from either library (`oobleck`).
 
-A song is coded in chunks. Each has as many frames beside it as the convolutions can see, so that
-chunking changes nothing but the last digits.
+A song is coded in chunks. Each is extended by its receptive field on both sides, so that chunking
+changes rounding errors only.
 """
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 
-from rasen.networks.frames import windows
-from rasen.networks.oobleck import HOP, LATENT, open_oobleck
+from rasen.errors import RasenError
+from rasen.networks.frames import LATENT_CHANNELS, overlapping_windows
+from rasen.networks.oobleck import HOP, open_oobleck
 from rasen.seeds import generator
 
 
-class Vae:
-    """An opened VAE; encoder_margin and decoder_margin: the frames its convolutions see."""
+@dataclass(frozen=True)
+class LatentSettings:
+    """Which VAE, and the number format of its latents on disk; `songs.latents` of the config."""
 
-    def __init__(self, net, device):
+    model: str
+    dtype: Literal["float16", "float32"]
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float16", "float32"):
+            raise RasenError(
+                f"songs.latents.dtype: '{self.dtype}' is not known; give float16 or float32"
+            )
+
+
+class Vae:
+    """An opened VAE; encoder_margin, decoder_margin: frames that the receptive field adds."""
+
+    def __init__(self, net: torch.nn.Module, device: str) -> None:
         self.net = net.to(device)
         self.device = device
-        first, last = reach(net.encoder, 0, 0)
+        first, last = receptive_field(net.encoder, 0, 0)
         self.encoder_margin = -(min(first, HOP - 1 - last) // HOP)
-        first, last = reach(net.decoder, 0, HOP - 1)
+        first, last = receptive_field(net.decoder, 0, HOP - 1)
         self.decoder_margin = max(-first, last)
 
     @torch.inference_mode()
-    def encode(self, sound, chunk=128, batch=1):
+    def encode(
+        self, sound: np.ndarray, chunk: int = 128, batch: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Mean and scale (standard deviation), [T, 64] float32 each, of sound [2, time] at 48 kHz.
 
         The sound must be whole frames long.
-        chunk, batch: frames coded at once, and how many such chunks at once (for a GPU)
+        chunk, batch: frames kept per chunk, and chunks per forward pass (for a GPU)
         """
         sound = torch.as_tensor(np.asarray(sound, dtype=np.float32))
         if sound.ndim != 2 or len(sound) != 2 or not sound.shape[1] or sound.shape[1] % HOP:
             raise ValueError(f"sound {tuple(sound.shape)}: give stereo, whole frames of {HOP} long")
         total = sound.shape[1] // HOP
-        out = np.empty((2, total, LATENT), dtype=np.float32)
+        moments = np.empty((2, total, LATENT_CHANNELS), dtype=np.float32)
         for rows, size in _batches(total, chunk, self.encoder_margin, batch):
-            cuts = [sound[:, start * HOP : (start + size) * HOP] for start, _, _ in rows]
-            raw = self.net.encoder(torch.stack(cuts).to(self.device)).mT.cpu()  # [b, size, 128]
+            chunks = [sound[:, start * HOP : (start + size) * HOP] for start, _, _ in rows]
+            raw = self.net.encoder(torch.stack(chunks).to(self.device)).mT.cpu()  # [b, size, 128]
             for values, (start, first, last) in zip(raw, rows, strict=True):
-                mean, scale = values[first - start : last - start].split(LATENT, dim=1)
-                out[0, first:last] = mean
-                out[1, first:last] = torch.nn.functional.softplus(scale) + 1e-4
-        return out[0], out[1]
+                mean, scale = values[first - start : last - start].split(LATENT_CHANNELS, dim=1)
+                moments[0, first:last] = mean
+                moments[1, first:last] = torch.nn.functional.softplus(scale) + 1e-4
+        return moments[0], moments[1]
 
     @torch.inference_mode()
-    def decode(self, latents, chunk=128, batch=1):
+    def decode(self, latents: np.ndarray, chunk: int = 128, batch: int = 1) -> np.ndarray:
         """Sound [2, time] float32 at 48 kHz of latents [T, 64]."""
         latents = torch.as_tensor(np.asarray(latents, dtype=np.float32))
-        if latents.ndim != 2 or latents.shape[1] != LATENT or not len(latents):
-            raise ValueError(f"latents {tuple(latents.shape)}: give [frames, {LATENT}]")
+        if latents.ndim != 2 or latents.shape[1] != LATENT_CHANNELS or not len(latents):
+            raise ValueError(f"latents {tuple(latents.shape)}: give [frames, {LATENT_CHANNELS}]")
         total = len(latents)
-        out = np.empty((2, total * HOP), dtype=np.float32)
+        sound = np.empty((2, total * HOP), dtype=np.float32)
         for rows, size in _batches(total, chunk, self.decoder_margin, batch):
-            cuts = [latents[start : start + size].T for start, _, _ in rows]
-            sound = self.net.decoder(torch.stack(cuts).to(self.device)).cpu()
-            for values, (start, first, last) in zip(sound, rows, strict=True):
-                out[:, first * HOP : last * HOP] = values[
-                    :, (first - start) * HOP : (last - start) * HOP
-                ]
-        return out
+            chunks = [latents[start : start + size].T for start, _, _ in rows]
+            decoded = self.net.decoder(torch.stack(chunks).to(self.device)).cpu()
+            for values, (start, first, last) in zip(decoded, rows, strict=True):
+                kept = slice((first - start) * HOP, (last - start) * HOP)
+                sound[:, first * HOP : last * HOP] = values[:, kept]
+        return sound
 
 
-def open_vae(path, device="cpu", weights=None):
+def open_vae(path: Path | str, device: str = "cpu", weights: Path | str | None = None) -> Vae:
     """A Vae from a config JSON with a .ckpt or .safetensors beside it, or a diffusers folder.
 
     weights: the checkpoint, where several lie beside the JSON
@@ -78,17 +99,21 @@ def open_vae(path, device="cpu", weights=None):
     return Vae(open_oobleck(path, weights).eval(), device)
 
 
-def draw(mean, scale, seed, *names):
-    """A sample [T, 64] of the distribution; equal seed and names (of the song) give equal ones."""
+def sample_latents(mean: np.ndarray, scale: np.ndarray, seed: int, *names: str | int) -> np.ndarray:
+    """A sample [T, 64] of the distribution; equal seed and names (of the song) give equal ones.
+
+    Public API for users of the latents: no stage calls it.
+    """
     noise = generator(seed, "latents", *names).standard_normal(mean.shape, dtype=np.float32)
     return mean + scale * noise
 
 
-def reach(stack, first, last):
+def receptive_field(stack: torch.nn.Module, first: int, last: int) -> tuple[int, int]:
     """The inputs (first, last) that the outputs first..last of a stack of convolutions depend on.
 
-    The convolutions are walked back from the last; each output o of one sees the inputs
-    o s - p ... o s - p + (k - 1) d, each input i of a transposed one feeds i s - p ... + k - 1.
+    From the last convolution to the first: output o of a convolution reads the inputs
+    o s - p ... o s - p + (k - 1) d, and input i of a transposed one adds to the outputs
+    i s - p ... i s - p + k - 1 (k kernel size, s stride, p padding, d dilation).
     """
     for layer in reversed(list(stack.modules())):
         if isinstance(layer, torch.nn.Conv1d | torch.nn.ConvTranspose1d):
@@ -100,12 +125,14 @@ def reach(stack, first, last):
     return first, last
 
 
-def _batches(total, chunk, margin, batch):
+def _batches(
+    total: int, chunk: int, margin: int, batch: int
+) -> Iterator[tuple[list[tuple[int, int, int]], int]]:
     """The windows of a song, `batch` at a time, and how long each is.
 
-    chunk: the frames kept of a window; the margins come on top.
+    chunk: the frames kept of a window; the margins are added to them.
     """
     size = chunk + 2 * margin
-    rows = windows(total, size, margin)
-    for at in range(0, len(rows), batch):
-        yield rows[at : at + batch], min(size, total)
+    rows = overlapping_windows(total, size, margin)
+    for begin in range(0, len(rows), batch):
+        yield rows[begin : begin + batch], min(size, total)

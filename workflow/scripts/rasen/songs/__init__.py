@@ -1,19 +1,19 @@
 """Songs: from recordings and lyrics to a training set, stage by stage.
 
-    corpus, reasons       the sheet of songs, dealt into batches; why songs fall out
-    ledger                one stage over a batch: what each song came to
-    recording, listening  any audio file as samples; level, silence, fingerprint
-    stems                 vocals and accompaniment (Demucs)
-    lyrics, align         the known lyrics, found in the vocals (WhisperX)
-    structure             verse, chorus, bridge, intro, inst, outro
-    phonemes              lyrics with structure flags as phoneme ids
-    frames                the clock of what follows: 25 a second, in patches of 16
-    muq, codebook, sample sketch tokens: MuQ embeddings, one codebook from a sample of the corpus
-    vae, oobleck          acoustic latents of the stable-audio VAE; its checkpoint formats
+    corpus, reasons         the sheet of songs, split into batches; why songs are rejected
+    layout                  where the files lie
+    ledger                  one stage over a batch of songs, resumable, with the outcome of each
+    recording, audio_measures  any audio file as samples; level, silence, fingerprint
+    stems                   vocals and accompaniment (Demucs)
+    lyrics, align, alignment  the known lyrics aligned to the vocals (WhisperX), and as a file
+    structure               verse, chorus, bridge, intro, inst, outro
+    phonemes                lyrics with structure flags as phoneme ids
+    sample, codebook        sketch tokens: a codebook trained on a sample of the corpus
     shards, duplicates, index  the training set as files and tables
-    dataset, export       what training reads; the same as tar files
-    demo                  songs and small models to try it with
+    dataset, export         for training: windows of songs; the same as tar files
+    demo                    songs and small models to try it with
 
-A stage opens its model once and takes songs one by one; a song that cannot go on raises a
-`SongError`, which `ledger` writes down while the others go on.
+The networks are in `rasen.networks`: MuQ and the VAE, and `frames`, the frame rate that sketch and
+latents share. A stage opens its models once and processes songs one by one; a song that cannot be
+used raises a `SongError`, which `ledger` records while the others go on.
 """

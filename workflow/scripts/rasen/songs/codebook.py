@@ -1,67 +1,98 @@
-"""One vector quantiser: K vectors that stand for all frames of a corpus, and the nearest of them.
+"""The vector quantiser of the sketch: a codebook of K vectors, and the nearest code of each frame.
 
-    book, report = train(sample, held_out, size=16384, iterations=20, seed=0)
-    save(book, "codebook.safetensors")
-    sketch = nearest(book, x)                       # x [T, d] -> uint16 [T]
+    codebook, report = train_codebook(sample, held_out, size=16384, iterations=20, seed=0)
+    save_codebook(codebook, "codebook.safetensors")
+    sketch = nearest_codes(codebook, x)             # x [T, d] -> uint16 [T]
 
 One pass over n vectors costs 2 n K d operations, nearly all of them in matrix products: 6.7e11 for
-20 thousand vectors, 16384 codes and 1024 dimensions. The start costs one pass, each iteration one,
-the report one.
+20 thousand vectors, 16384 codes and 1024 dimensions. The initialisation, each iteration and the
+report cost one pass each.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from rasen.errors import RasenError
 from rasen.io.atomic import whole_file
+from rasen.networks.muq import EmbeddingSettings
 from rasen.seeds import generator
 from rasen.weights import lazy_tensors
 
-LARGEST = 65536  # codes that uint16 can tell apart
-CELLS = 2**26  # distances held at once (256 MiB)
-ROUNDS = 64  # in which the start's codes are drawn
+LARGEST = 65536  # codes that uint16 can number
+CELLS = 2**26  # distances held in memory at a time (256 MiB)
+ROUNDS = 64  # in which the initial codes are drawn
+METHODS = ("kmeans", "ema")
 
 
-@dataclass
+@dataclass(frozen=True)
+class SketchSettings(EmbeddingSettings):
+    """How the sketch is made; the section `songs.sketch` of the config.
+
+    codebook: a file with a given codebook; None, to train one with the other settings
+    sample: frames that it is trained on;  codes: its size
+    """
+
+    codebook: str | None
+    codes: int
+    sample: int
+    method: Literal["kmeans", "ema"]
+    iterations: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_size(self.codes, "songs.sketch.codes")
+        if self.method not in METHODS:
+            raise RasenError(
+                f"songs.sketch.method: '{self.method}' is not one of {', '.join(METHODS)}"
+            )
+        if self.iterations < 1:
+            raise RasenError(f"songs.sketch.iterations: {self.iterations}; give 1 or more")
+
+
+@dataclass(frozen=True)
 class Codebook:
-    """vectors [K, d] float32; metadata: words for words (model, layer, ...)."""
+    """vectors [K, d] float32; metadata: what they were trained on (model, layer, ...)."""
 
     vectors: np.ndarray
-    metadata: dict = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def train(sample, held_out, size, iterations, seed, method="kmeans", device="cpu", metadata=None):
+def train_codebook(
+    sample: np.ndarray, held_out: np.ndarray, size: int, iterations: int, seed: int,
+    method: Literal["kmeans", "ema"] = "kmeans", device: str = "cpu",
+    metadata: Mapping[str, Any] | None = None,
+) -> tuple[Codebook, dict[str, Any]]:  # fmt: skip
     """A Codebook of `size` vectors for sample [n, d], and a report with its error on held_out.
 
-    method: `kmeans` (every vector votes in each iteration) or `ema` (moving averages over batches,
-        as neural quantisers are trained)
+    method: `kmeans` (Lloyd's iterations over the whole sample) or `ema` (moving averages over
+        batches, as neural quantisers are trained)
     The report: `held_out_mse` (per vector and dimension), `explained` (fraction of the held-out
     variance), `dead` (codes that no vector of the sample uses) and `dead_held_out`, `entropy_bits`
-    and `perplexity` of the codes' use in the sample, `history` (one row an iteration: the sample's
-    mse before it, the codes that were dead).
+    and `perplexity` of the codes' use in the sample, `history` (one row per iteration: the sample's
+    mse before it, the number of dead codes).
     """
     _check_size(size, "codebook size")
-    x, unseen = _vectors(sample, "sample", device), _vectors(held_out, "held_out", device)
+    x, unseen = _as_vectors(sample, "sample", device), _as_vectors(held_out, "held_out", device)
     if len(x) < size:
         raise RasenError(f"codebook: {len(x)} vectors for {size} codes; sample more, or ask fewer")
     if x.shape[1] != unseen.shape[1]:
         raise RasenError(
             f"codebook: sample has {x.shape[1]} dimensions, held_out {unseen.shape[1]}"
         )
-    middle = x.mean(
-        dim=0, dtype=torch.float64
-    ).float()  # distances keep more digits around the middle
-    x, unseen = x - middle, unseen - middle
+    centre = x.mean(dim=0, dtype=torch.float64).float()
+    x, unseen = x - centre, unseen - centre  # distances are more precise around the centre
     rng = generator(seed, "codebook", method)
     step = {"kmeans": _lloyd, "ema": _ema}[method]
-    codes, history = _start(x, size, rng), []
+    codes, history = _initial_codes(x, size, rng), []
     for _ in range(iterations):
         codes, row = step(x, codes, rng)
         history.append(row)
-    near, distance = _assign(unseen, codes)
+    nearest, distance = _assign(unseen, codes)
     uses = torch.bincount(_assign(x, codes)[0], minlength=size)
     share = uses[uses > 0].double() / len(x)
     entropy = float(-(share * share.log2()).sum())
@@ -76,145 +107,148 @@ def train(sample, held_out, size, iterations, seed, method="kmeans", device="cpu
         "held_out_mse": float(distance.double().mean()) / x.shape[1],
         "explained": 1 - float(distance.double().sum() / spread) if spread else float("nan"),
         "dead": int((uses == 0).sum()),
-        "dead_held_out": size - len(near.unique()),
+        "dead_held_out": size - len(nearest.unique()),
         "entropy_bits": entropy,
         "perplexity": 2**entropy,
         "history": history,
     }
-    words = {key: str(value) for key, value in (metadata or {}).items()}
-    return Codebook((codes + middle).cpu().numpy(), words), report
+    texts = {key: str(value) for key, value in (metadata or {}).items()}
+    return Codebook((codes + centre).cpu().numpy(), texts), report
 
 
-def _start(x, size, rng):
-    """Codes [size, d] drawn among x: far vectors are likelier (k-means++, many in one round)."""
+def _initial_codes(x, size, rng):
+    """Codes [size, d] drawn among x as in k-means++, but many per round."""
     codes = x[rng.integers(len(x), size=1)]
     distance = _assign(x, codes)[1]
     while len(codes) < size:
-        new = x[_far(distance, min(-(-size // ROUNDS), size - len(codes)), rng)]
+        new = x[_draw_far(distance, min(-(-size // ROUNDS), size - len(codes)), rng)]
         distance = torch.minimum(distance, _assign(x, new)[1])
         codes = torch.cat([codes, new])
     return codes
 
 
-def _far(distance, count, rng):
-    """`count` different rows, drawn with chances in proportion to their squared distance."""
+def _draw_far(distance, count, rng):
+    """`count` different rows, drawn with probabilities in proportion to their squared distance
+    (the Gumbel top-k trick)."""
     distance = distance.double().cpu().numpy()
-    distance[distance < 1e-6 * distance.mean()] = 0  # equal but for rounding
+    distance[distance < 1e-6 * distance.mean()] = 0  # equal up to rounding
     with np.errstate(divide="ignore"):
         keys = np.log(distance) + rng.gumbel(size=len(distance))
     return np.argsort(-keys, kind="stable")[:count]
 
 
 def _lloyd(x, codes, rng):
-    """Move each code to the mean of its vectors; a code that has none, to a far vector."""
-    near, distance = _assign(x, codes)
-    uses = torch.bincount(near, minlength=len(codes))
-    moved = _sums(x, near, uses) / uses.clamp(min=1)[:, None]
+    """Move each code to the mean of its vectors; a code without vectors, to a far vector."""
+    nearest, distance = _assign(x, codes)
+    uses = torch.bincount(nearest, minlength=len(codes))
+    moved = _sums(x, nearest, uses) / uses.clamp(min=1)[:, None]
     dead = uses == 0
-    moved[dead] = x[_far(distance, int(dead.sum()), rng)]
-    return moved, _row(distance, dead, x)
+    moved[dead] = x[_draw_far(distance, int(dead.sum()), rng)]
+    return moved, _history_row(distance, dead, x)
 
 
 def _ema(x, codes, rng, decay=0.99, least=0.01):
     """One pass over x in random order: codes follow moving averages over batches.
 
-    Codes start with the weight of a mean code; one whose weight has faded below `least` of that
+    Codes start with the weight of a mean code; one whose weight has decayed below `least` of that
     moves to a far vector of the batch.
     """
     batch = min(4096, -(-len(x) // 64))
-    usual = batch / len(codes)
-    uses = torch.full((len(codes),), usual, device=x.device)
-    sums = codes * usual
+    mean_uses = batch / len(codes)
+    uses = torch.full((len(codes),), mean_uses, device=x.device)
+    sums = codes * mean_uses
     dead, errors = torch.zeros(len(codes), dtype=torch.bool, device=x.device), []
     order = rng.permutation(len(x))
-    for at in range(0, len(x), batch):
-        part = x[order[at : at + batch]]
-        near, distance = _assign(part, codes)
+    for begin in range(0, len(x), batch):
+        vectors = x[order[begin : begin + batch]]
+        nearest, distance = _assign(vectors, codes)
         errors.append(distance)
-        now = torch.bincount(near, minlength=len(codes))
-        uses = decay * uses + (1 - decay) * now
-        sums = decay * sums + (1 - decay) * _sums(part, near, now)
-        faded = (uses < least * usual).nonzero()[:, 0][: len(part)]
-        sums[faded] = usual * part[_far(distance, len(faded), rng)]
-        uses[faded] = usual
-        dead[faded] = True
+        counts = torch.bincount(nearest, minlength=len(codes))
+        uses = decay * uses + (1 - decay) * counts
+        sums = decay * sums + (1 - decay) * _sums(vectors, nearest, counts)
+        unused = (uses < least * mean_uses).nonzero()[:, 0][: len(vectors)]
+        sums[unused] = mean_uses * vectors[_draw_far(distance, len(unused), rng)]
+        uses[unused] = mean_uses
+        dead[unused] = True
         codes = sums / uses[:, None]
-    return codes, _row(torch.cat(errors), dead, x)
+    return codes, _history_row(torch.cat(errors), dead, x)
 
 
-def _row(distance, dead, x):
+def _history_row(distance, dead, x):
     return {"mse": float(distance.double().mean()) / x.shape[1], "dead": int(dead.sum())}
 
 
-def _sums(x, near, uses):
+def _sums(x, nearest, uses):
     """The sum of each code's vectors [K, d], always added in the same order."""
-    return torch.segment_reduce(x[near.argsort(stable=True)], "sum", lengths=uses, axis=0)
+    return torch.segment_reduce(x[nearest.argsort(stable=True)], "sum", lengths=uses, axis=0)
 
 
 def _assign(x, codes):
     """The nearest code of each row of x [n, d], and its squared distance."""
     half = codes.square().sum(dim=1) / 2
-    near = torch.empty(len(x), dtype=torch.long, device=x.device)
+    nearest = torch.empty(len(x), dtype=torch.long, device=x.device)
     distance = torch.empty(len(x), device=x.device)
     block = max(1, CELLS // len(codes))
-    for at in range(0, len(x), block):
-        part = x[at : at + block]
-        best, index = torch.addmm(half, part, codes.T, alpha=-1).min(dim=1)
-        near[at : at + block] = index
-        distance[at : at + block] = (2 * best + part.square().sum(dim=1)).clamp(min=0)
-    return near, distance
+    for begin in range(0, len(x), block):
+        rows = x[begin : begin + block]
+        best, index = torch.addmm(half, rows, codes.T, alpha=-1).min(dim=1)
+        nearest[begin : begin + block] = index
+        distance[begin : begin + block] = (2 * best + rows.square().sum(dim=1)).clamp(min=0)
+    return nearest, distance
 
 
 @torch.inference_mode()
-def nearest(codebook, x, block=None, device="cpu"):
+def nearest_codes(
+    codebook: Codebook, x: np.ndarray, block: int | None = None, device: str = "cpu"
+) -> np.ndarray:
     """The nearest code of each row of x [T, d], uint16 [T]; the lowest of equally near ones.
 
-    The product of all rows and codes leaves, of each row, those codes that rounding cannot tell
-    from the nearest; among these the distances are compared in float64. So the result does not
-    depend on the block (rows at once), the machine, or where equal codes stand.
+    A float32 matrix product selects, for each row, all codes within a rounding error of the
+    nearest; the distances of these are compared in float64. So the result does not depend on the
+    block (rows per product), the machine, or the order of equal codes.
     """
-    codes = _vectors(codebook.vectors, "codebook", device)
-    x = _vectors(x, "x", device, empty=True)
-    if x.shape[1] != codes.shape[1]:
+    codes = _as_vectors(codebook.vectors, "codebook", device)
+    vectors = _as_vectors(x, "x", device, empty=True)
+    if vectors.shape[1] != codes.shape[1]:
         raise RasenError(
-            f"codebook: made for {codes.shape[1]} dimensions, not the {x.shape[1]} of these "
+            f"codebook: made for {codes.shape[1]} dimensions, not the {vectors.shape[1]} of these "
             "vectors; encode with the model and layer it was trained on"
         )
     _check_size(len(codes), "codebook")
     half = (codes.double().square().sum(dim=1) / 2).float()
     largest = (2 * half.max()).sqrt()
     block = block or max(1, CELLS // len(codes))
-    out = np.empty(len(x), dtype=np.uint16)
-    for at in range(0, len(x), block):
-        part = x[at : at + block]
-        score = torch.addmm(half, part, codes.T, alpha=-1)
-        # twice the bound on the rounding of a sum of d products
-        doubt = (part.norm(dim=1) + largest) * largest * (len(part[0]) + 4) * 2**-23
-        rows, close = (score <= (score.min(dim=1).values + doubt)[:, None]).nonzero(as_tuple=True)
+    result = np.empty(len(vectors), dtype=np.uint16)
+    for begin in range(0, len(vectors), block):
+        some = vectors[begin : begin + block]
+        score = torch.addmm(half, some, codes.T, alpha=-1)
+        # twice the bound on the rounding error of a sum of d products
+        error = (some.norm(dim=1) + largest) * largest * (len(some[0]) + 4) * 2**-23
+        rows, close = (score <= (score.min(dim=1).values + error)[:, None]).nonzero(as_tuple=True)
         exact = torch.cat(
             [
-                (part[r].double() - codes[c].double()).square().sum(dim=1)
+                (some[r].double() - codes[c].double()).square().sum(dim=1)
                 for r, c in zip(rows.split(4096), close.split(4096), strict=True)
             ]
         )
         rows, close, exact = rows.cpu().numpy(), close.cpu().numpy(), exact.cpu().numpy()
         order = np.lexsort((close, exact, rows))
         first = np.unique(rows[order], return_index=True)[1]
-        out[at : at + block] = close[order][first]
-    return out
+        result[begin : begin + block] = close[order][first]
+    return result
 
 
-def save(codebook, path):
+def save_codebook(codebook: Codebook, path: Path | str) -> None:
     """Write codebook.safetensors: `codebook` [K, d] and the metadata; whole or not at all."""
     from safetensors.numpy import save_file
 
     vectors = np.ascontiguousarray(codebook.vectors, dtype=np.float32)
     with whole_file(path) as partial:
-        save_file({"codebook": vectors}, partial, metadata=codebook.metadata or None)
+        save_file({"codebook": vectors}, partial, metadata=dict(codebook.metadata) or None)
 
 
-def load(path):
-    """A Codebook from a file of ours, or of a user's.
+def load_codebook(path: Path | str) -> Codebook:
+    """A Codebook from a file, trained here or by the user.
 
     A .safetensors or .npy file with one array [K, d], or the state dict of a VectorQuantize of
     vector-quantize-pytorch (.safetensors, .pt) whose codes are as wide as its input.
@@ -222,11 +256,9 @@ def load(path):
     path = Path(path)
     if not path.is_file():
         raise RasenError(f"{path}: no such file; run train_codebook, or correct the path")
-    arrays, metadata = _arrays(path)
+    arrays, metadata = _read_arrays(path)
     if any(name.startswith("project_") for name in arrays):
-        raise RasenError(
-            f"{path}: its codes lie behind a projection; give them as wide as the input"
-        )
+        raise RasenError(f"{path}: its codes need a projection; give them as wide as the input")
     for name in ("codebook", "_codebook.embed"):
         arrays = {name: arrays[name]} if name in arrays else arrays
     if len(arrays) != 1:
@@ -239,11 +271,11 @@ def load(path):
             f"{path}: {vectors.dtype} {vectors.shape}; give numbers [codes, dimensions]"
         )
     _check_size(len(vectors), path)
-    return Codebook(_vectors(vectors, path).numpy(), metadata)
+    return Codebook(_as_vectors(vectors, path).numpy(), metadata)
 
 
-def _arrays(path):
-    """{name: array} and the metadata of a file; nothing in it is run."""
+def _read_arrays(path):
+    """{name: array} and the metadata of a file; no code in it is run."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -255,14 +287,17 @@ def _arrays(path):
                 metadata = file.metadata() or {}
         else:
             tensors, metadata = lazy_tensors.load_pytorch(path), {}
-        floats = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
-        return {name: tensor.numpy() for name, tensor in floats.items()}, metadata
+        arrays = {
+            name: (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+            for name, tensor in tensors.items()
+        }
+        return arrays, metadata
     except (SafetensorError, EOFError, ValueError, AttributeError) as error:
         raise RasenError(f"{path}: not a codebook, or damaged ({error}); get it again") from None
 
 
-def _vectors(values, name, device="cpu", empty=False):
-    """values [n, d] as a float32 tensor, or a refusal."""
+def _as_vectors(values, name, device="cpu", empty=False):
+    """values [n, d] as a float32 tensor; raises when they are not numbers of that shape."""
     x = torch.as_tensor(np.asarray(values, dtype=np.float32)).to(device)
     if x.ndim != 2 or (not empty and not len(x)):
         raise RasenError(f"{name}: {tuple(x.shape)}; give vectors [count, dimensions]")

@@ -1,21 +1,27 @@
-"""The sheet of songs: one row a song, checked before any job runs, and dealt into batches."""
+"""The sheet of songs: one row per song, checked before any job runs, and split into batches."""
 
 import os
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from rasen.errors import RasenError, raise_all
 from rasen.io.sheets import read_sheet
 from rasen.songs.layout import batch_name
 
 COLUMNS = ("song", "audio", "lyrics", "language", "artist", "structure")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # it becomes a folder's name
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # it becomes a folder's name
 
 
-def read_song_sheet(sheet):
-    """DataFrame [song, audio, lyrics, language, artist, structure], all text; paths as seen from
-    here. A song without an artist is an artist of its own."""
+def read_song_sheet(sheet: Path | str) -> pd.DataFrame:
+    """DataFrame [song, audio, lyrics, language, artist, structure], all text, one row per song.
+
+    Paths are relative to the working directory; a song without an artist is its own artist.
+    """
     sheet = Path(sheet)
     table = read_sheet(sheet, numbers=False)
     if lacking := [column for column in ("song", "audio") if column not in table]:
@@ -28,9 +34,9 @@ def read_song_sheet(sheet):
     problems += [
         f"line {line}: song '{name}': a name may hold letters, digits and _ . - only (200)"
         for line, name in enumerate(table["song"], start=2)
-        if not _NAME.fullmatch(name)
+        if not NAME.fullmatch(name)
     ]
-    folded = table["song"].str.casefold()  # some disks don't tell A from a
+    folded = table["song"].str.casefold()  # some file systems ignore case
     problems += [f"song '{name}' occurs twice" for name in table["song"][folded.duplicated()]]
     problems += [
         f"line {line}: song '{row.song}' has no audio"
@@ -52,10 +58,11 @@ def read_song_sheet(sheet):
     return table.assign(artist=table["artist"].where(table["artist"] != "", table["song"]))
 
 
-def batches(settings):
-    """{name: rows} of so many songs each, in the sheet's order: new songs below disturb none.
+def song_batches(settings: Mapping[str, Any] | None) -> dict[str, pd.DataFrame]:
+    """{batch: its rows of the sheet}, in the sheet's order: songs appended to it change no batch
+    but the last.
 
-    settings: `songs` of the config, or None
+    settings: `songs` of the config (its sheet, and how many songs a batch has), or None
     """
     if not settings:
         return {}

@@ -1,17 +1,20 @@
-"""The training set as tar shards in the WebDataset layout, for reading from object stores."""
+"""The training set as tar files in the WebDataset layout, for reading from object stores."""
 
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from rasen.io import hdf5
 from rasen.io.atomic import whole_file
-from rasen.songs.shards import LATENTS, Shard
+from rasen.networks.frames import LATENT_CHANNELS
+from rasen.songs.shards import Shard
 
 
-def to_tar(path, shard, songs):
+def export_shard(path: Path | str, shard: Path | str, songs: pd.DataFrame) -> None:
     """Songs of one shard as {song}.{json,sketch.npy,mean.npy,scale.npy,phonemes.json}; the same
     songs give the same bytes.
 
@@ -22,21 +25,21 @@ def to_tar(path, shard, songs):
         hdf5.open_file(shard) as file,
         tarfile.open(partial, "w") as tar,
     ):
-        whole = Shard(file)
+        opened = Shard(file)
         for song in songs.to_dict("records"):
-            row, offset = whole.find(song["song"], song["frames"])
+            row, offset = opened.locate(song["song"], song["frames"])
             frames = slice(offset, offset + song["frames"])
-            latents = whole.latents[frames]
+            latents = opened.latents[frames]
             # WebDataset ends a key at its first dot; no song's name holds a %.
             name = song["song"].replace(".", "%2E")
             _add(tar, f"{name}.json", json.dumps(song | {"offset": offset}, default=str).encode())
-            _add(tar, f"{name}.phonemes.json", whole.phonemes[row])
-            _add(tar, f"{name}.sketch.npy", _npy(whole.sketch[frames]))
-            _add(tar, f"{name}.mean.npy", _npy(latents[:, :LATENTS]))
-            _add(tar, f"{name}.scale.npy", _npy(latents[:, LATENTS:]))
+            _add(tar, f"{name}.phonemes.json", opened.phonemes[row])
+            _add(tar, f"{name}.sketch.npy", _npy_bytes(opened.sketch[frames]))
+            _add(tar, f"{name}.mean.npy", _npy_bytes(latents[:, :LATENT_CHANNELS]))
+            _add(tar, f"{name}.scale.npy", _npy_bytes(latents[:, LATENT_CHANNELS:]))
 
 
-def _npy(array):
+def _npy_bytes(array):
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
     return buffer.getvalue()

@@ -1,55 +1,111 @@
-"""The corpus as tables: songs that training may take, and those that fell out, with the reason."""
+"""The corpus as tables: songs for training, and the quarantine of rejected ones with reasons."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from rasen.errors import RasenError, raise_all
 from rasen.seeds import generator
-from rasen.songs import duplicates
+from rasen.songs.duplicates import find_duplicates
 from rasen.songs.reasons import REASONS
 
 MEASURES = ["peak", "clipping", "silence", "match_ratio", "score"]  # of stages, kept in the tables
 QUARANTINE = ["song", "stage", "reason", "detail", "meaning", "cure", "seconds", *MEASURES]
 
 
-def build(stages, shards, prints, filters, splits, seed):
-    """(songs, quarantine): one row a song that stayed, one row a song and stage where it fell out.
+@dataclass(frozen=True)
+class Filters:
+    """Requirements of a song for the training set; `songs.filters` of the config.
+
+    match: least share of the lyric words that were found;  score: least mean score of the words
+    silence, clipping: greatest shares;  duplicates: whether to reject the later of two copies
+    """
+
+    match: float
+    score: float
+    silence: float
+    clipping: float
+    duplicates: bool
+
+    def __post_init__(self) -> None:
+        raise_all(
+            f"songs.filters.{name}: {value} is not a share; give a number from 0 to 1"
+            for name in ("match", "score", "silence", "clipping")
+            if not 0 <= (value := getattr(self, name)) <= 1
+        )
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Shares of the artists that are held out; `songs.splits` of the config."""
+
+    valid: float
+    test: float
+
+    def __post_init__(self) -> None:
+        if self.valid < 0 or self.test < 0 or self.valid + self.test > 1:
+            raise RasenError(
+                f"songs.splits: valid {self.valid} and test {self.test} are no shares of a corpus; "
+                "give numbers from 0 that sum to at most 1"
+            )
+
+
+@dataclass(frozen=True)
+class IndexSettings:
+    """What the tables depend on."""
+
+    filters: Filters
+    splits: Splits
+
+
+def build_tables(
+    stages: Mapping[str, pd.DataFrame],
+    shards: pd.DataFrame,
+    prints: Mapping[str, np.ndarray],
+    settings: IndexSettings,
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(songs, quarantine): one row per accepted song, one row per rejected song and stage.
 
     stages: {stage: its ledgers' rows}; the first has every song of the sheet
     shards: DataFrame [song, artist, language, seconds, shard, offset, frames]
     prints: {song: fingerprint}, in the order of the sheet
     """
-    out = [
+    rejections = [
         {"song": row.song, "stage": stage, "reason": row.reason, "detail": row.detail}
         for stage, rows in stages.items()
         for row in rows[rows["outcome"] == "out"].itertuples(index=False)
     ]
     songs = _with_measures(shards, stages, MEASURES)
-    failed = _filtered(songs, filters)
-    good = [song for song in prints if song in {*songs["song"]} - {song for song, *_ in failed}]
-    # A copy of a song that fell out is no duplicate: one of the two stays.
-    same = duplicates.find({song: prints[song] for song in good}) if filters["duplicates"] else {}
+    failed = _filtered(songs, settings.filters)
+    accepted = {*songs["song"]} - {song for song, *_ in failed}
+    # Only among accepted songs: of a copy and an original that was rejected, the copy stays.
+    candidates = {song: prints[song] for song in prints if song in accepted}
+    copies = find_duplicates(candidates) if settings.filters.duplicates else {}
     failed += [
-        (song, "duplicate", f"the same recording as {other}") for song, other in same.items()
+        (song, "duplicate", f"the same recording as {other}") for song, other in copies.items()
     ]
-    out += [
+    rejections += [
         {"song": song, "stage": "index_songs", "reason": reason, "detail": detail}
         for song, reason, detail in failed
     ]
-    quarantine = pd.DataFrame(out, columns=["song", "stage", "reason", "detail"])
+    quarantine = pd.DataFrame(rejections, columns=["song", "stage", "reason", "detail"])
     quarantine = _with_measures(quarantine, stages, ["seconds", *MEASURES])
-    quarantine["meaning"] = [REASONS[reason][0] for reason in quarantine["reason"]]
-    quarantine["cure"] = [REASONS[reason][1] for reason in quarantine["reason"]]
+    quarantine["meaning"] = [REASONS[reason].meaning for reason in quarantine["reason"]]
+    quarantine["cure"] = [REASONS[reason].cure for reason in quarantine["reason"]]
     order = {song: place for place, song in enumerate(next(iter(stages.values()))["song"])}
-    quarantine = quarantine.sort_values("song", key=lambda s: s.map(order), kind="stable")
+    quarantine = quarantine.sort_values("song", key=lambda names: names.map(order), kind="stable")
     songs = songs[~songs["song"].isin(quarantine["song"])]
-    split = [split_of(artist, splits, seed) for artist in songs["artist"]]
+    split = [split_of_artist(artist, settings.splits, seed) for artist in songs["artist"]]
     songs = songs.assign(split=pd.Series(split, index=songs.index, dtype=str))
-    songs = songs.sort_values("song", key=lambda s: s.map(order))
+    songs = songs.sort_values("song", key=lambda names: names.map(order))
     return songs.reset_index(drop=True), quarantine[QUARANTINE].reset_index(drop=True)
 
 
 def _with_measures(songs, stages, names):
-    """Columns `names` of the stages that have them, beside `songs`; NaN where none has."""
+    """`songs` with the columns `names` from the stages that have them; NaN where none has."""
     for name in names:
         rows = next((rows for rows in stages.values() if name in rows), None)
         measured = rows.set_index("song")[name] if rows is not None else pd.Series(dtype=float)
@@ -59,26 +115,26 @@ def _with_measures(songs, stages, names):
 
 def _filtered(songs, filters):
     """(song, reason, detail) of each song and filter that it does not pass."""
-    bounds = [  # column, its filter, the reason, whether less is worse
-        ("match_ratio", "match", "low_match", True),
-        ("score", "score", "low_score", True),
-        ("silence", "silence", "silence", False),
-        ("clipping", "clipping", "clipping", False),
+    bounds = [  # column, limit, reason, whether the limit is a least one
+        ("match_ratio", filters.match, "low_match", True),
+        ("score", filters.score, "low_score", True),
+        ("silence", filters.silence, "silence", False),
+        ("clipping", filters.clipping, "clipping", False),
     ]
-    found = []
-    for column, name, reason, least in bounds:
-        bad = songs[column] < filters[name] if least else songs[column] > filters[name]
-        word = "below" if least else "above"
-        found += [
-            (row.song, reason, f"{column} {getattr(row, column):.3g} is {word} {filters[name]:g}")
+    failed = []
+    for column, limit, reason, least in bounds:
+        bad = songs[column] < limit if least else songs[column] > limit
+        side = "below" if least else "above"
+        failed += [
+            (row.song, reason, f"{column} {getattr(row, column):.3g} is {side} {limit:g}")
             for row in songs[bad].itertuples(index=False)
         ]
-    return found
+    return failed
 
 
-def split_of(artist, splits, seed):
-    """Split of an artist, drawn from the name: all songs of one stay together, and stay there when
-    the corpus grows."""
+def split_of_artist(artist: str, splits: Splits, seed: int) -> str:
+    """Split of an artist, drawn from the name: all songs of one artist are in the same split, and
+    stay in it when the corpus grows."""
     place = generator(seed, "split", artist.casefold()).random()
-    bounds = np.cumsum([splits["test"], splits["valid"]])
+    bounds = np.cumsum([splits.test, splits.valid])
     return ("test", "valid", "train")[int(np.searchsorted(bounds, place, side="right"))]

@@ -1,16 +1,19 @@
-"""One stage over a batch of songs: what each came to, and why some fell out.
+"""One stage over a batch of songs: the outcome of each, and why some were rejected.
 
-A song's files are made in a folder of their own and moved in place when all are there, with a
-receipt that says from what they were made. A job that was killed, or whose batch has changed,
-goes on from the receipts: a song whose receipt still holds is not worked on again. The ledger is
-the table of a batch's receipts; the next stage takes the songs that are `ok` in it.
+A song's files are made in a temporary folder and moved into the song's folder when all are there,
+with a *receipt*: a small JSON of the outcome and of the inputs (as a hash). A job that was killed,
+or whose batch has changed, resumes from the receipts: a song whose receipt is still valid is not
+processed again. The *ledger* is the table of a batch's receipts, one row per song; the next stage
+takes the songs whose outcome is `ok` in it.
 """
 
 import json
 import shutil
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,53 +22,66 @@ from rasen.io import hashes, parquet
 from rasen.io.atomic import write_text
 from rasen.songs.reasons import SongError
 
-TRIED_AGAIN = ("error", "no_ffmpeg")  # reasons that need not be the song's
-OF_THE_GPU = ("OutOfMemoryError", "AcceleratorError")  # torch's; no song's fault either
+RETRIED = ("error", "no_ffmpeg")  # reasons that may lie with the machine, not with the song
+GPU_ERRORS = ("OutOfMemoryError", "AcceleratorError")  # torch's; not caused by a song either
 COLUMNS = ["song", "key", "outcome", "reason", "detail", "files"]
+
+# (tools, row of the song, folder for its files) -> numbers and texts for the ledger
+Work = Callable[[Any, Any, Path], Mapping[str, Any] | None]
 
 
 class BatchRunner:
-    """A stage's name, where its songs lie, and a version (its code and settings)."""
+    """Runs one stage over the songs of a batch.
 
-    def __init__(self, name, folder, code, settings):
+    name: of the stage;  folder: of the songs' folders
+    code, settings: the stage's code hash and all settings that its results depend on
+    """
+
+    def __init__(
+        self, name: str, folder: Path | str, code: str, settings: Mapping[str, Any]
+    ) -> None:
         self.name = name
         self.folder = Path(folder)
         self.version = hashes.short_hash(code + json.dumps(settings, sort_keys=True))
 
-    def run(self, songs, work, open_tools=None):
-        """The ledger of `work(tools, song, folder) -> measures` done for every song, a row each.
+    def run(
+        self, songs: pd.DataFrame, work: Work, open_tools: Callable[[], Any] | None = None
+    ) -> pd.DataFrame:
+        """The ledger of `work` done for every song.
 
-        songs: DataFrame with `song` and `key`, a hash of all that the stage reads of the song
-        work: makes the song's files in `folder`; returns {name: number or text} for the ledger
-        open_tools: opens the models, called when the first song needs them
+        songs: DataFrame with `song` and `key`, a hash of everything the stage reads of the song
+        work: writes the song's files into a folder and returns measures for the ledger
+        open_tools: opens the models; called when the first song needs them
         """
-        tools, rows, unforeseen = [], [], []
+        tools: list[Any] = []  # the opened models, once they are needed
+        rows: list[dict[str, Any]] = []
+        unexpected: list[str] = []
         for song in songs.itertuples(index=False):
             key = hashes.short_hash(self.version + song.key)
-            row = self._receipt(song.song, key)
+            row = self._valid_receipt(song.song, key)
             if row is None:
                 tools = tools or [self._open(open_tools)]
                 start = time.perf_counter()
                 row = dict.fromkeys(COLUMNS, "") | {"song": song.song, "key": key, "outcome": "ok"}
                 try:
-                    row |= self._make(tools[0], song, work)
+                    row |= self._process(tools[0], song, work)
                 except SongError as error:
                     row |= {"outcome": "out", "reason": error.reason, "detail": str(error)}
                 except (RasenError, OSError, MemoryError):
-                    raise  # a stage that cannot work at all, a full disk: no song's fault
+                    raise  # the stage cannot work at all, or the disk is full
                 except Exception as error:
-                    if type(error).__name__ in OF_THE_GPU:
+                    if type(error).__name__ in GPU_ERRORS:
                         raise
                     traceback.print_exc()
                     detail = f"{type(error).__name__}: {error}"
                     row |= {"outcome": "out", "reason": "error", "detail": detail}
-                    unforeseen.append(f"{song.song}: {detail}")
+                    unexpected.append(f"{song.song}: {detail}")
                 self._write_receipt(row)
-                told = f"{row['reason']} ({row['detail']})" if row["reason"] else "ok"
-                print(f"{song.song}: {told}, {time.perf_counter() - start:.1f} s", flush=True)
+                outcome = f"{row['reason']} ({row['detail']})" if row["reason"] else "ok"
+                print(f"{song.song}: {outcome}, {time.perf_counter() - start:.1f} s", flush=True)
             rows.append(row)
-        if len(unforeseen) == len(rows) > 1:
-            raise RasenError(f"{self.name}: every song failed, the first with {unforeseen[0]}")
+        if len(unexpected) == len(rows) > 1:
+            raise RasenError(f"{self.name}: every song failed, the first with {unexpected[0]}")
         return pd.DataFrame(rows, columns=None if rows else COLUMNS)
 
     def _open(self, open_tools):
@@ -76,12 +92,12 @@ class BatchRunner:
         print(f"opened in {time.perf_counter() - start:.1f} s", flush=True)
         return tools
 
-    def _make(self, tools, song, work):
-        """Let `work` fill a folder, then move its files to the song's; its measures."""
+    def _process(self, tools, song, work):
+        """Let `work` fill a temporary folder, then move its files to the song's; its measures."""
         home = self.folder / song.song
         partial = home / f".{self.name}.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        self._forget(song.song)
+        self._remove_old(song.song)
         partial.mkdir(parents=True)
         try:
             measures = work(tools, song, partial) or {}
@@ -93,57 +109,61 @@ class BatchRunner:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def _path(self, song):
+    def _receipt_file(self, song):
         return self.folder / song / f".{self.name}.json"
 
-    def _receipt(self, song, key):
-        """The row of an earlier run that still holds, or None (errors are tried again)."""
+    def _read_receipt(self, song):
+        """The row of an earlier run, or None."""
         try:
-            row = json.loads(self._path(song).read_text(encoding="utf-8"))
+            return json.loads(self._receipt_file(song).read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
             return None
-        home = self.folder / song
-        whole = row["key"] == key and row["reason"] not in TRIED_AGAIN
-        files = json.loads(row["files"] or "{}").items()
-        return row if whole and all(_size(home / name) == size for name, size in files) else None
+
+    def _valid_receipt(self, song, key):
+        """The row of an earlier run that is still valid, or None (errors are tried again)."""
+        row = self._read_receipt(song)
+        if row is None or row["key"] != key or row["reason"] in RETRIED:
+            return None
+        sizes = json.loads(row["files"] or "{}")
+        unchanged = all(_size(self.folder / song / name) == sizes[name] for name in sizes)
+        return row if unchanged else None
 
     def _write_receipt(self, row):
-        write_text(self._path(row["song"]), json.dumps(row))
+        write_text(self._receipt_file(row["song"]), json.dumps(row))
 
-    def _forget(self, song):
-        """Take away what an earlier run made of the song, so that nothing stale stays."""
-        try:
-            old = json.loads(self._path(song).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+    def _remove_old(self, song):
+        """Remove the files of an earlier run of the song, so that nothing outdated stays."""
+        row = self._read_receipt(song)
+        if row is None:
             return
-        for name in json.loads(old["files"] or "{}"):
+        for name in json.loads(row["files"] or "{}"):
             (self.folder / song / name).unlink(missing_ok=True)
-        self._path(song).unlink()
+        self._receipt_file(song).unlink()
 
 
 def _size(path):
     return path.stat().st_size if path.is_file() else -1
 
 
-def passed(folder, *ledgers):
-    """Songs that are ok in all these ledgers: the columns of the first, keys of all joined.
+def passed(folder: Path | str, *ledgers: Path | str) -> pd.DataFrame:
+    """Songs that are ok in all these ledgers: the columns of the first, all keys joined.
 
-    Files that a ledger names and that are gone stop the job: no song's fault.
+    folder: of the songs' folders. A file that a ledger lists and that is missing there stops the
+    job.
     """
-    gone = []
-    parts = [parquet.read_table(path) for path in ledgers]
-    songs = parts[0][parts[0]["outcome"] == "ok"].copy()
-    for part in parts[1:]:
-        part = part[part["outcome"] == "ok"].set_index("song")
-        songs = songs[songs["song"].isin(part.index)].copy()
-        songs["key"] = [
-            row.key + part.loc[row.song, "key"] for row in songs.itertuples(index=False)
-        ]
-    for path, part in zip(ledgers, parts, strict=True):
-        for row in part[part["song"].isin(songs["song"])].itertuples(index=False):
-            for name, size in json.loads(row.files).items():
-                if _size(Path(folder) / row.song / name) != size:
-                    gone.append(f"{Path(folder) / row.song / name}: gone or changed; delete {path}")
+    tables = [parquet.read_table(path) for path in ledgers]
+    songs = tables[0][tables[0]["outcome"] == "ok"].copy()
+    for table in tables[1:]:
+        keys = table[table["outcome"] == "ok"].set_index("song")["key"]
+        songs = songs[songs["song"].isin(keys.index)].copy()
+        songs["key"] = [row.key + keys.loc[row.song] for row in songs.itertuples(index=False)]
+    gone = [
+        f"{Path(folder) / row.song / name}: gone or changed; delete {path}"
+        for path, table in zip(ledgers, tables, strict=True)
+        for row in table[table["song"].isin(songs["song"])].itertuples(index=False)
+        for name, size in json.loads(row.files).items()
+        if _size(Path(folder) / row.song / name) != size
+    ]
     if gone:
         more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
         raise RasenError(f"{gone[0]} and run snakemake again{more}")

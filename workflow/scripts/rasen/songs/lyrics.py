@@ -1,7 +1,7 @@
-"""Lyrics: plain text or LRC as lines, and their words as units that can be compared.
+"""Lyrics: plain text or LRC as lines, and the words of a line in a form that can be compared.
 
-Plain text has one sung line a row; blank rows part paragraphs; a row `[Chorus]` names the section
-of the rows below it. LRC has a time before each row: `[00:12.30]over the river`.
+Plain text has one sung line per row; blank rows separate paragraphs; a row `[Chorus]` names the
+section of the rows below it. LRC has a time before each row: `[00:12.30]over the river`.
 """
 
 import re
@@ -15,14 +15,14 @@ STAMP = re.compile(r"\[(\d+):(\d{1,2}(?:[.:]\d{1,3})?)\]\s*")
 WORD_STAMP = re.compile(r"<\d+:\d{1,2}(?:[.:]\d{1,3})?>\s*")  # of enhanced LRC
 METADATA = re.compile(r"\[(ar|ti|al|au|by|la|re|ve|length|offset|tool|id|#)\s*:(.*)\]", re.I)
 SECTION = re.compile(r"\[([^\[\]]+)\]")
-UNSPACED = ("ja", "zh")  # written without spaces: a character is a unit
+UNSPACED = ("ja", "zh")  # written without spaces: every character counts as a word
 APOSTROPHES = "\u2018\u2019\u02bc`\u00b4"
 KATAKANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}  # to hiragana
 
 
 @dataclass
 class Line:
-    """One sung line. Times in seconds, where LRC gives them; `end` is the next stamp."""
+    """One sung line. Times in seconds, where LRC has them; `end` is the next line's start."""
 
     text: str
     paragraph: int
@@ -31,7 +31,7 @@ class Line:
     end: float | None = None
 
 
-def read_lyrics(path):
+def read_lyrics(path: Path | str) -> list[Line]:
     """The lines of a file of lyrics."""
     path = Path(path)
     try:
@@ -45,92 +45,93 @@ def read_lyrics(path):
     return parse_lyrics(text)
 
 
-def parse_lyrics(text):
+def parse_lyrics(text: str) -> list[Line]:
     """The lines of `text`, in the order in which they are sung."""
-    rows, section, fresh, offset, clock = [], None, True, 0.0, 0.0
+    rows: list[tuple[float, float | None, str, str | None, bool]] = []
+    section, new_paragraph, offset, clock = None, True, 0.0, 0.0
     for row in text.lstrip("\ufeff").splitlines():
         row = row.strip()
-        if found := METADATA.fullmatch(row):
-            offset = _offset(found) or offset
+        if metadata := METADATA.fullmatch(row):
+            offset = _offset(metadata) or offset
             continue
-        if (found := SECTION.fullmatch(row)) and not STAMP.fullmatch(row):
-            section, fresh = found[1].strip(), True
+        if (name := SECTION.fullmatch(row)) and not STAMP.fullmatch(row):
+            section, new_paragraph = name[1].strip(), True
             continue
-        stamps, row = _stamps(row)
+        stamps, row = _split_stamps(row)
         row = WORD_STAMP.sub("", row).strip()
-        if found := SECTION.fullmatch(row):  # a section's name may have a time too
-            section, row = found[1].strip(), ""
+        if name := SECTION.fullmatch(row):  # a section's name may have a time too
+            section, row = name[1].strip(), ""
         # A row without a time among rows with one keeps its place.
         clock = stamps[-1] if stamps else clock
         for stamp in stamps or ([None] if row else []):
-            rows.append((clock if stamp is None else stamp, stamp, row, section, fresh))
-        fresh = not row
+            rows.append((clock if stamp is None else stamp, stamp, row, section, new_paragraph))
+        new_paragraph = not row
     return _lines(sorted(rows, key=lambda row: row[0]), offset)
 
 
-def _stamps(row):
-    """The times before a row, in seconds, and the rest of it."""
+def _split_stamps(row):
+    """The times before a row, in seconds, and the row without them."""
     times = []
-    while found := STAMP.match(row):
-        times.append(60 * int(found[1]) + float(found[2].replace(":", ".")))
-        row = row[found.end() :]
+    while stamp := STAMP.match(row):
+        times.append(60 * int(stamp[1]) + float(stamp[2].replace(":", ".")))
+        row = row[stamp.end() :]
     return times, row
 
 
-def _offset(found):
+def _offset(metadata):
     """Seconds by which `[offset:+500]` asks to show lyrics earlier."""
     try:
-        return float(found[2]) / 1000 if found[1].lower() == "offset" else None
+        return float(metadata[2]) / 1000 if metadata[1].lower() == "offset" else None
     except ValueError:
         return None
 
 
 def _lines(rows, offset):
     """Lines of rows (time, stamp, text, section, begins a paragraph) in order of time."""
-    lines, paragraph, fresh = [], -1, True
+    lines: list[Line] = []
+    paragraph, after_gap = -1, True
     for _, stamp, text, section, begins in rows:
         start = None if stamp is None else max(0.0, stamp - offset)
         if lines and lines[-1].end is None and start is not None and lines[-1].start is not None:
             lines[-1].end = start
-        if not text:  # an empty row with a time says only when the line before it ends
-            fresh = True
+        if not text:  # an empty row with a time only ends the line before it
+            after_gap = True
             continue
-        new = fresh or begins or section != lines[-1].section
-        paragraph += new
+        paragraph += after_gap or begins or section != lines[-1].section
         lines.append(Line(text, paragraph, section, start))
-        fresh = False
+        after_gap = False
     return lines
 
 
-def words(text, language):
+def split_words(text: str, language: str) -> list[str]:
     """The words of a line as written, without punctuation; characters in Japanese and Chinese.
 
-    A hyphen parts words, an apostrophe inside a word stays.
+    A hyphen separates words, an apostrophe inside a word is kept.
     """
     text = unicodedata.normalize("NFKC", text)
     text = re.sub(f"[{APOSTROPHES}]", "'", text)
-    unspaced, parts = language in UNSPACED, []
+    unspaced, pieces = language in UNSPACED, []
     for character in text:
         kind = unicodedata.category(character)[0]
-        if unspaced and _stands_alone(character):
-            parts.append(f" {character} ")
+        if unspaced and _is_word(character):
+            pieces.append(f" {character} ")
         elif kind in "LN" or character == "'" or (kind == "M" and not unspaced):
-            parts.append(character)
-        elif kind != "M":  # variation selectors and the like say nothing that is sung
-            parts.append(" ")
-    found = [word.strip("'") for word in "".join(parts).split()]
-    return [word for word in found if word]
+            pieces.append(character)
+        elif kind != "M":  # variation selectors and the like separate nothing
+            pieces.append(" ")
+    stripped = [word.strip("'") for word in "".join(pieces).split()]
+    return [word for word in stripped if word]
 
 
-def normalise(text, language):
-    """The words of a line in the form in which they are compared: one unit a word.
+def normalised_words(text: str, language: str) -> list[str]:
+    """The words of a line in the form in which they are compared, one per `split_words`.
 
     Case, accents (where words are spaced) and the two kana make no difference.
     """
-    return [_unit(word, language) for word in words(text, language)]
+    return [_normalise(word, language) for word in split_words(text, language)]
 
 
-def _unit(word, language):
+def _normalise(word, language):
     word = word.casefold()
     if language in UNSPACED:
         return word.translate(KATAKANA)
@@ -138,8 +139,8 @@ def _unit(word, language):
     return bare or word
 
 
-def _stands_alone(character):
-    """Whether it is a Chinese character or kana (々, 〇 and the long-vowel mark are too)."""
+def _is_word(character):
+    """Whether it is a Chinese character or kana (々, 〇 and the long-vowel mark too)."""
     code = ord(character)
     return (
         0x3400 <= code <= 0x9FFF

@@ -2,51 +2,58 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 
 from rasen.errors import RasenError
 from rasen.io import hdf5
+from rasen.networks.frames import LATENT_CHANNELS
+from rasen.songs import layout
 
-LATENTS = 64  # channels; a stored row is their means, then their scales
-KEPT = ("song", "artist", "language", "seconds")  # columns of a song that travel in its shard
+COLUMNS = ("song", "artist", "language", "seconds")  # of a song, that its shard has too
 
 
-def write_shard(path, songs, folder, **attributes):
+def write_shard(
+    path: Path | str, songs: pd.DataFrame, folder: Path | str, **attributes: Any
+) -> None:
     """One shard: sketch [frames] uint16, latents [frames, 2 * 64], and a table of its songs.
 
-    songs: DataFrame with `song` and KEPT, in the order in which they lie in the file
-    folder: where results/songs/{song}/ are
+    A row of latents holds 64 means, then 64 scales.
+    songs: DataFrame with COLUMNS, in the order that they have in the file
+    folder: of the songs' folders
     """
-    rows, total = [], 0
+    rows: list[dict[str, Any]] = []
+    total = 0
     with hdf5.create(path, **attributes) as writer:
         for song in songs.itertuples(index=False):
             home = Path(folder) / song.song
-            sketch, latents = np.load(home / "sketch.npy"), np.load(home / "latents.npy")
+            sketch, latents = np.load(home / layout.SKETCH), np.load(home / layout.LATENTS)
             if len(sketch) != len(latents):
                 raise RasenError(
                     f"{home}: {len(sketch)} sketch tokens and {len(latents)} latents; "
                     "delete the folder and run snakemake again"
                 )
             if not rows:
-                frames = writer.dataset("sketch", None, (), np.uint16)
-                vectors = writer.dataset("latents", None, (2 * LATENTS,), latents.dtype)
-            frames.append(sketch)
+                sketches = writer.dataset("sketch", None, (), np.uint16)
+                vectors = writer.dataset("latents", None, (2 * LATENT_CHANNELS,), latents.dtype)
+            sketches.append(sketch)
             vectors.append(latents)
-            phonemes = json.loads((home / "phonemes.json").read_text(encoding="utf-8"))
-            kept = {name: getattr(song, name) for name in KEPT}
-            kept["language"] = phonemes["language"]  # found by listening where the sheet is silent
-            phonemes = json.dumps(phonemes, ensure_ascii=False, separators=(",", ":"))
-            rows.append({**kept, "offset": total, "frames": len(sketch), "phonemes": phonemes})
+            phonemes = json.loads((home / layout.PHONEMES).read_text(encoding="utf-8"))
+            row = {name: getattr(song, name) for name in COLUMNS}
+            row["language"] = phonemes["language"]  # detected where the sheet has none
+            text = json.dumps(phonemes, ensure_ascii=False, separators=(",", ":"))
+            rows.append({**row, "offset": total, "frames": len(sketch), "phonemes": text})
             total += len(sketch)
         if rows:
             writer.table("songs", pd.DataFrame(rows))
 
 
-def shard_contents(path):
-    """The table of a shard's songs, without phonemes; no rows where every song fell out."""
-    columns = [*KEPT, "offset", "frames"]
+def shard_contents(path: Path | str) -> pd.DataFrame:
+    """The table of a shard's songs, without phonemes; no rows where every song was rejected."""
+    columns = [*COLUMNS, "offset", "frames"]
     with hdf5.open_file(path) as file:
         if "songs" not in file:
             return pd.DataFrame(columns=columns)
@@ -54,27 +61,29 @@ def shard_contents(path):
 
 
 class Shard:
-    """An open shard: where each song lies by the shard's own table, since an index may be older."""
+    """An open shard. Where a song lies comes from the shard's own table: an index may be older.
 
-    def __init__(self, file):
+    sketch [frames], latents [frames, 2 * 64], phonemes [songs]: HDF5 datasets
+    """
+
+    def __init__(self, file: h5py.File) -> None:
         self.path = file.filename
-        self.places = {}
+        self.rows: dict[str, tuple[int, int, int]] = {}  # song: row in the table, offset, frames
         if "songs" in file:
             self.sketch, self.latents = file["sketch"], file["latents"]
             self.phonemes = file["songs/phonemes"]
-            table = [file[f"songs/{column}"][:].tolist() for column in ("offset", "frames")]
             names = file["songs/song"].asstr()[:]
-            self.places = {
-                name: place for name, *place in zip(names, range(len(names)), *table, strict=True)
-            }
+            offsets, frames = (file[f"songs/{name}"][:].tolist() for name in ("offset", "frames"))
+            places = zip(range(len(names)), offsets, frames, strict=True)
+            self.rows = dict(zip(names, places, strict=True))
 
-    def find(self, song, frames):
+    def locate(self, song: str, frames: int) -> tuple[int, int]:
         """(row in the table, first frame) of a song that has `frames` in the index."""
-        row, offset, found = self.places.get(song, (None, None, 0))
-        if found != frames:
-            here = f"has {found} frames, {frames} in the index:" if found else "is not in it;"
+        row, offset, stored = self.rows.get(song, (-1, -1, 0))
+        if stored != frames:
+            problem = f"has {stored} frames, {frames} in the index:" if stored else "is not in it;"
             raise RasenError(
-                f"{self.path}: song '{song}' {here} the index is older than its shards; "
+                f"{self.path}: song '{song}' {problem} the index is older than its shards; "
                 "run `snakemake songs`"
             )
         return row, offset

@@ -2,12 +2,13 @@
 
 import json
 import random
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
 import yaml
-from safetensors import SafetensorError, safe_open
 
 from rasen.errors import RasenError
 from rasen.seeds import generator
@@ -19,35 +20,63 @@ CLASSES = {  # the only ones that a checkpoint may name: Demucs imports and call
     "demucs.hdemucs.HDemucs",
     "demucs.htdemucs.HTDemucs",
 }
-FULL = 1 - 2.0**-23  # the loudest sample of 24 bits
+FULL_SCALE = 1 - 2.0**-23  # the largest sample of 24 bits
 
 
-def open_separator(settings, device):
-    """A demucs.api.Separator of the bag in the folder settings["model"] (and overlap, shifts)."""
+@dataclass(frozen=True)
+class SeparationSettings:
+    """How stems are separated and stored; the section `songs.separate` of the config.
+
+    model: folder with a Demucs bag as safetensors
+    overlap: share of neighbouring segments;  shifts: random shifts that are averaged
+    """
+
+    model: str
+    overlap: float
+    shifts: int
+    format: Literal["flac", "wav"]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < 1:
+            raise RasenError(
+                f"songs.separate.overlap: {self.overlap} is no share of a segment; give a number "
+                "from 0 and below 1"
+            )
+        if self.shifts < 0:
+            raise RasenError(f"songs.separate.shifts: {self.shifts} is negative; give 0 or more")
+        if self.format not in FILES:
+            raise RasenError(
+                f"songs.separate.format: '{self.format}' is not one of {', '.join(FILES)}"
+            )
+
+
+def open_separator(settings: SeparationSettings, device: str) -> Any:
+    """A demucs.api.Separator of the bag in the folder `settings.model`."""
     from demucs.api import Separator
 
-    folder = Path(settings["model"])
+    folder = Path(settings.model)
     bags = sorted(folder.glob("*.yaml"))
     if len(bags) != 1:
         raise RasenError(
-            f"{folder}: wants one .yaml file that names the models of a Demucs bag, found "
+            f"{folder}: needs one .yaml file that names the models of a Demucs bag, found "
             f"{len(bags)}; name such a folder, or adefossez/HTDemucs, in songs.separate.model"
         )
     bag = yaml.safe_load(bags[0].read_text(encoding="utf-8"))
 
     class Local(Separator):
-        """Demucs' own class; its models come from our folder, never from the network."""
+        """Demucs' own class with models from the folder, never from the network."""
 
         def _load_model(self):
             self._model = _load_bag(folder, bag)
             self._audio_channels = self._model.audio_channels
             self._samplerate = self._model.samplerate
 
-    separator = Local(
-        repo=folder, device=device, shifts=settings["shifts"], overlap=settings["overlap"]
-    )
+    separator = Local(repo=folder, device=device, shifts=settings.shifts, overlap=settings.overlap)
     if "vocals" not in separator.model.sources:
-        raise RasenError(f"{folder}: gives {separator.model.sources} and no vocals")
+        raise RasenError(
+            f"{folder}: separates {separator.model.sources} and no vocals; name another model in "
+            "songs.separate.model"
+        )
     return separator
 
 
@@ -70,6 +99,8 @@ def _load_bag(folder, bag):
 
 def _refuse_foreign_classes(file):
     """Raise when a checkpoint's metadata names a class that is not Demucs' own."""
+    from safetensors import SafetensorError, safe_open  # envs/allin1 reads stems without it
+
     try:
         with safe_open(file, "numpy") as opened:
             metadata = opened.metadata() or {}
@@ -81,8 +112,8 @@ def _refuse_foreign_classes(file):
         raise RasenError(f"{file}: damaged ({error}); fetch it again") from None
     if foreign := sorted(map(str, named - CLASSES)):
         raise RasenError(
-            f"{file}: wants the class {', '.join(foreign)} to be called, which is none of Demucs' "
-            "own; such a file can run any code and is refused; fetch it from adefossez/HTDemucs"
+            f"{file}: names the class {', '.join(foreign)}, which is none of Demucs' own; such a "
+            "file can run any code and is refused; fetch it from adefossez/HTDemucs"
         )
 
 
@@ -96,32 +127,40 @@ def _classes_in(node):
         yield from _classes_in(item)
 
 
-def separate(separator, sound, rate, song, seed=0):
-    """(vocals, accompaniment) float32 [2, time] at the model's rate; they add up to the mix.
+def separate(
+    separator: Any, sound: np.ndarray, rate: int, song: str, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """(vocals, accompaniment) float32 [2, time] at the model's rate; they sum to the mix.
 
-    Random shifts, where asked for, are drawn from the song's name, so a song always sounds alike.
+    Random shifts are drawn from the song's name, so a song always gets the same stems.
     """
     import torch
 
-    mix = recording.stereo(sound, rate, separator.samplerate)
+    mix = recording.to_stereo(sound, rate, separator.samplerate)
     random.seed(int(generator(seed, "shifts", song).integers(1 << 62)))
     _, stems = separator.separate_tensor(torch.from_numpy(mix), separator.samplerate)
     vocals = stems["vocals"].numpy()
     return vocals, mix - vocals
 
 
-def write_stems(folder, vocals, accompaniment, rate, kind="flac"):
-    """Write both, {"gain", "rate"}: flac has 24 bits, so stems beyond full scale are made quieter
-    together (gain < 1), and still add up to the mix times gain."""
+def write_stems(
+    folder: Path | str, vocals: np.ndarray, accompaniment: np.ndarray, rate: int,
+    format: Literal["flac", "wav"],
+) -> dict[str, float]:  # fmt: skip
+    """Write both stems; {"gain", "rate"}.
+
+    flac has 24 bits, so stems beyond full scale are attenuated by a common gain below 1; they then
+    sum to the mix times this gain.
+    """
     peak = max(np.abs(vocals).max(), np.abs(accompaniment).max())
-    gain = 1.0 if kind == "wav" else float(min(1.0, FULL / max(peak, 1e-9)))
-    subtype = {"flac": "PCM_24", "wav": "FLOAT"}[kind]
-    for name, sound in zip(FILES[kind], (vocals, accompaniment), strict=True):
+    gain = 1.0 if format == "wav" else float(min(1.0, FULL_SCALE / max(peak, 1e-9)))
+    subtype = {"flac": "PCM_24", "wav": "FLOAT"}[format]
+    for name, sound in zip(FILES[format], (vocals, accompaniment), strict=True):
         soundfile.write(Path(folder) / name, np.float32(gain) * sound.T, rate, subtype)
     return {"gain": gain, "rate": rate}
 
 
-def read_stem(folder, name):
-    """(sound float32 [2, time], rate) of a stem that was written in `folder`."""
-    paths = (Path(folder) / f"{name}.{kind}" for kind in FILES)
+def read_stem(folder: Path | str, name: str) -> tuple[np.ndarray, int]:
+    """(sound float32 [2, time], rate) of a stem in `folder`: "vocals" or "accompaniment"."""
+    paths = (Path(folder) / f"{name}.{format}" for format in FILES)
     return recording.read_recording(next(path for path in paths if path.is_file()))

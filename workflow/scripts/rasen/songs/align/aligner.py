@@ -1,96 +1,90 @@
-"""Times of known words in a stretch of vocals: whisperx' forced alignment, its traps handled."""
+"""Times of known words in a stretch of vocals: whisperx' forced alignment, its pitfalls handled."""
 
 import math
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rasen.errors import RasenError
+from rasen.errors import raise_all
 from rasen.networks.torchaudio_guard import import_torchaudio
+from rasen.songs.align.words import SAMPLE_RATE, Word
 from rasen.songs.lyrics import UNSPACED
 
-RATE = 16000
 SHORTEST = 400  # samples: the shortest sound that has a frame
 
 
-@dataclass
-class Word:
-    """A word with its times in seconds and its score: mean probability of its letters."""
-
-    text: str
-    start: float
-    end: float
-    score: float
-
-
 class Aligner:
-    """wav2vec2 models with letters as classes, one folder a language, each opened when needed."""
+    """wav2vec2 models with letters as classes, one folder per language, opened when needed."""
 
-    def __init__(self, folders, device="cpu"):
-        faults = [
-            f"{folder}: holds no wav2vec2 model (config.json); name one that knows {language}"
+    def __init__(self, folders: Mapping[str, Path | str], device: str = "cpu") -> None:
+        raise_all(
+            f"{folder}: holds no wav2vec2 model (config.json); name one for the language {language}"
             for language, folder in folders.items()
             if not (Path(folder) / "config.json").is_file()
-        ]
-        if faults:
-            raise RasenError("\n".join(faults))
-        self.folders, self.device, self.opened = dict(folders), device, {}
+        )
+        self.folders, self.device = dict(folders), device
+        self.opened: dict[str, tuple[Any, dict[str, Any]]] = {}
 
-    def open(self, language):
-        """(network, what whisperx knows of it) for a language."""
+    def open(self, language: str) -> tuple[Any, dict[str, Any]]:
+        """(network, whisperx's metadata of it) for a language."""
         if language not in self.opened:
-            network, known = _whisperx().load_align_model(
+            network, metadata = _whisperx().load_align_model(
                 language,
                 self.device,
                 model_name=str(Path(self.folders[language]).resolve()),
                 model_cache_only=True,
             )
             # Tokenizers add tokens that the network has no class for (a second <pad>, at worst).
-            known["dictionary"] = {
+            metadata["dictionary"] = {
                 letter: index
-                for letter, index in known["dictionary"].items()
+                for letter, index in metadata["dictionary"].items()
                 if index < network.config.vocab_size
             }
-            self.opened[language] = network.eval(), known
+            self.opened[language] = network.eval(), metadata
         return self.opened[language]
 
-    def align(self, vocals, words, language, start, end):
+    def align(
+        self, vocals: np.ndarray, words: Sequence[str], language: str, start: float, end: float
+    ) -> list[Word]:
         """Times of `words` (no punctuation), sung in order between `start` and `end` seconds.
 
-        A list of `Word`, one for each; empty where they cannot fit. The window must hold nothing
-        else that is sung: whisperx lets a text that does not fill its window drift to the front.
+        One `Word` for each; empty where they cannot fit. The window must hold no other singing:
+        whisperx moves a text that does not fill its window to the front.
         """
-        # whisperx stretches all times when the window ends after the sound, so we cut it here.
-        first, last = max(0, round(start * RATE)), min(len(vocals), round(end * RATE))
+        # whisperx stretches all times when the window ends after the sound, so it is cut here.
+        first = max(0, round(start * SAMPLE_RATE))
+        last = min(len(vocals), round(end * SAMPLE_RATE))
         if not words or last - first < SHORTEST:
             return []
-        network, known = self.open(language)
-        spelled = [_spell(word, known["dictionary"]) for word in words]
+        network, metadata = self.open(language)
+        spelled = [_spell(word, metadata["dictionary"]) for word in words]
         text = ("" if language in UNSPACED else " ").join(spelled)
         sound = np.ascontiguousarray(vocals[first:last], dtype=np.float32)
-        segment = {"text": text, "start": 0.0, "end": len(sound) / RATE}
-        found = _whisperx().align([segment], network, known, sound, self.device)["word_segments"]
-        if language in UNSPACED:  # whisperx gives characters: put longer words together
-            found = _together(found, [len(word) for word in spelled])
-        if len(found) != len(words) or not all("start" in word for word in found):
+        segment = {"text": text, "start": 0.0, "end": len(sound) / SAMPLE_RATE}
+        aligned = _whisperx().align([segment], network, metadata, sound, self.device)
+        timed = aligned["word_segments"]
+        if language in UNSPACED:  # whisperx gives characters: join those of longer words
+            timed = _join_characters(timed, [len(word) for word in spelled])
+        if len(timed) != len(words) or not all("start" in times for times in timed):
             return []  # more letters than frames
-        shift = first / RATE
+        shift = first / SAMPLE_RATE
         return [
             Word(
                 word,
-                float(part["start"]) + shift,
-                float(part["end"]) + shift,
-                _number(part.get("score")),
+                float(times["start"]) + shift,
+                float(times["end"]) + shift,
+                _number(times.get("score")),
             )
-            for word, part in zip(words, found, strict=True)
+            for word, times in zip(words, timed, strict=True)
         ]
 
 
 def _spell(word, letters):
-    """`word` in the model's letters: accents go where the model has none. What it does not know
-    at all stays, and whisperx takes any sound for it."""
+    """`word` in the model's letters: accents are removed where the model has none. Unknown letters
+    stay, and whisperx aligns them to any sound."""
 
     def known(letter):
         bare = unicodedata.normalize("NFKD", letter)[0]
@@ -99,17 +93,17 @@ def _spell(word, letters):
     return "".join(known(letter) for letter in word.lower())
 
 
-def _together(characters, lengths):
-    """Characters with times as words of so many characters."""
+def _join_characters(characters, lengths):
+    """Characters with times as words with these numbers of characters."""
     if len(characters) != sum(lengths):
         return []
     words, first = [], 0
     for length in lengths:
-        part = characters[first : first + length]
+        own = characters[first : first + length]
         first += length
-        if all("start" in character for character in part):
-            score = sum(_number(character.get("score")) for character in part) / length
-            words.append({"start": part[0]["start"], "end": part[-1]["end"], "score": score})
+        if all("start" in character for character in own):
+            score = sum(_number(character.get("score")) for character in own) / length
+            words.append({"start": own[0]["start"], "end": own[-1]["end"], "score": score})
     return words
 
 
@@ -118,10 +112,11 @@ def _number(score):
 
 
 class _WholeText:
-    """In the place of nltk's sentence splitter, which whisperx would download: a line is one."""
+    """Replaces nltk's sentence splitter, which whisperx would download: a line is one sentence."""
 
     @staticmethod
-    def span_tokenize(text):
+    def span_tokenize(text: str) -> list[tuple[int, int]]:
+        """The whole text as one span."""
         return [(0, len(text))]
 
 

@@ -1,206 +1,253 @@
-"""Each line of the lyrics: found among the heard words, aligned in its window, judged."""
+"""Each line of the lyrics: matched to the transcript, aligned in its window, kept or dropped."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rasen.songs.align import windows
-from rasen.songs.align.aligner import Word
-from rasen.songs.align.match import match
-from rasen.songs.align.recover import missing
-from rasen.songs.lyrics import normalise, words
+from rasen.songs.align.match import match_words
+from rasen.songs.align.recover import recovered_words
+from rasen.songs.align.settings import AlignSettings
+from rasen.songs.align.words import Chunk, Span, Word
+from rasen.songs.alignment import AlignedWord
+from rasen.songs.lyrics import Line, normalised_words, split_words
 
-WIDER = (0.0, 0.027, 0.053)  # seconds: windows a third of a frame (20 ms) apart, and some more
+WIDENED = (0.0, 0.027, 0.053)  # seconds: windows a third of a frame (20 ms) apart, and some more
 
-AS_WELL = 0.97  # share of a line's score below which a change was for the worse
+AS_GOOD = 0.97  # share of a line's score that a change must reach to be accepted
 SHORTEST = 1.0  # seconds in which a line can be sung
-USUAL = 0.7  # share of the song's median score from which words are believed,
-UNHEARD = 0.85  # and from which a line is that Whisper did not hear
+PLAUSIBLE = 0.7  # share of the song's median score from which words are accepted,
+UNTRANSCRIBED = 0.85  # and from which a line is accepted that the transcript lacks
+
+Align = Callable[[Sequence[str], Span], list[Word]]  # words sung in a window: their times
 
 
-def find_lines(lines, heard, turns, language, align, seconds, settings):
-    """For each line a dict: kept, reason, match, words (word, start, end, score, source).
+@dataclass(frozen=True)
+class FoundLine:
+    """The outcome of a line. match: share of its words in the transcript.
 
-    heard: `Word`s in order of time; turns: (start, end) of each stretch with a voice;
-    align(words, {start, end}) gives the times of words in a window; seconds: length of the song.
+    reason: why the line was dropped, and then it has no words; None of a kept line
     """
-    texts = [words(line.text, language) for line in lines]
-    places, ratios = _places(lines, heard, language, settings["line_match"])
-    extra = missing(places, heard)
-    taken = np.zeros(len(heard), dtype=bool)
-    for place, more in zip(places, extra, strict=True):
-        taken[[*place[place >= 0], *_flat(more)]] = True
 
-    def timed(i, span, more):
-        return _align_line(align, texts[i], more, heard, span)
+    words: list[AlignedWord]
+    reason: str | None
+    match: float = 0.0
 
-    shift = _stamp_shift(lines, places, heard)
-    found = []
-    for i, (place, more) in enumerate(zip(places, extra, strict=True)):
-        if not texts[i]:
-            row = _dropped("no_words")
-        elif (place >= 0).any():
-            mine = _flat(more)
-            span = windows.window(place, mine, taken, heard, turns, seconds)
-            best = timed(i, span, more)
-            for stamped in windows.by_stamp(lines[i], shift, span):
-                best = _if_as_well(timed(i, stamped, more), best)
-            row = _judged(best, settings["line_score"])
+    @property
+    def kept(self) -> bool:
+        """Whether the line is part of the alignment."""
+        return self.reason is None
+
+
+def find_lines(
+    lines: Sequence[Line],
+    transcribed: Sequence[Word],
+    segments: Sequence[Span],
+    language: str,
+    align: Align,
+    seconds: float,
+    settings: AlignSettings,
+) -> list[FoundLine]:
+    """The outcome of each line.
+
+    transcribed: words in order of time;  segments: voice activity segments
+    align: gives the times of words in a window;  seconds: length of the song
+    """
+    texts = [split_words(line.text, language) for line in lines]
+    matches, ratios = _match_lines(lines, transcribed, language, settings.line_match)
+    recovered = recovered_words(matches, transcribed)
+    assigned = np.zeros(len(transcribed), dtype=bool)  # transcribed words that belong to a line
+    for indices, more in zip(matches, recovered, strict=True):
+        assigned[[*indices[indices >= 0], *_flat(more)]] = True
+
+    def align_line(number: int, span: Span, more: Mapping[int, Sequence[int]]) -> list[AlignedWord]:
+        return _align_line(align, texts[number], more, transcribed, span)
+
+    shift = _stamp_shift(lines, matches, transcribed)
+    outcomes: list[FoundLine] = []
+    for number, (indices, more) in enumerate(zip(matches, recovered, strict=True)):
+        if not texts[number]:
+            result = FoundLine([], "no_words")
+        elif (indices >= 0).any():
+            span = windows.line_window(
+                indices, _flat(more), assigned, transcribed, segments, seconds
+            )
+            best = align_line(number, span, more)
+            for stamped in windows.clip_to_stamp(lines[number], shift, span):
+                best = _first_if_as_good(align_line(number, stamped, more), best)
+            result = _judge(best, settings.line_score)
         else:
-            row = _dropped(_why_not(i, places, heard))
-        found.append(row | {"match": ratios[i]})
+            result = FoundLine([], _reason_missing(number, matches, transcribed))
+        outcomes.append(replace(result, match=ratios[number]))
     # How high scores are depends on the model and on the voice, so lines are compared with the
-    # song's usual one. Words that Whisper made up from a neighbouring line fail here.
-    usual = np.median([mean_score(row["words"]) for row in found if row["kept"]] or [1.0])
-    for row in found:
-        if row["kept"]:
-            row.update(_judged(row["words"], USUAL * usual))
-    # Lines that Whisper may have missed: only a time stamp and the score speak for these, so
+    # song's median. Words that Whisper invented from a neighbouring line are rejected here.
+    median = np.median([mean_score(line.words) for line in outcomes if line.kept] or [1.0])
+    outcomes = [
+        _judge(line.words, PLAUSIBLE * median, match=line.match) if line.kept else line
+        for line in outcomes
+    ]
+    # Lines that the transcript may lack: only a time stamp and the score can confirm these, so
     # they must be aligned about as well as the others.
-    others = [word for word, mine in zip(heard, taken, strict=True) if not mine]
-    others += [Word(w["word"], w["start"], w["end"], 1) for row in found for w in row["words"]]
-    for i, (line, row) in enumerate(zip(lines, found, strict=True)):
-        if row["reason"] == "not_sung" and shift is not None and line.start is not None:
-            span = windows.stamped_window(line, len(texts[i]), shift, others, seconds)
-            if span is not None:
-                row.update(_judged(timed(i, span, {}), UNHEARD * usual, "not_sung"))
-    # So may a single line between two that were found, where there is a voice that no word claims.
-    for i, row in enumerate(found):
-        if row["reason"] == "not_sung" and (gap := _gap(i, found, seconds)):
-            span = windows.voiced_gap(*gap, turns, len(texts[i]))
-            if span is not None:
-                row.update(_judged(timed(i, span, {}), UNHEARD * usual, "not_sung"))
-    return found
+    others = [word for word, in_line in zip(transcribed, assigned, strict=True) if not in_line]
+    others += [Word(w["word"], w["start"], w["end"], 1) for line in outcomes for w in line.words]
+
+    def try_window(number: int, span: Span) -> FoundLine:
+        words = align_line(number, span, {})
+        return _judge(words, UNTRANSCRIBED * median, "not_sung", outcomes[number].match)
+
+    for number, line in enumerate(lines):
+        if outcomes[number].reason == "not_sung" and shift is not None and line.start is not None:
+            stamped_span = windows.stamped_window(line, len(texts[number]), shift, others, seconds)
+            if stamped_span is not None:
+                outcomes[number] = try_window(number, stamped_span)
+    # Also a single line between two kept ones, where there is a voice without words.
+    for number in range(len(outcomes)):
+        gap = _gap(number, outcomes, seconds) if outcomes[number].reason == "not_sung" else None
+        if gap is not None:
+            voiced = windows.longest_voiced_stretch(gap, segments, len(texts[number]))
+            if voiced is not None:
+                outcomes[number] = try_window(number, voiced)
+    return outcomes
 
 
-def _gap(i, found, seconds):
-    """(end, start) of the kept lines around line `i`; None where other lines are missing too."""
-    before, after = found[:i], found[i + 1 :]
-    if any(not row["kept"] for row in (*before[-1:], *after[:1])):
+def _gap(number: int, outcomes: Sequence[FoundLine], seconds: float) -> Span | None:
+    """(end, start) of the kept lines around a line; None where its neighbours are missing too."""
+    before, after = outcomes[:number], outcomes[number + 1 :]
+    if any(not line.kept for line in (*before[-1:], *after[:1])):
         return None
-    end = before[-1]["words"][-1]["end"] if before else 0.0
-    return end, after[0]["words"][0]["start"] if after else seconds
+    end = before[-1].words[-1]["end"] if before else 0.0
+    return end, after[0].words[0]["start"] if after else seconds
 
 
-def believed(parts):
-    """The words of the chunks (`parts`: lists of `Word`) whose scores are not far below the usual:
-    in noise Whisper makes words up."""
-    scores = [word.score for part in parts for word in part]
-    lowest = USUAL * np.median(scores or [0.0])
-    return [w for part in parts if part and _mean(part) >= lowest for w in part]
-
-
-def _mean(part):
-    return np.mean([word.score for word in part])
-
-
-def unheard(lines, heard, language, seconds, settings):
-    """Chunks (dicts with start, end) to listen to again: there a line may be sung that was not
-    heard, since voice detection loses some."""
-    places, _ = _places(lines, heard, language, settings["line_match"])
-    spans = set()
-    for i, place in enumerate(places):
-        if len(place) and (place < 0).all() and _why_not(i, places, heard) == "not_sung":
-            left, right = _between(i, places, heard)
-            start = heard[left].end if left >= 0 else 0.0
-            end = heard[right].start if right < len(heard) else seconds
-            spans.add((start, end))
-    chunk = settings["chunk"]
+def plausible_words(passages: Sequence[Sequence[Word]]) -> list[Word]:
+    """The words of the passages whose scores are not far below the median: in noise, Whisper
+    invents words. passages: the words of each transcript"""
+    scores = [word.score for passage in passages for word in passage]
+    lowest = PLAUSIBLE * np.median(scores or [0.0])
     return [
-        {"start": at, "end": min(at + chunk, end)}
+        word
+        for passage in passages
+        if passage and np.mean([word.score for word in passage]) >= lowest
+        for word in passage
+    ]
+
+
+def chunks_to_retry(
+    lines: Sequence[Line],
+    transcribed: Sequence[Word],
+    language: str,
+    seconds: float,
+    settings: AlignSettings,
+) -> list[Chunk]:
+    """Chunks to transcribe again: gaps in which lines are missing (voice detection has misses)."""
+    matches, _ = _match_lines(lines, transcribed, language, settings.line_match)
+    spans = set()
+    for number, indices in enumerate(matches):
+        missing = len(indices) and (indices < 0).all()
+        if missing and _reason_missing(number, matches, transcribed) == "not_sung":
+            left, right = _neighbours(number, matches, transcribed)
+            start = transcribed[left].end if left >= 0 else 0.0
+            end = transcribed[right].start if right < len(transcribed) else seconds
+            spans.add((start, end))
+    return [
+        Chunk(begin, min(begin + settings.chunk, end))
         for start, end in sorted(spans)
-        for at in np.arange(start, end - SHORTEST, chunk)
+        for begin in np.arange(start, end - SHORTEST, settings.chunk)
     ]
 
 
-def _places(lines, heard, language, line_match):
-    """For each line, the heard words in the places of its words (all -1 where the line is not
-    found), and the share of its words that were heard."""
-    units = [normalise(line.text, language) for line in lines]
-    matched = match(units, [normalise(word.text, language)[0] for word in heard])
-    places, ratios = [], []
-    for place, same in zip(matched.places, matched.same, strict=True):
-        place = windows.settle(place, heard)
-        ratio = float((same & (place >= 0)).mean()) if len(place) else 0.0
-        places.append(place if ratio >= line_match else np.full(len(place), -1))
+def _match_lines(lines, transcribed, language, line_match):
+    """For each line, the index of the transcribed word matched to each of its words (all -1 where
+    the line is not found), and the share of its words that were transcribed."""
+    units = [normalised_words(line.text, language) for line in lines]
+    matched = match_words(units, [normalised_words(word.text, language)[0] for word in transcribed])
+    matches, ratios = [], []
+    for indices, same in zip(matched.indices, matched.same, strict=True):
+        indices = windows.drop_outliers(indices, transcribed)
+        ratio = float((same & (indices >= 0)).mean()) if len(indices) else 0.0
+        matches.append(indices if ratio >= line_match else np.full(len(indices), -1))
         ratios.append(ratio)
-    return places, ratios
+    return matches, ratios
 
 
-def _flat(more):
-    return [index for indices in more.values() for index in indices]
+def _flat(recovered):
+    """All indices of a line's recovered words."""
+    return [index for indices in recovered.values() for index in indices]
 
 
-def _stamp_shift(lines, places, heard):
-    """See `windows.stamp_shift`: of the lines whose first word was heard."""
-    both = [
-        (heard[place[0]].start, line.start)
-        for line, place in zip(lines, places, strict=True)
-        if line.start is not None and len(place) and place[0] >= 0
+def _stamp_shift(lines, matches, transcribed):
+    """See `windows.stamp_shift`: of the lines whose first word was transcribed."""
+    pairs = [
+        (transcribed[indices[0]].start, line.start)
+        for line, indices in zip(lines, matches, strict=True)
+        if line.start is not None and len(indices) and indices[0] >= 0
     ]
-    return windows.stamp_shift([start for start, _ in both], [stamp for _, stamp in both])
+    return windows.stamp_shift([start for start, _ in pairs], [stamp for _, stamp in pairs])
 
 
-def _align_line(align, text, extra, heard, span):
-    """The words of a line, aligned in its window. Recovered words stay when the line is aligned
-    about as well with them."""
-    given = [(word, "lyrics") for word in text]
-    best = _timed(given, align, span)
-    if extra:
-        more = []
+def _align_line(align, text, recovered, transcribed, span):
+    """The words of a line, aligned in its window. Recovered words are kept when the line is
+    aligned about as well with them."""
+    lyric_words = [(word, "lyrics") for word in text]
+    best = _align_words(lyric_words, align, span)
+    if recovered:
+        with_recovered = []
         for place in range(len(text) + 1):
-            more += [(heard[index].text, "recovered") for index in extra.get(place, [])]
-            more += given[place : place + 1]
-        best = _if_as_well(_timed(more, align, span), best)
+            with_recovered += [
+                (transcribed[index].text, "recovered") for index in recovered.get(place, [])
+            ]
+            with_recovered += lyric_words[place : place + 1]
+        best = _first_if_as_good(_align_words(with_recovered, align, span), best)
     return best
 
 
-def _if_as_well(better, plain):
-    """What is better when it is right, unless its score tells that it is wrong."""
-    return better if mean_score(better) >= AS_WELL * mean_score(plain) else plain
+def _first_if_as_good(first, second):
+    """`first`, unless its score is clearly below that of `second`."""
+    return first if mean_score(first) >= AS_GOOD * mean_score(second) else second
 
 
-def _timed(given, align, span):
-    """Words with their times: medians over slightly different windows. One window alone is off
-    by up to half a frame of the aligner, and now and then by much more."""
-    text = [word for word, _ in given]
+def _align_words(words, align, span):
+    """(word, source) pairs with times: medians over slightly different windows. One window alone
+    is off by up to half a frame of the aligner, and sometimes by much more."""
+    texts = [word for word, _ in words]
     start, end = span
-    runs = [
-        run for wider in WIDER if (run := align(text, {"start": start - wider, "end": end + wider}))
-    ]
+    runs = [run for extra in WIDENED if (run := align(texts, (start - extra, end + extra)))]
     if not runs:
         return []
     numbers = [[(word.start, word.end, word.score) for word in run] for run in runs]
-    middle = np.median(numbers, axis=0).round(3).tolist()
+    medians = np.median(numbers, axis=0).round(3).tolist()
     return [
         {"word": word, "start": start, "end": end, "score": score, "source": source}
-        for (word, source), (start, end, score) in zip(given, middle, strict=True)
+        for (word, source), (start, end, score) in zip(words, medians, strict=True)
     ]
 
 
-def mean_score(timed):
-    return float(np.mean([word["score"] for word in timed])) if timed else 0.0
+def mean_score(words: Sequence[AlignedWord]) -> float:
+    """Mean score of a line's words; 0 where there are none."""
+    return float(np.mean([word["score"] for word in words])) if words else 0.0
 
 
-def _judged(timed, lowest, reason="low_score"):
+def _judge(words, lowest, reason="low_score", match=0.0):
     """A line that is kept when it could be aligned, with a mean score from `lowest`."""
-    if not timed:
-        return _dropped("no_window")
-    if mean_score(timed) < lowest:
-        return _dropped(reason)
-    return {"kept": True, "reason": None, "words": timed}
+    if not words:
+        return FoundLine([], "no_window", match)
+    if mean_score(words) < lowest:
+        return FoundLine([], reason, match)
+    return FoundLine(words, None, match)
 
 
-def _dropped(reason):
-    return {"kept": False, "reason": reason, "words": []}
+def _reason_missing(number, matches, transcribed):
+    """`mismatch` where other words were transcribed in the place of a line, else `not_sung`."""
+    left, right = _neighbours(number, matches, transcribed)
+    other_words = right - left - 1
+    return "mismatch" if other_words >= max(1, len(matches[number]) / 2) else "not_sung"
 
 
-def _why_not(i, places, heard):
-    """`mismatch` where other words were heard in the place of line `i`, else `not_sung`."""
-    left, right = _between(i, places, heard)
-    return "mismatch" if right - left - 1 >= max(1, len(places[i]) / 2) else "not_sung"
-
-
-def _between(i, places, heard):
-    """The heard words that belong to the nearest lines before and after line `i`."""
-    before = [place.max() for place in places[:i] if (place >= 0).any()]
-    after = [place[place >= 0].min() for place in places[i + 1 :] if (place >= 0).any()]
-    return max(before, default=-1), min(after, default=len(heard))
+def _neighbours(number, matches, transcribed):
+    """Indices of the transcribed words of the nearest lines before and after a line."""
+    before = [indices.max() for indices in matches[:number] if (indices >= 0).any()]
+    after = [
+        indices[indices >= 0].min() for indices in matches[number + 1 :] if (indices >= 0).any()
+    ]
+    return max(before, default=-1), min(after, default=len(transcribed))

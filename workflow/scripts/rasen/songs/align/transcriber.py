@@ -1,28 +1,35 @@
-"""What is sung, and where: voice activity (pyannote) and Whisper (CTranslate2), through whisperx.
+"""Voice activity (pyannote) and transcription (Whisper in CTranslate2), through whisperx.
 
-Nothing is fetched: the voice activity model is part of whisperx, Whisper is a local folder.
+Nothing is downloaded: the voice activity model is part of whisperx, Whisper is a local folder.
 """
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rasen.errors import RasenError
 from rasen.networks.torchaudio_guard import import_torchaudio
+from rasen.songs.align.words import SAMPLE_RATE, Chunk, Span, Transcript
 
-os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # it reports its use otherwise; read at import
-RATE = 16000  # samples a second of everything here
-SILENCE = 2.0  # seconds that part two chunks
-LISTENED = 3  # chunks that are asked for their language
+os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # pyannote reports its use otherwise; read at import
+SILENCE = 2.0  # seconds that separate two chunks
+LANGUAGE_CHUNKS = 3  # longest chunks, in which the language is detected
 
 
 class Transcriber:
-    """Opened once, used for many songs. Opening takes seconds (imports) and the weights' memory."""
+    """The models, opened once for many songs; opening takes seconds (imports)."""
 
-    def __init__(self, folder, device="cpu", onset=0.3, offset=0.2, chunk=30, beam=5, threads=1):
-        """`onset`, `offset`: probabilities at which a voice begins and ends; below whisperx's
-        own (0.5, 0.363), which lose quiet singing. `chunk`: longest chunk in seconds (at most 30).
+    def __init__(
+        self, folder: Path | str, device: str = "cpu", *, onset: float, offset: float,
+        chunk: float, beam: int, threads: int = 1,
+    ) -> None:  # fmt: skip
+        """folder: of Whisper;  chunk: longest chunk in seconds (at most 30)
+
+        onset, offset: probabilities at which a voice begins and ends; whisperx's own (0.5, 0.363)
+        lose quiet singing
         """
         if not (Path(folder) / "model.bin").is_file():
             raise RasenError(
@@ -36,81 +43,88 @@ class Transcriber:
 
         self.onset, self.offset, self.chunk = onset, offset, chunk
         self.voice = Pyannote(torch.device(device), vad_onset=onset, vad_offset=offset)
-        self.spans = _given_spans()
+        self.given_chunks = _given_chunks()
         self.whisper = load_model(
             str(folder),
             device,
             asr_options={"beam_size": beam},
-            vad_model=self.spans,
+            vad_model=self.given_chunks,
             local_files_only=True,
             threads=threads,
         )
 
-    def voiced(self, vocals):
-        """Chunks with a voice in `vocals` [time]: dicts with start, end and their segments."""
-        vocals = np.pad(vocals, (0, max(0, RATE - len(vocals))))  # the model wants some sound
-        sound = {"waveform": self.voice.preprocess_audio(vocals), "sample_rate": RATE}
-        found = self.voice.merge_chunks(self.voice(sound), self.chunk, self.onset, self.offset)
-        return grouped([turn for chunk in found for turn in chunk["segments"]], self.chunk)
+    def detect_voice(self, vocals: np.ndarray) -> list[Chunk]:
+        """Chunks with a voice in `vocals` [time]."""
+        vocals = np.pad(vocals, (0, max(0, SAMPLE_RATE - len(vocals))))  # the model needs a second
+        sound = {"waveform": self.voice.preprocess_audio(vocals), "sample_rate": SAMPLE_RATE}
+        merged = self.voice.merge_chunks(self.voice(sound), self.chunk, self.onset, self.offset)
+        segments = [segment for chunk in merged for segment in chunk["segments"]]
+        return group_segments(segments, self.chunk)
 
-    def languages(self, vocals, chunks):
-        """Probabilities of languages, by code; empty for a Whisper that only knows English."""
+    def detect_languages(self, vocals: np.ndarray, chunks: Sequence[Chunk]) -> dict[str, float]:
+        """{language: probability}; empty for a Whisper that only knows English."""
         from whisperx.audio import N_SAMPLES, log_mel_spectrogram
 
         model = self.whisper.model
         if not model.model.is_multilingual:
             return {}
-        longest = sorted(chunks, key=lambda chunk: chunk["start"] - chunk["end"])[:LISTENED]
-        seconds = sum(chunk["end"] - chunk["start"] for chunk in longest)
-        total = {}
+        longest = sorted(chunks, key=lambda chunk: chunk.start - chunk.end)[:LANGUAGE_CHUNKS]
+        seconds = sum(chunk.end - chunk.start for chunk in longest)
+        total: dict[str, float] = {}
         for chunk in longest:
-            sound = _cut(vocals, chunk["start"], chunk["end"])[:N_SAMPLES]
+            sound = _cut(vocals, chunk)[:N_SAMPLES]
             bands = model.feat_kwargs.get("feature_size") or 80
             mel = log_mel_spectrogram(sound, n_mels=bands, padding=N_SAMPLES - len(sound))
-            weight = (chunk["end"] - chunk["start"]) / seconds
-            for token, share in model.model.detect_language(model.encode(mel))[0]:
+            weight = (chunk.end - chunk.start) / seconds
+            for token, probability in model.model.detect_language(model.encode(mel))[0]:
                 code = token.strip("<|>")
-                total[code] = total.get(code, 0.0) + weight * share
+                total[code] = total.get(code, 0.0) + weight * probability
         return total
 
-    def transcribe(self, vocals, chunks, language, batch=8):
-        """Text of the chunks: dicts with start, end, text and avg_logprob."""
-        self.spans.chunks = [c for c in chunks if len(_cut(vocals, c["start"], c["end"]))]
-        if not self.spans.chunks:
+    def transcribe(
+        self, vocals: np.ndarray, chunks: Sequence[Chunk], language: str, batch: int = 1
+    ) -> list[Transcript]:
+        """The transcripts of the chunks. batch: chunks at once"""
+        self.given_chunks.chunks = [
+            {"start": chunk.start, "end": chunk.end} for chunk in chunks if len(_cut(vocals, chunk))
+        ]
+        if not self.given_chunks.chunks:
             return []
-        found = self.whisper.transcribe(vocals, batch_size=batch, language=language)
-        return found["segments"]
+        result = self.whisper.transcribe(vocals, batch_size=batch, language=language)
+        return [
+            Transcript(part["start"], part["end"], part["text"], part["avg_logprob"])
+            for part in result["segments"]
+        ]
 
 
-def grouped(turns, longest):
-    """Stretches with a voice (start, end), as chunks for Whisper: dicts with start, end, segments.
+def group_segments(segments: Iterable[Span], longest: float) -> list[Chunk]:
+    """Voice activity segments as chunks for Whisper of at most `longest` seconds.
 
     whisperx joins all that fits. In songs that puts whole interludes into a chunk, where Whisper
-    makes words up and aligned words drift: so a long silence parts chunks too.
+    invents words and aligned words drift: so a long silence separates chunks too.
     """
-    chunks = []
-    for start, end in sorted(turns):
-        last = chunks[-1] if chunks else None
-        if last and end - last["start"] <= longest and start - last["end"] <= SILENCE:
-            last["end"] = end
-            last["segments"].append((start, end))
+    groups: list[list[Span]] = []
+    for start, end in sorted(segments):
+        group = groups[-1] if groups else None
+        if group and end - group[0][0] <= longest and start - group[-1][1] <= SILENCE:
+            group.append((start, end))
         else:
-            chunks.append({"start": start, "end": end, "segments": [(start, end)]})
-    return chunks
+            groups.append([(start, end)])
+    return [Chunk(group[0][0], group[-1][1], tuple(group)) for group in groups]
 
 
-def _cut(vocals, start, end):
-    return vocals[int(start * RATE) : int(end * RATE)]
+def _cut(vocals, chunk):
+    return vocals[int(chunk.start * SAMPLE_RATE) : int(chunk.end * SAMPLE_RATE)]
 
 
-def _given_spans():
-    """A voice activity `model` for whisperx that says what we found already: its `chunks`."""
+def _given_chunks():
+    """A voice activity model for whisperx that returns given `chunks`, {start, end} each."""
     from whisperx.vads import Vad
 
-    class GivenSpans(Vad):
-        chunks = ()
+    class GivenChunks(Vad):
+        chunks: Sequence[dict[str, Any]] = ()
 
-        def __call__(self, audio, **more):
+        def __call__(self, audio, **options):
             return self.chunks
 
         @staticmethod
@@ -121,4 +135,4 @@ def _given_spans():
         def merge_chunks(chunks, size, onset, offset):
             return chunks
 
-    return GivenSpans(0.5)
+    return GivenChunks(0.5)

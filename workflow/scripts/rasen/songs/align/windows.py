@@ -1,111 +1,127 @@
 """Where a line of the lyrics is sung: a window that holds the line and nothing else.
 
-Heard words are `Word`s in order of time; a line's `places` are its words' indices among them (-1
-where none was heard).
+Transcribed words are `Word`s in order of time; a line's `indices` say which of them is in the place
+of each of its words (-1: none).
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
-PAD = 0.2  # seconds of a window before and after the heard words
-PAUSE = 6.0  # a longer silence inside a line means that one side of it is not the line's
-UNHEARD = 0.5  # seconds that we allow for each word that was not heard
-EDGE = 0.05  # seconds that every window has before and after its heard words
-STRAY = 0.8  # a pause after the first words of a line that makes them doubtful,
-ROOM = 0.08  # when so much voice for each of them stands after the pause, before the next word
-AGREE = 1.0  # seconds by which a good time stamp may be off
-BELIEVED = 0.7  # share of the stamps that must agree with what was heard
-PARTED = 2.0  # a longer silence parts two stretches with a voice
+from rasen.songs.align.words import Span, Word
+from rasen.songs.lyrics import Line
+
+PAD = 0.2  # seconds of a window before and after the transcribed words
+PAUSE = 6.0  # a longer silence inside a line means that one side of it belongs to other lines
+UNTRANSCRIBED = 0.5  # seconds allowed for each word that was not transcribed
+EDGE = 0.05  # seconds that every window has before and after its transcribed words
+EARLY = 0.8  # a pause after the first words of a line that makes their times doubtful,
+ROOM = 0.08  # when so many seconds of voice per word come after the pause, before the next word
+AGREE = 1.0  # seconds by which a correct time stamp may be off
+TRUSTED = 0.7  # share of the stamps that must agree with the transcript
+SEPARATE = 2.0  # a longer silence separates two stretches with a voice
 FASTEST = 0.1  # seconds in which a word can be sung
 
 
-def settle(places, heard):
-    """`places` [words] without those that a long pause parts from most of the line."""
-    places = places.copy()
-    known = np.flatnonzero(places >= 0)
+def drop_outliers(indices: np.ndarray, transcribed: Sequence[Word]) -> np.ndarray:
+    """`indices` [words] without those that a long pause separates from most of the line."""
+    indices = indices.copy()
+    known = np.flatnonzero(indices >= 0)
     if not len(known):
-        return places
-    spoken = [heard[place] for place in places[known]]
-    pauses = [b.start - a.end > PAUSE for a, b in pairwise(spoken)]
+        return indices
+    words = [transcribed[index] for index in indices[known]]
+    pauses = [after.start - before.end > PAUSE for before, after in pairwise(words)]
     group = np.concatenate([[0], np.cumsum(pauses)]).astype(int)
-    places[known[group != np.bincount(group).argmax()]] = -1
-    return places
+    indices[known[group != np.bincount(group).argmax()]] = -1
+    return indices
 
 
-def in_order(heard, turns):
-    """`heard` words in order of time, none longer than the voice: characters end where the next
-    one begins, be it after a silence. turns: (start, end) of the stretches with a voice."""
-    starts = [start for start, _ in turns]
-    heard = sorted(heard, key=lambda word: word.start)
-    for word in heard:
-        turn = np.searchsorted(starts, word.start, side="right") - 1
-        if turn >= 0 and word.start < turns[turn][1] < word.end:
-            word.end = turns[turn][1]
-    return heard
+def sort_and_trim(words: Sequence[Word], segments: Sequence[Span]) -> list[Word]:
+    """`words` in order of time, each cut at the end of its voice activity segment: characters end
+    where the next one begins, even after a silence."""
+    starts = [start for start, _ in segments]
+    trimmed = []
+    for word in sorted(words, key=lambda word: word.start):
+        number = int(np.searchsorted(starts, word.start, side="right")) - 1
+        if number >= 0 and word.start < segments[number][1] < word.end:
+            word = replace(word, end=segments[number][1])
+        trimmed.append(word)
+    return trimmed
 
 
-def window(places, extra, taken, heard, turns, seconds):
-    """(start, end) in seconds of a line that was heard.
+def line_window(
+    indices: np.ndarray,
+    recovered: Sequence[int],
+    assigned: np.ndarray,
+    transcribed: Sequence[Word],
+    segments: Sequence[Span],
+    seconds: float,
+) -> Span:
+    """(start, end) in seconds of a line of which words were transcribed.
 
-    extra: indices of other heard words that belong to the line; taken: bool [heard], words that
-    belong to any line. The window reaches over words of the line that were not heard, but never
-    over a word that is another line's.
+    recovered: indices of other transcribed words that belong to the line
+    assigned: bool [transcribed], words that belong to any line
+    The window also covers words of the line that were not transcribed, but never a word of another
+    line.
     """
-    known = np.flatnonzero(places >= 0)
-    own = sorted([*places[known], *extra])
-    before, after = int(known[0]), len(places) - 1 - int(known[-1])
-    strays, turn = _strays([heard[index] for index in own], turns)
-    first, last = heard[own[strays]], heard[own[-1]]
-    left = _neighbour(range(own[0] - 1, -1, -1), before, taken)
-    right = _neighbour(range(own[-1] + 1, len(heard)), after, taken)
-    start = max(first.start - UNHEARD * (before + strays), turn) - PAD
-    end = last.end + PAD + UNHEARD * after
+    known = np.flatnonzero(indices >= 0)
+    own = sorted([*indices[known], *recovered])
+    before, after = int(known[0]), len(indices) - 1 - int(known[-1])
+    early, voice_start = _early_words([transcribed[index] for index in own], segments)
+    first, last = transcribed[own[early]], transcribed[own[-1]]
+    left = _neighbour(range(own[0] - 1, -1, -1), before, assigned)
+    right = _neighbour(range(own[-1] + 1, len(transcribed)), after, assigned)
+    start = max(first.start - UNTRANSCRIBED * (before + early), voice_start) - PAD
+    end = last.end + PAD + UNTRANSCRIBED * after
     if left is not None:
-        start = max(start, min(heard[left].end, first.start - EDGE))
+        start = max(start, min(transcribed[left].end, first.start - EDGE))
     if right is not None:
-        end = min(end, max(heard[right].start, last.end + EDGE))
+        end = min(end, max(transcribed[right].start, last.end + EDGE))
     return max(0.0, start), min(seconds, end)
 
 
-def _strays(spoken, turns):
-    """How many first words of a line are set too early, and when the voice really begins.
+def _early_words(words, segments):
+    """The number of first words of a line with too early times, and when the voice really begins.
 
     On imperfect vocals a line's first word is often put before the pause that it follows.
     """
     for count in (1, 2):
-        if 2 * count < len(spoken):
-            before, first = spoken[count - 1], spoken[count]
-            turn = max((start for start, _ in turns if start <= first.start), default=0.0)
-            late = first.start - turn >= ROOM * count
-            if first.start - before.end > STRAY and before.end <= turn and late:
-                return count, turn
+        if 2 * count < len(words):
+            before, first = words[count - 1], words[count]
+            voice_start = max((start for start, _ in segments if start <= first.start), default=0.0)
+            late = first.start - voice_start >= ROOM * count
+            if first.start - before.end > EARLY and before.end <= voice_start and late:
+                return count, voice_start
     return 0, -np.inf
 
 
-def _neighbour(indices, unheard, taken):
-    """The next word that is not the line's. Where words of the line were not heard, a word that
-    is nobody's may be one of them, misheard: it is no limit."""
-    return next((index for index in indices if taken[index] or not unheard), None)
+def _neighbour(candidates, missing, assigned):
+    """The next word that is not the line's, or None. Where words of the line are missing, a word
+    that belongs to no line may be one of them, misheard: it is no limit."""
+    return next((index for index in candidates if assigned[index] or not missing), None)
 
 
-def stamp_shift(starts, stamps):
-    """Seconds to add to LRC stamps, or None where they do not fit what was heard.
+def stamp_shift(starts: Sequence[float], stamps: Sequence[float]) -> float | None:
+    """Seconds to add to LRC stamps, or None where they do not fit the transcript.
 
-    starts: times at which lines were heard to begin; stamps: their LRC times. The same shift for
-    all is common (another master of the song); times that agree in no way are wrong.
+    starts: times at which lines begin in the transcript;  stamps: their LRC times
+    The same shift for all is common (another master of the song); stamps with different shifts are
+    wrong.
     """
     if len(starts) < 2:
         return None
-    off = np.asarray(starts) - np.asarray(stamps)
-    shift = float(np.median(off))
-    return shift if (abs(off - shift) <= AGREE).mean() >= BELIEVED else None
+    difference = np.asarray(starts) - np.asarray(stamps)
+    shift = float(np.median(difference))
+    return shift if (abs(difference - shift) <= AGREE).mean() >= TRUSTED else None
 
 
-def by_stamp(line, shift, span):
+def clip_to_stamp(line: Line, shift: float | None, span: Span) -> list[Span]:
     """[the part of a window that the line's stamp allows], [] where it allows nearly all or none.
 
-    Words that were heard next to a line that was not are spread over it: stamps know better.
+    The words of a line that was not sung may be spread over transcribed words beside it: stamps
+    are more reliable.
     """
     if shift is None or line.start is None:
         return []
@@ -116,33 +132,42 @@ def by_stamp(line, shift, span):
     return [(start, end)] if outside > AGREE / 2 and end - start > AGREE / 2 else []
 
 
-def stamped_window(line, words, shift, heard, seconds):
-    """(start, end) of a line in which nothing was heard, by its LRC stamp; None where something
-    else was."""
+def stamped_window(
+    line: Line, count: int, shift: float, others: Sequence[Word], seconds: float
+) -> Span | None:
+    """(start, end) of a line of which nothing was transcribed, by its LRC stamp.
+
+    count: of its words;  others: words of the transcript and of other lines
+    None where one of these is in its place.
+    """
+    assert line.start is not None, "a line with a time stamp"
     start = line.start + shift
     latest = np.inf if line.end is None else line.end + shift
-    core = min(start + UNHEARD * words, latest)  # here it is surely sung, if it is
-    middles = np.array([(word.start + word.end) / 2 for word in heard])
+    core = min(start + UNTRANSCRIBED * count, latest)  # the line is sung until here at least
+    middles = np.array([(word.start + word.end) / 2 for word in others])
     if ((start < middles) & (middles < core)).any():
         return None
-    end = min(start + 2 * UNHEARD * words + 1, latest) + PAD
-    before = [word.end for word in heard if (word.start + word.end) / 2 <= start]
-    after = [word.start for word in heard if (word.start + word.end) / 2 >= core]
+    end = min(start + 2 * UNTRANSCRIBED * count + 1, latest) + PAD
+    before = [word.end for word in others if (word.start + word.end) / 2 <= start]
+    after = [word.start for word in others if (word.start + word.end) / 2 >= core]
     start, end = max(0.0, start - PAD, *before), min(seconds, end, *after)
     return (start, end) if end > start else None
 
 
-def voiced_gap(start, end, turns, words):
-    """(start, end) of the longest stretch with a voice between two lines, with some room; None
-    where there is too little of it for so many words."""
-    inside = [(max(a, start), min(b, end)) for a, b in turns if a < end and b > start]
-    stretches = []
+def longest_voiced_stretch(gap: Span, segments: Sequence[Span], count: int) -> Span | None:
+    """(start, end) of the longest stretch with a voice in the gap between two lines, padded.
+
+    None where it is too short for `count` words.
+    """
+    start, end = gap
+    inside = [(max(a, start), min(b, end)) for a, b in segments if a < end and b > start]
+    stretches: list[list[float]] = []
     for first, last in inside:
-        if stretches and first - stretches[-1][1] <= PARTED:
+        if stretches and first - stretches[-1][1] <= SEPARATE:
             stretches[-1][1] = last
         else:
             stretches.append([first, last])
-    first, last = max(stretches, key=lambda s: s[1] - s[0], default=(0.0, 0.0))
-    if last - first < FASTEST * words:
+    first, last = max(stretches, key=lambda stretch: stretch[1] - stretch[0], default=(0.0, 0.0))
+    if last - first < FASTEST * count:
         return None
     return max(start, first - PAD), min(end, last + PAD)

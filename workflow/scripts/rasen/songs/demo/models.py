@@ -1,12 +1,13 @@
 """Small MuQ and stable-audio VAE checkpoints with random weights, in the genuine formats.
 
-For tests and the demo: they open, run and fail like the real ones and cost almost nothing. Their
-numbers mean nothing, but different music gets different numbers.
+For tests and the demo: they load, run and fail like the real ones and cost almost nothing. Their
+outputs are meaningless, but differ for different music.
 """
 
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -43,13 +44,13 @@ MUQ = {
 }
 
 
-def make_muq(folder, seed):
+def make_muq(folder: Path | str, seed: int) -> None:
     """Write a MuQ of some 90 thousand parameters: config.json and model.safetensors."""
     from safetensors.torch import save_file
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    model = muq.build(MUQ)  # always with the same weights: each matrix is drawn anew, as wide
+    model = muq.build_muq(MUQ)  # its weights do not depend on `seed`: each matrix is drawn anew
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         for parameter in model.parameters():
@@ -61,8 +62,8 @@ def make_muq(folder, seed):
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def vae_config(channels=8):
-    """A stable-audio-tools model config: the form of SongBloom's VAE, narrow."""
+def vae_config(channels: int = 8) -> dict[str, Any]:
+    """A stable-audio-tools model config: SongBloom's VAE, but narrow."""
     shape = {"channels": channels, "c_mults": [1, 2, 4, 8, 16], "strides": [2, 4, 4, 6, 10]}
     encoder = {"in_channels": 2, **shape, "latent_dim": 128, "use_snake": True}
     decoder = {"out_channels": 2, **shape, "latent_dim": 64, "use_snake": True, "final_tanh": False}
@@ -82,7 +83,7 @@ def vae_config(channels=8):
     }
 
 
-def make_vae(folder, seed):
+def make_vae(folder: Path | str, seed: int) -> None:
     """Write a VAE of some 770 thousand parameters: vae.json and vae.safetensors."""
     from safetensors.torch import save_file
 
@@ -90,15 +91,15 @@ def make_vae(folder, seed):
     folder.mkdir(parents=True, exist_ok=True)
     config = vae_config()
     (folder / "vae.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    settings, _ = oobleck.from_stable_audio(config)
+    oobleck_config, _ = oobleck.from_stable_audio(config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = oobleck.build(settings)
+        net = oobleck.build_oobleck(oobleck_config)
         for name, parameter in net.named_parameters():
-            if name.endswith(("alpha", "beta")):  # zeros in a new network: tell them apart
+            if name.endswith(("alpha", "beta")):  # zeros in a new network: make them differ
                 torch.nn.init.normal_(parameter, std=0.1)
-    table = oobleck.names(len(settings["downsampling_ratios"]))
-    theirs = {ours: theirs for theirs, ours in table.items()}
+    names = oobleck.module_names(len(oobleck_config.downsampling_ratios))
+    theirs = {ours: theirs for theirs, ours in names.items()}
     tensors = {}
     for key, tensor in net.state_dict().items():
         module, _, leaf = key.rpartition(".")

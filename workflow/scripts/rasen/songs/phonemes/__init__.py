@@ -1,48 +1,127 @@
-"""Lyrics as phonemes under structure flags: what a lyrics-to-song model is conditioned on.
+"""Lyrics as phonemes under structure flags: the text conditioning of a lyrics-to-song model.
 
 inventory   the symbols and their ids, or a vocabulary of the user's
 line        one line, by script: chinese, english, japanese
 """
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+import pandas as pd
 
 from rasen.songs.phonemes import english, inventory, line
-from rasen.songs.phonemes.inventory import COMMA, PAD, STOP, token_of
+from rasen.songs.phonemes.inventory import COMMA, PAD, STOP, Inventory, token_of_flag
 from rasen.songs.reasons import SongError
 from rasen.songs.structure.labels import SUNG
 
 LANGUAGES = ("zh", "en", "ja")
 
 
-def speak(alignment, structure, symbols=None, settings=None):
-    """The phonemes of a song: a dict, section by section.
+@dataclass(frozen=True)
+class PhonemeSettings:
+    """How lyrics become phonemes; `songs.phonemes` of the config.
 
-    alignment: by `songs.align`; structure: a DataFrame by `structure.tag`; symbols: by `inventory`;
-    settings: {"dictionary": a file in CMUdict's format}. A kept line belongs to the section that
-    holds its middle. Beside the sections stand `marks` (ids of flags and stops, for `sequence`),
-    `unknown` (tokens that the inventory lacks and that are left out, with their number) and
-    `english` (how many words came from a dictionary, how many were predicted).
+    dictionary: file in CMUdict's format, which has precedence over the built-in pronunciations
+    vocabulary: file with the ids of the tokens, in the place of the built-in inventory
     """
-    symbols = symbols or inventory.built_in()
+
+    dictionary: str | None
+    vocabulary: str | None
+
+
+class SpokenWord(TypedDict):
+    """A word with its times in seconds, as tokens and their ids."""
+
+    start: float
+    end: float
+    tokens: list[str]
+    ids: list[int]
+
+
+class SpokenLine(TypedDict):
+    """A line with its number in the lyrics."""
+
+    line: int
+    start: float
+    end: float
+    text: str
+    words: list[SpokenWord]
+
+
+class SpokenSection(TypedDict):
+    """A section with the lines whose middle it holds."""
+
+    flag: str
+    start: float
+    end: float
+    lines: list[SpokenLine]
+
+
+class SongPhonemes(TypedDict):
+    """The phonemes of a song, as they are stored (phonemes.json).
+
+    inventory: its name;  marks: ids of flags and stops, for `window_tokens`
+    unknown: tokens that the inventory lacks and that are left out, with their number
+    english: number of words from a dictionary, and of predicted ones
+    """
+
+    song: str
+    language: str
+    inventory: str
+    marks: dict[str, int]
+    unknown: dict[str, int]
+    english: dict[str, int]
+    sections: list[SpokenSection]
+
+
+def song_phonemes(
+    alignment: Mapping[str, Any],
+    structure: pd.DataFrame,
+    symbols: Inventory | None = None,
+    dictionary: Path | str | None = None,
+) -> SongPhonemes:
+    """The phonemes of a song's kept lines, section by section.
+
+    alignment: of `songs.alignment`;  structure: DataFrame [start, end, label] of `songs.structure`
+    symbols: the inventory (None: the built-in one);  dictionary: file in CMUdict's format
+    """
+    symbols = symbols or inventory.built_in_inventory()
     language = alignment["language"]
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
         raise SongError("no_phonemes", f"language '{language}' has no phonemes; known: {known}")
-    dictionary = english.read_dictionary((settings or {}).get("dictionary"))
-    unknown, origins = Counter(), Counter()
-    sections = [{"flag": row.label, "start": row.start, "end": row.end, "lines": []}
-                for row in structure.itertuples()]  # fmt: skip
-    for each in alignment["lines"]:
-        if not each["kept"] or not each["words"]:
+    pronunciations = english.read_dictionary(dictionary)
+    unknown: Counter[str] = Counter()
+    origins: Counter[str] = Counter()
+    sections: list[SpokenSection] = [
+        {"flag": row.label, "start": row.start, "end": row.end, "lines": []}
+        for row in structure.itertuples()
+    ]
+    for aligned in alignment["lines"]:
+        if not aligned["kept"] or not aligned["words"]:
             continue
-        spoken, found = line.tokens([word["word"] for word in each["words"]], each["text"],
-                                    language, dictionary)  # fmt: skip
-        origins.update(found)
-        words = [_word(*pair, symbols, unknown) for pair in zip(each["words"], spoken, strict=True)]
+        tokens, line_origins = line.line_tokens(
+            [word["word"] for word in aligned["words"]], aligned["text"], language, pronunciations
+        )
+        origins.update(line_origins)
+        words = [
+            _spoken_word(word, word_tokens, symbols, unknown)
+            for word, word_tokens in zip(aligned["words"], tokens, strict=True)
+        ]
         words = [word for word in words if word["tokens"] not in ([], [COMMA])]
         if words:
-            kept = {key: each[key] for key in ("line", "start", "end", "text")}
-            _section_of(each, sections)["lines"].append(kept | {"words": words})
+            _section_of(aligned, sections)["lines"].append(
+                {
+                    "line": aligned["line"],
+                    "start": aligned["start"],
+                    "end": aligned["end"],
+                    "text": aligned["text"],
+                    "words": words,
+                }
+            )
     if not any(section["lines"] for section in sections):
         raise SongError("no_phonemes", f"no kept line can be spoken in '{language}'")
     return {
@@ -56,7 +135,8 @@ def speak(alignment, structure, symbols=None, settings=None):
     }
 
 
-def _word(word, tokens, symbols, unknown):
+def _spoken_word(word, tokens, symbols, unknown) -> SpokenWord:
+    """The word with those of its tokens that have an id; the others are counted in `unknown`."""
     known = [token for token in tokens if token in symbols.ids and token != PAD]
     unknown.update(token for token in tokens if token not in symbols.ids)
     return {
@@ -67,35 +147,44 @@ def _word(word, tokens, symbols, unknown):
     }
 
 
-def _section_of(each, sections):
-    middle = (each["start"] + each["end"]) / 2
+def _section_of(aligned, sections):
+    """The section that holds the middle of a line."""
+    middle = (aligned["start"] + aligned["end"]) / 2
     return next((s for s in sections if s["start"] <= middle < s["end"]), sections[-1])
 
 
-def sequence(phonemes, start, end, seconds_per_flag=1.0):
-    """(tokens, ids) of the window from `start` to `end` seconds, as SongBloom reads lyrics.
+def window_tokens(
+    phonemes: SongPhonemes, start: float, end: float, seconds_per_flag: float = 1.0
+) -> tuple[list[str], list[int]]:
+    """(tokens, ids) of the window from `start` to `end` seconds, in SongBloom's format of lyrics.
 
-    A flag before each section that the window touches; those of sections that are not sung once
-    for every `seconds_per_flag` inside the window. Then the words whose middle lies inside, and a
-    full stop after each line of which the last word does.
+    Each section that overlaps the window begins with its flag; the flag of a section without
+    singing is repeated for every `seconds_per_flag` inside the window. Then follow the words whose
+    middle is in the window, and a full stop after each line whose last word is.
     """
-    tokens, ids, marks = [], [], phonemes["marks"]
+    tokens: list[str] = []
+    ids: list[int] = []
+    marks = phonemes["marks"]
 
-    def add(mark, count=1):
+    def add(mark: str, count: int = 1) -> None:
         tokens.extend([mark] * count)
         ids.extend([marks[mark]] * count)
+
+    def in_window(word: SpokenWord) -> bool:
+        return start <= (word["start"] + word["end"]) / 2 < end
 
     for section in phonemes["sections"]:
         inside = min(end, section["end"]) - max(start, section["start"])
         if inside <= 0:
             continue
         sung = section["flag"] in SUNG
-        add(token_of(section["flag"]), 1 if sung else max(1, round(inside / seconds_per_flag)))
-        for each in section["lines"]:
-            for word in each["words"]:
-                if in_window := start <= (word["start"] + word["end"]) / 2 < end:
+        repeats = 1 if sung else max(1, round(inside / seconds_per_flag))
+        add(token_of_flag(section["flag"]), repeats)
+        for spoken_line in section["lines"]:
+            for word in spoken_line["words"]:
+                if in_window(word):
                     tokens += word["tokens"]
                     ids += word["ids"]
-            if in_window:
+            if in_window(spoken_line["words"][-1]):
                 add(STOP)
     return tokens, ids

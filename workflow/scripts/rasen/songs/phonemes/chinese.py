@@ -5,63 +5,66 @@ import tempfile
 from functools import cache
 
 from rasen.songs.phonemes.inventory import FINALS, ONSETS
-from rasen.songs.phonemes.numbers import spelled
+from rasen.songs.phonemes.numbers import spell_number
+from rasen.songs.phonemes.spread import Span
 
 STRETCH = re.compile(
     r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々\u30070-9]+"
 )  # \u3007 is zero
 YEAR = re.compile(r"\d{4}(?=年)")
-HUMMED = {"n": "en", "ng": "en", "m": "en", "hm": "en", "hng": "en"}  # 嗯, 呣
+INTERJECTIONS = {"n": "en", "ng": "en", "m": "en", "hm": "en", "hng": "en"}  # 嗯, 呣
 NUMERALS = set("零\u3007一二三四五六七八九十百千万亿")
-ORDINAL = NUMERALS | set("第初")  # before 一, it counts and keeps its tone;
-DATE = set("零\u3007一二三四五六七八九月号")  # so does it before these
+ORDINAL = NUMERALS | set("第初")  # after these, 一 is a number and keeps its tone,
+DATE = set("零\u3007一二三四五六七八九月号")  # as it does before these
 
 
-def chinese_phonemes(text):
-    """[(start, end, tokens)] of the Chinese characters and numbers in text, one span a character.
+def chinese_phonemes(text: str) -> list[Span]:
+    """The phonemes of the Chinese characters and numbers in text, one span per character.
 
-    A number is one span. Words are found first (jieba), so that characters with several readings
-    get theirs; then tones change as in speech: two third tones, 一 and 不.
+    A number is one span. The text is first segmented into words (jieba), which decide between
+    several readings of a character; then tones change as in speech: two third tones, 一 and 不.
     """
     spans = []
     for stretch in STRETCH.finditer(text):
         characters, places = _in_characters(stretch[0])
         syllables = pronounce(characters)
         for start, end in dict.fromkeys(places):
-            mine = [s for s, place in zip(syllables, places, strict=True) if place == (start, end)]
-            tokens = [token for syllable in mine for token in split(*syllable)]
-            spans.append((stretch.start() + start, stretch.start() + end, tokens))
+            own = [s for s, place in zip(syllables, places, strict=True) if place == (start, end)]
+            tokens = [token for syllable in own for token in split_syllable(*syllable)]
+            spans.append(Span(stretch.start() + start, stretch.start() + end, tokens))
     return spans
 
 
 def _in_characters(text):
     """text with its numbers in words, and the place [(start, end)] of each character's origin."""
-    years = {found.start() for found in YEAR.finditer(text)}
+    years = {year.start() for year in YEAR.finditer(text)}
     characters, places = "", []
-    for found in re.finditer(r"\d+|\D", text):
-        part = found[0]
-        words = spelled(part, "zh", found.start() in years) if part[0].isdigit() else part
+    for match in re.finditer(r"\d+|\D", text):
+        words = match[0]
+        if words[0].isdigit():
+            words = spell_number(words, "zh", match.start() in years)
         characters += words
-        places += [found.span()] * len(words)
+        places += [match.span()] * len(words)
     return characters, places
 
 
-def pronounce(characters):
+def pronounce(characters: str) -> list[tuple[str, int]]:
     """(pinyin, tone) of each of `characters`, tones as in speech."""
     from pypinyin import Style, lazy_pinyin
 
     words = _segmenter().lcut(characters, HMM=False)
-    found = lazy_pinyin(words, style=Style.TONE3, neutral_tone_with_five=True,
-                        errors=lambda unknown: [""] * len(unknown))  # fmt: skip
-    syllables = [re.match(r"([a-zê]*)(\d?)", each).groups() for each in found]
-    pinyin = [sound for sound, _ in syllables]
-    tones = [int(tone or 5) for _, tone in syllables]
-    return list(zip(pinyin, _spoken(characters, words, tones), strict=True))
+    syllables = lazy_pinyin(words, style=Style.TONE3, neutral_tone_with_five=True,
+                            errors=lambda unknown: [""] * len(unknown))  # fmt: skip
+    pinyin, tones = [], []
+    for sound, tone in (re.findall(r"^([a-zê]*)(\d?)", text)[0] for text in syllables):
+        pinyin.append(sound)
+        tones.append(int(tone or 5))
+    return list(zip(pinyin, _spoken_tones(characters, words, tones), strict=True))
 
 
 @cache
 def _segmenter():
-    """jieba, with its cache in a private folder: it would trust any file of that name in /tmp."""
+    """jieba, with its cache in a private folder: it loads any file of that name in /tmp."""
     import logging
 
     import jieba
@@ -74,9 +77,9 @@ def _segmenter():
     return segmenter
 
 
-def _spoken(characters, words, tones):
+def _spoken_tones(characters, words, tones):
     """Tones [n] changed by their neighbours."""
-    word = [i for i, each in enumerate(words) for _ in each]
+    word = [i for i, text in enumerate(words) for _ in text]  # of each character
     tones = list(tones)
     for i, character in enumerate(characters):
         if character not in "一不":
@@ -94,7 +97,8 @@ def _spoken(characters, words, tones):
     single = [len(words[i]) == 1 for i in word]
     third = [tone == 3 for tone in tones]
     for i in range(len(tones) - 1):
-        # ASSUME: across words only where one of them is a single character; a pause parts others.
+        # ASSUME: across words only where one of them is a single character; between others is a
+        # pause.
         close = word[i] == word[i + 1] or single[i] or single[i + 1]
         if third[i] and third[i + 1] and close:
             tones[i] = 2
@@ -106,9 +110,9 @@ def _ends_word(word, i):
     return i > 0 and word[i - 1] == word[i] != word[i + 1]
 
 
-def split(pinyin, tone):
-    """[onset, final with tone] of a syllable; [] of what is none."""
-    pinyin = HUMMED.get(pinyin, pinyin).replace("ü", "v").replace("ê", "ei")
+def split_syllable(pinyin: str, tone: int) -> list[str]:
+    """[onset, final with tone] of a syllable; [] where it is none."""
+    pinyin = INTERJECTIONS.get(pinyin, pinyin).replace("ü", "v").replace("ê", "ei")
     if not pinyin:
         return []
     onset = next((o for o in (pinyin[:2], pinyin[:1]) if o in ONSETS), "")

@@ -1,11 +1,12 @@
 """English: words to ARPAbet with stress.
 
-A word is looked up in the user's dictionary, then in ours (`english_words`); what none of them
-holds is predicted by g2p_en's network. Nothing is downloaded, nor taken from what a machine has.
+A word is looked up in the user's dictionary, then in ours (`english_words`); a word in neither is
+predicted by g2p_en's network. Nothing is downloaded, and no data of the machine is used.
 """
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -21,66 +22,67 @@ VOICELESS = {"P", "T", "K", "F", "TH"}
 YEARS = range(1100, 2000)  # ASSUME: four digits in it are a year, in two halves
 
 
-def speak(text, words):
-    """(tokens, where they are from) of English text; `words`: a dictionary by `read_dictionary`.
+def english_phonemes(text: str, words: Mapping[str, list[str]]) -> tuple[list[str], str]:
+    """(tokens, their origin) of English text; `words`: a dictionary of `read_dictionary`.
 
-    The origin is that of its least certain word: "dictionary" or "predicted".
+    The origin is "dictionary", or "predicted" where any word was predicted.
     """
     plain = unicodedata.normalize("NFKD", text).replace("\u2019", "'").lower()
     plain = "".join(c for c in plain if not unicodedata.combining(c))
-    tokens, origins = [], set()
-    for word in WORD.findall(plain):
-        for each in _in_letters(word):
-            spoken, origin = _word(each, words)
-            tokens += spoken
+    tokens: list[str] = []
+    origins = set()
+    for match in WORD.findall(plain):
+        for word in _spell_out(match):
+            word_tokens, origin = _word_phonemes(word, words)
+            tokens += word_tokens
             origins.add(origin)
     return tokens, "predicted" if "predicted" in origins else "dictionary"
 
 
-def read_dictionary(path=None):
-    """{word: phonemes} of a file in the format of CMUdict, over our own.
+def read_dictionary(path: Path | str | None = None) -> dict[str, list[str]]:
+    """{word: phonemes}: our own, with precedence of a file in the format of CMUdict.
 
-    Songs share it: a file is parsed again only when it was changed.
+    Cached: a file is parsed again only when it was changed.
     """
     if not path:
-        return _ours()
+        return _built_in()
     path = Path(path)
     stat = path.stat() if path.is_file() else None
-    return _over_ours(path, stat and (stat.st_mtime_ns, stat.st_size))
+    return _with_file(path, stat and (stat.st_mtime_ns, stat.st_size))
 
 
 @cache
-def _ours():
-    return _dictionary(WORDS, "english_words.py")
+def _built_in():
+    return _parse_dictionary(WORDS, "english_words.py")
 
 
 @lru_cache(maxsize=1)
-def _over_ours(path, stamp):
-    """`stamp`: what changes with the file."""
+def _with_file(path, stamp):
+    """`stamp`: time of change and size of the file, for the cache."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RasenError(f"{path}: cannot be read as a dictionary ({error})") from None
-    return _ours() | _dictionary(text, path)
+    return _built_in() | _parse_dictionary(text, path)
 
 
-def _dictionary(text, path):
-    """Rows `WORD  P1 P2`; `;;;` begins a comment, and other pronunciations, WORD(1), are left."""
+def _parse_dictionary(text, path):
+    """Rows `WORD  P1 P2`; `;;;` begins a comment, and alternatives, WORD(1), are ignored."""
     words, problems = {}, []
     for number, row in enumerate(text.splitlines(), 1):
         row = row.split(";;;")[0].split(" #")[0].split()
         if not row or row[0].endswith(")"):
             continue
         if wrong := [phone for phone in row[1:] if phone not in ENGLISH] or row[1:] == []:
-            what = f"'{wrong[0]}' is no ARPAbet phoneme" if row[1:] else "no phonemes"
-            problems.append(f"{path}: row {number}: {row[0]}: {what}; write as AH0 or HH")
+            problem = f"'{wrong[0]}' is no ARPAbet phoneme" if row[1:] else "no phonemes"
+            problems.append(f"{path}: row {number}: {row[0]}: {problem}; write as AH0 or HH")
         words[row[0].lower()] = row[1:]
     raise_all(problems)
     return words
 
 
-def _in_letters(word):
-    """A number in words; other words as they are."""
+def _spell_out(word):
+    """The words of a number; any other word unchanged, as [word]."""
     if not word[0].isdigit():
         return [word]
     import inflect
@@ -95,23 +97,23 @@ def _in_letters(word):
     return re.findall("[a-z]+", spelled)
 
 
-def _word(word, words):
+def _word_phonemes(word, words):
     """(tokens, origin) of one word in small letters."""
     if word in words:
         return words[word], "dictionary"
     for ending, tokens in ENDINGS.items():
         if word.endswith(ending) and word != ending:
-            stem, origin = _word(word.removesuffix(ending), words)
+            stem, origin = _word_phonemes(word.removesuffix(ending), words)
             return stem + tokens, origin
     if word.endswith("'s"):
-        stem, origin = _word(word[:-2], words)
+        stem, origin = _word_phonemes(word[:-2], words)
         sound = ["IH0", "Z"] if stem[-1] in HISSING else ["S" if stem[-1] in VOICELESS else "Z"]
         return stem + sound, origin
     if word.endswith("in'"):  # runnin'
-        stem, origin = _word(word[:-1] + "g", words)
+        stem, origin = _word_phonemes(word[:-1] + "g", words)
         return [*stem[:-1], "N"] if stem[-1] == "NG" else stem, origin
     if "'" in word:
-        return _word(word.replace("'", ""), words)
+        return _word_phonemes(word.replace("'", ""), words)
     if not re.search("[aeiouy]", word):  # TV
         return [token for letter in word for token in words[letter]], "dictionary"
     return _predict(word), "predicted"
@@ -119,7 +121,7 @@ def _word(word, words):
 
 @cache
 def _predict(word):
-    # Its network alone knows a UW without stress.
+    # Only the network has a UW without stress.
     tokens = ["UW0" if token == "UW" else token for token in _network().predict(word)]
     return [token for token in tokens if token in ENGLISH]
 
@@ -131,7 +133,7 @@ def _network():
 
     import nltk
 
-    download, nltk.download = nltk.download, lambda *names, **more: False
+    download, nltk.download = nltk.download, lambda *names, **options: False
     try:
         from g2p_en import g2p
     finally:

@@ -1,10 +1,10 @@
 """Numbers in Chinese characters, as they are spoken."""
 
 DIGITS = "零一二三四五六七八九"
-LONGEST = 8  # digits; longer ones are numbers of things like telephones
+LONGEST = 8  # digits; longer numbers (of telephones, ...) are read digit by digit
 
 
-def spelled(digits, language, year=False):
+def spell_number(digits: str, language: str, year: bool = False) -> str:
     """A string of digits in words of "zh" or "ja": 12 is 十二."""
     if year or len(digits) > LONGEST or (digits[0] == "0" and len(digits) > 1):
         return "".join(DIGITS[int(digit)] for digit in digits)

@@ -1,0 +1,66 @@
+"""Settings of the song stages: what the rules pass becomes the dataclass that a script takes."""
+
+import inspect
+import json
+from dataclasses import asdict, is_dataclass
+from importlib import import_module
+
+import pytest
+from study import ROOT
+
+from rasen.errors import RasenError
+from rasen.io.json_dataclass import from_json
+from rasen.study.config import read_schema, validate
+from rasen.study.song_models import song_settings
+
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+
+
+@pytest.fixture(scope="module")
+def songs():
+    """The section `songs` of a config that names no more than a sheet."""
+    return validate({"sheet": "songs.tsv"}, read_schema(SCHEMA)["properties"]["songs"])
+
+
+def passed_settings(songs, script):
+    """The JSON that the rule of a script passes (rules/songs.smk, rules/shards.smk)."""
+    if script == "measure_recordings":
+        return json.dumps({key: songs[key] for key in ("shortest", "longest")})
+    if script == "index_songs":
+        return json.dumps({key: songs[key] for key in ("filters", "splits")})
+    part, keys = {
+        "separate_stems": ("separate", ()),
+        "align_lyrics": ("align", [key for key in songs["align"] if key != "batch"]),
+        "tag_structure": ("structure", ["backend"]),
+        "write_phonemes": ("phonemes", ()),
+        "train_codebook": ("sketch", ()),
+        "encode_sketch": ("sketch", ("model", "layer", "window")),
+        "encode_latents": ("latents", ()),
+    }[script]
+    return song_settings(songs, part, *keys)
+
+
+SCRIPTS = ("measure_recordings", "separate_stems", "align_lyrics", "tag_structure",
+           "write_phonemes", "train_codebook", "encode_sketch", "encode_latents",
+           "index_songs")  # fmt: skip
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_takes_the_settings_of_its_rule(songs, script):
+    parameters = inspect.signature(getattr(import_module(script), script)).parameters
+    kind = parameters["settings"].annotation
+    text = passed_settings(songs, script)
+    settings = from_json(kind, text)
+    for name, value in json.loads(text).items():
+        kept = getattr(settings, name)
+        assert (asdict(kept) if is_dataclass(kept) else kept) == value
+    with pytest.raises(RasenError, match="no field 'loudness'"):
+        from_json(kind, json.dumps(json.loads(text) | {"loudness": 1}))
+
+
+def test_filters_are_parsed_inside_the_settings_of_the_index(songs):
+    from rasen.songs.index import Filters, IndexSettings
+
+    settings = from_json(IndexSettings, passed_settings(songs, "index_songs"))
+    assert settings.filters == Filters(**songs["filters"])
+    assert settings.splits.valid == songs["splits"]["valid"]
