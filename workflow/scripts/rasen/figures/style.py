@@ -38,8 +38,8 @@ def page(
     return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path | str) -> None:
     """Write a figure without a date, so that equal data give equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
