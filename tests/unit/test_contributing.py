@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import types
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,29 @@ def test_its_ends_are_the_drawn_and_the_stored_weights(folder, tmp_path):
     drawn = named_tensors(network_at_point(family, start, "cpu"))
     assert all(not torch.equal(drawn[name], tensor) for name, tensor in trained.items())
     assert drawn["head.weight"].abs().max() <= 16**-0.5
+
+
+LIBRARY = (Path(__file__).parents[2] / "docs/library.md").read_text()
+
+
+@pytest.mark.parametrize("package", ["rasen.helix", "rasen.sae"])
+def test_the_page_of_the_library_names_what_there_is(package):
+    body = re.search(rf"`{package}`\n(.*?)\n## ", LIBRARY, flags=re.S)[1]
+    names = [
+        n for row in re.findall(r"^\| (.*?) \|", body, re.M) for n in re.findall(r"`([\w.]+)", row)
+    ]
+    assert len(names) > 10
+    for name in names:
+        value = import_module(package if not name.startswith("rasen.") else name)
+        for part in name.split(".") if not name.startswith("rasen.") else ():
+            value = getattr(value, part)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/library.md"])
+def test_what_pages_import_is_there(page):
+    text = (Path(__file__).parents[2] / page).read_text()
+    imports = re.findall(r"^from (rasen[\w.]*) import ([\w, ]+)", text, re.M)
+    assert imports
+    for module, names in imports:
+        for name in names.split(","):
+            assert hasattr(import_module(module), name.strip()), f"{module}.{name}"
