@@ -34,13 +34,13 @@ def from_dict(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
         for name in values
         if name not in known
     )
-    found = {}
+    arguments = {}
     for name, value in values.items():
-        inner = [each for each in (hints[name], *get_args(hints[name])) if is_dataclass(each)]
-        nested = inner and isinstance(value, Mapping)
-        found[name] = from_dict(inner[0], value) if nested else value  # type: ignore[arg-type]
+        kinds = [hint for hint in (hints[name], *get_args(hints[name])) if is_dataclass(hint)]
+        nested = kinds and isinstance(value, Mapping)
+        arguments[name] = from_dict(kinds[0], value) if nested else value  # type: ignore[arg-type]
     try:
-        return kind(**found)
+        return kind(**arguments)
     except TypeError as error:
         raise RasenError(f"{kind.__name__}: {error}") from None
 
