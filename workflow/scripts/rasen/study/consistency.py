@@ -74,7 +74,7 @@ def _of_the_helix(name: str, model: Mapping[str, Any], config: Mapping[str, Any]
     stimuli = model["helix"]
     if stimuli is None:
         return
-    if stimuli not in model["activations"]:
+    if stimuli in config["stimuli"] and stimuli not in model["activations"]:
         yield f"helix: '{stimuli}' is not dumped; add it to models.{name}.activations"
     if config["activations"]["pool"] == "all":
         yield (
