@@ -61,6 +61,8 @@ PACKAGE = "workflow/scripts/rasen"
         (f"{PACKAGE}/figures/perplexity.py", "def ", "X = 1\n\n\ndef ", {"plot_perplexity": 2}),
         (f"{PACKAGE}/nano/decoder.py", "def ", "X = 1\n\n\ndef ", "nano"),
         (f"{PACKAGE}/study/registry.py", "FAMILIES = {", "FAMILIES = {  # one more\n    **{},", {}),
+        (f"{PACKAGE}/study/registry.py", 'layer_keys=("num_hidden_layers", "n_layer"),',
+         'layer_keys=("num_hidden_layers", "n_layer"), environment="songs",', "llama"),
         (f"{PACKAGE}/helix/bound.py", "CELLS = ", "CELLS = 1 + ", {}),
         ("envs/core.txt", "==", "==9", "all"),
         ("envs/test.txt", "==", "==9", {}),
