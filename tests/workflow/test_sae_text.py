@@ -1,5 +1,7 @@
 """The bilingual study through the real workflow: a language model along its training run."""
 
+from dataclasses import asdict
+
 import bilingual
 import pandas as pd
 import pytest
@@ -18,7 +20,7 @@ def study(tmp_path_factory):
     config = {
         "models": {
             "llm": {
-                "family": "causal_lm", "weights": "./model", "initial": bilingual.INITIAL,
+                "family": "causal_lm", "weights": "./model", "initial": asdict(bilingual.INITIAL),
                 "checkpoints": {"weights": "./model/checkpoints/step-{step:06d}", "steps": [10]},
                 "window": bilingual.WINDOW, "sae": "lines", "perplexity": "lines",
             }
