@@ -1,6 +1,7 @@
 """Errors that a user reads: they name the thing, say why, and give the cure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 
 class RasenError(Exception):
@@ -26,3 +27,9 @@ def as_message(problems: list[str], heading: str = "", shown: int = SHOWN) -> st
         problems = [*problems[:shown], f"and {len(problems) - shown} more"]
     lines = [heading] if heading else []
     return "\n".join(lines + [f"  {problem}" for problem in problems])
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """What to write in place of an unknown name: the one most like it, or else all that exist."""
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
-from difflib import get_close_matches
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from rasen.errors import RasenError, raise_all
+from rasen.errors import RasenError, raise_all, suggestion
 
 Kind = TypeVar("Kind")
 
@@ -30,7 +29,7 @@ def from_dict(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
     hints = get_type_hints(kind)
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     raise_all(
-        f"{kind.__name__}: no field '{name}'" + _hint(name, known)
+        f"{kind.__name__}: no field '{name}'; {suggestion(name, known)}"
         for name in values
         if name not in known
     )
@@ -43,8 +42,3 @@ def from_dict(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
         return kind(**arguments)
     except TypeError as error:
         raise RasenError(f"{kind.__name__}: {error}") from None
-
-
-def _hint(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(known)}"

@@ -3,13 +3,12 @@
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 from itertools import product
 from typing import Any
 
 import pandas as pd
 
-from rasen.errors import RasenError, raise_all
+from rasen.errors import RasenError, raise_all, suggestion
 from rasen.sae.normalise import KINDS as NORMALISATIONS
 
 KINDS = ("topk", "batchtopk", "matryoshka", "relu")
@@ -91,7 +90,7 @@ def expand(grid: Grid, d: int | None = None) -> list[Setting]:
     """
     dicts = [grid] if isinstance(grid, Mapping) else list(grid)
     unknown = sorted({key for values in dicts for key in values} - set(FIELDS))
-    raise_all(f"sae: {key}: unknown setting{_hint(key)}" for key in unknown)
+    raise_all(f"sae: {key}: unknown setting; {suggestion(key, FIELDS)}" for key in unknown)
     combinations = [values for one_dict in dicts for values in _combinations(one_dict)]
     problems = [] if combinations else ["sae: no settings given"]
     for values in combinations:
@@ -210,8 +209,3 @@ def _folder_name(values, d):
     sparsity = f"l{values['l1']:g}" if values["kind"] == "relu" else f"k{values['k']}"
     n = _latents(values["expansion"], d)
     return "-".join([values["kind"], f"n{n}", sparsity, values["normalise"], f"lr{values['lr']:g}"])
-
-
-def _hint(key):
-    near = get_close_matches(key, FIELDS, 1)
-    return f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(FIELDS)}"

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rasen.errors import raise_all
 from rasen.seeds import generator
+from rasen.stimuli.above_zero import require_above_zero
 from rasen.stimuli.synth import TIMBRES, tone
 
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
@@ -30,11 +30,7 @@ class MelodySettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        raise_all(
-            f"stimuli: {name} is {getattr(self, name)}; give a number above 0"
-            for name in ("clips", "seconds")
-            if getattr(self, name) <= 0
-        )
+        require_above_zero(self, "clips", "seconds")
 
 
 def melody_clips(settings: MelodySettings) -> pd.DataFrame:

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from rasen.errors import RasenError, raise_all
+from rasen.errors import RasenError
 from rasen.stimuli import soundfont, synth
+from rasen.stimuli.above_zero import require_above_zero
 
 PITCH_CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
 SYNTHEORY_PROGRAMS = sorted(  # 92: without effects, polyphonic and articulated ones
@@ -41,11 +42,7 @@ class NoteSettings:
     tempo: float = 120
 
     def __post_init__(self) -> None:
-        raise_all(
-            f"stimuli: {name} is {getattr(self, name)}; give a number above 0"
-            for name in ("keys", "repeats", "beats", "tempo")
-            if getattr(self, name) <= 0
-        )
+        require_above_zero(self, "keys", "repeats", "beats", "tempo")
         allowed = range(128) if self.soundfont else synth.TIMBRES
         unknown = [name for name in self.instrument_list if name not in allowed]
         if unknown:

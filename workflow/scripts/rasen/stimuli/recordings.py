@@ -11,6 +11,7 @@ import pandas as pd
 from rasen.errors import RasenError, raise_all
 from rasen.io import audio, hashes
 from rasen.io.sheets import read_sheet, refuse_repeated_clips
+from rasen.stimuli.above_zero import require_above_zero
 
 RESERVED = {"kind", "text", "sha256", "bytes", "seconds"}
 
@@ -23,8 +24,7 @@ class RecordingSettings:
     seconds: float = 30
 
     def __post_init__(self) -> None:
-        if self.seconds <= 0:
-            raise RasenError(f"stimuli: seconds is {self.seconds}; give a number above 0")
+        require_above_zero(self, "seconds")
 
 
 def recording_clips(settings: RecordingSettings) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, validators
 
-from rasen.errors import RasenError, raise_all
+from rasen.errors import RasenError, raise_all, suggestion
 from rasen.study.consistency import PLACE, contradictions
 from rasen.study.registry import FAMILIES, foreign_options
 
@@ -89,9 +89,7 @@ def _explain(error):
         patterns = "".join(error.schema.get("patternProperties", {}))
         for key in error.instance:
             if key not in known and not patterns:
-                near = get_close_matches(str(key), known, n=1)
-                hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-                yield f"{at}{key}: unknown setting; {hint}"
+                yield f"{at}{key}: unknown setting; {suggestion(str(key), known)}"
             elif key not in known:
                 yield f"{at}{key}: a name must match {patterns}"
     elif error.validator == "required":

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from rasen.errors import suggestion
 from rasen.study.checkpoints import local_folder
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
@@ -45,7 +45,7 @@ def _unknown_sets(model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterat
     known = list(config["stimuli"])
     for setting, stimuli in _sets_of(model):
         if stimuli not in known:
-            yield f"{setting}: no stimulus set '{stimuli}'; {_hint(stimuli, known)}"
+            yield f"{setting}: no stimulus set '{stimuli}'; {suggestion(stimuli, known)}"
 
 
 def _of_the_family(
@@ -124,9 +124,4 @@ def _unvisited_points(config: Mapping[str, Any]) -> Iterator[str]:
     visited = list(table_of_points({**config, "models": with_sae})["point"].unique())
     for point in wanted:
         if point not in visited:
-            yield f"{PLACE}: sae.points: no route visits '{point}'; {_hint(point, visited)}"
-
-
-def _hint(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+            yield f"{PLACE}: sae.points: no route visits '{point}'; {suggestion(point, visited)}"
