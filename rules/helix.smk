@@ -1,12 +1,13 @@
 # Helix: do notes lie on a helix of pitch, layer by layer, with one turn per octave?
 #   needs    results/activations/{model}/{point}/{notes}.h5 of models with `helix: {notes}`
-#   makes    results/tables/helix.parquet    results/figures/helix/{model}/*.svg
+#   makes    results/tables/{helix,helix_differences}.parquet    results/figures/helix/{model}/*.svg
 
 
 rule fit_helix:
     """Fit the pitch helix to every layer of a model at a point."""
     input:
         activations=lambda wildcards: f"results/activations/{{model}}/{{point}}/{MODELS[wildcards.model]['helix']}.h5",
+        loudness="results/helix/{model}/loudness.parquet",
     output:
         rows="results/helix/{model}/{point}.parquet",
         curves="results/helix/{model}/{point}.curves.parquet",
@@ -22,18 +23,19 @@ rule fit_helix:
         seed=config["seed"],
         code=code("fit_helix.py"),
     shell:
-        "rasen core fit_helix.py --activations {input.activations} --model {wildcards.model}"
+        "rasen core fit_helix.py --activations {input.activations} --loudness {input.loudness} --model {wildcards.model}"
         " --point {wildcards.point} --settings {params.settings:q} --seed {params.seed}"
         " --rows {output.rows} --curves {output.curves} > {log} 2>&1"
 
 
 rule fit_baselines:
-    """Fit the pitch helix to features without a network: spectra of the notes, and their codec tokens."""
+    """Fit the helix to features without a network, spectra and codec tokens; measure the notes' loudness."""
     input:
         clips=lambda wildcards: f"results/stimuli/{MODELS[wildcards.model]['helix']}.parquet",
         inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['helix']}.h5",
     output:
         rows="results/helix/{model}/baselines.parquet",
+        loudness="results/helix/{model}/loudness.parquet",
     log:
         "logs/fit_baselines/{model}.log",
     conda:
@@ -48,7 +50,7 @@ rule fit_baselines:
     shell:
         "rasen core fit_baselines.py --clips {input.clips} --inputs {input.inputs}"
         " --model {wildcards.model} --settings {params.settings:q} --seed {params.seed}"
-        " --rows {output.rows} > {log} 2>&1"
+        " --rows {output.rows} --loudness {output.loudness} > {log} 2>&1"
 
 
 rule gather_helix:
@@ -63,6 +65,7 @@ rule gather_helix:
         ],
     output:
         table="results/tables/helix.parquet",
+        differences="results/tables/helix_differences.parquet",
     log:
         "logs/gather_helix.log",
     conda:
@@ -77,7 +80,7 @@ rule gather_helix:
     shell:
         "rasen core gather_helix.py --fits {input.fits} --baselines {input.baselines}"
         " --points {input.points} --settings {params.settings:q} --seed {params.seed}"
-        " --table {output.table} > {log} 2>&1"
+        " --table {output.table} --differences {output.differences} > {log} 2>&1"
 
 
 rule plot_helix:

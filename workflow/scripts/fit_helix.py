@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from rasen import command
-from rasen.helix.layers import HelixSettings, fit_layers
+from rasen.helix.layers import fit_layers
+from rasen.helix.settings import HelixSettings
 from rasen.io import parquet
 from rasen.measure.notes import note_grid, read_pooled_activations
 
 
 def fit_helix(
     activations: Path,
+    loudness: Path,
     model: str,
     point: str,
     settings: HelixSettings,
@@ -20,8 +22,12 @@ def fit_helix(
     """Write one row per layer and instrument, and the pooled notes with their curve for figures."""
     clips, layers = read_pooled_activations(activations)
     grid = note_grid(clips)
-    notes = {layer: features[grid.rows] for layer, features in layers.items()}
-    fits, fitted_curves = fit_layers(notes, grid.instruments, settings, seed)
+    loud = parquet.read_table(loudness).set_index("clip")["loudness"]
+    fits, fitted_curves = fit_layers(
+        {layer: features[grid.rows] for layer, features in layers.items()},
+        grid.instruments, settings, seed, model, point,
+        loudness=loud.loc[clips["clip"]].to_numpy()[grid.rows], lowest=int(grid.pitches[0]),
+    )  # fmt: skip
     fits = fits.rename(columns={"label": "layer"}).assign(features="network")
     fitted_curves = fitted_curves.rename(columns={"label": "layer"})
     parquet.write_table(fits.assign(model=model, point=point), rows)

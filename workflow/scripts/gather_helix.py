@@ -1,11 +1,13 @@
-"""Gather the helices of all points and baselines into one table."""
+"""Gather the helices of all points and baselines into a table, and paired comparisons of them."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from rasen import command
-from rasen.helix.layers import HelixSettings, add_random_baselines, summarise_layers
+from rasen.helix.differences import paired_differences
+from rasen.helix.settings import HelixSettings
+from rasen.helix.summary import add_random_baselines, add_verdicts, summarise_layers
 from rasen.io import parquet
 
 
@@ -16,22 +18,47 @@ def gather_helix(
     settings: HelixSettings,
     seed: int,
     table: Path,
+    differences: Path,
 ) -> None:
-    """One row per model, route, point, position and layer; baselines have layer -1."""
+    """One row per model, route, point, position and layer; baselines have layer -1.
 
-    def summaries(rows):
-        keys = ["model", "point"]
-        groups = rows.groupby(keys, sort=False)
-        return groups.apply(lambda fits: summarise_layers(fits, seed)).reset_index(level=keys)
-
-    network = summaries(parquet.read_tables(fits))
-    network = parquet.read_table(points).merge(network, on=["model", "point"])
-    without_network = summaries(parquet.read_tables(baselines))
-    without_network = without_network.assign(route="baseline", position=float("nan"))
-    rows = pd.concat([network, without_network[network.columns]], ignore_index=True)
+    p-values are corrected over all points and layers of a route, which is what its figure shows.
+    """
+    of_network, of_sound = parquet.read_tables(fits), parquet.read_tables(baselines)
+    on_routes = parquet.read_table(points)
+    network = on_routes.merge(_summaries(of_network), on=["model", "point"])
+    network = _per_group(network, ["model", "route"], add_verdicts)
+    sound = _per_group(_summaries(of_sound), ["model"], add_verdicts)
+    sound = sound.assign(route="baseline", position=float("nan"))
+    rows = pd.concat([network, sound[network.columns]], ignore_index=True)
     rows = add_random_baselines(rows, settings, seed)
     first = ["model", "route", "point", "position", "layer", "features", "verdict"]
     parquet.write_table(rows[[*first, *rows.columns.drop(first)]], table)
+    compared = []
+    for model, fits_of_model in of_network.groupby("model", sort=False):
+        of_model = on_routes[on_routes["model"] == model]
+        of_model = of_model[of_model["point"].isin(fits_of_model["point"])]
+        baseline = of_sound[of_sound["model"] == model]
+        rows_of_model = paired_differences(fits_of_model, of_model, baseline)
+        compared.append(rows_of_model.assign(model=model))
+    compared_rows = pd.concat(compared, ignore_index=True)
+    first = ["model", *compared_rows.columns.drop("model")]
+    parquet.write_table(compared_rows[first], differences)
+
+
+def _summaries(rows):
+    """`summarise_layers` of every model and point."""
+    keys = ["model", "point"]
+    groups = rows.groupby(keys, sort=False)
+    tables = [summarise_layers(of_point).assign(**dict(zip(keys, names, strict=True)))
+              for names, of_point in groups]  # fmt: skip
+    return pd.concat(tables, ignore_index=True)
+
+
+def _per_group(table, keys, function):
+    return pd.concat(
+        [function(rows) for _, rows in table.groupby(keys, sort=False)], ignore_index=True
+    )
 
 
 if __name__ == "__main__":

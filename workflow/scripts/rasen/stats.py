@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from warnings import catch_warnings
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
 from rasen.seeds import generator
 
@@ -35,9 +36,45 @@ class Interval:
         return cls(value, low - bias, high - bias, bias, draws)
 
 
-def resampled_units(count: int, draws: int, seed: int) -> np.ndarray:
+def resampled_units(count: int, draws: int, seed: int | np.random.Generator) -> np.ndarray:
     """Indices of units drawn with replacement, `count` of `count` per draw: [draws, count]."""
     return np.random.default_rng(seed).integers(count, size=(draws, count))
+
+
+def mean_interval(
+    values: np.ndarray, level: float = 0.95, positive: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over few units (instruments) of values [units, ...] and Student's interval of it.
+
+    positive: values are above zero and skewed (Helicality): the interval is one of the mean's
+    logarithm. Quantiles of resampled means cover 82 to 89 % at eight units, as they ignore that the
+    standard deviation is itself uncertain; this covers 92 to 95 %, as the bootstrap of Student's t
+    does with wider intervals. NaN are left out; a single unit has no interval.
+    Returns mean, low, high.
+    """
+    values = np.asarray(values, dtype=float)
+    with catch_warnings(action="ignore", category=RuntimeWarning):  # all NaN gives NaN
+        mean, error = np.nanmean(values, axis=0), _standard_error(values)
+        width = stdtrit(np.maximum(_freedom(values), 0), (1 + level) / 2) * error
+        if positive:
+            return mean, mean * np.exp(-width / mean), mean * np.exp(width / mean)
+    return mean, mean - width, mean + width
+
+
+def t_test(differences: np.ndarray) -> np.ndarray:
+    """Two-sided p of the t-test that differences over units [units, ...] have a mean of zero."""
+    with catch_warnings(action="ignore", category=RuntimeWarning):
+        t = np.nanmean(differences, axis=0) / _standard_error(differences)
+    freedom = _freedom(differences)
+    return np.where(freedom > 0, 2 * stdtr(np.maximum(freedom, 1), -np.abs(t)), np.nan)
+
+
+def _freedom(values):
+    return (~np.isnan(values)).sum(axis=0) - 1
+
+
+def _standard_error(values):
+    return np.nanstd(values, axis=0, ddof=1) / np.sqrt(_freedom(values) + 1)
 
 
 def bootstrap(
@@ -70,6 +107,25 @@ def p_value(
     above = (null >= np.expand_dims(observed, axis)).sum(axis=axis)
     p = (1 + above) / (1 + null.shape[axis])
     return np.where(np.isnan(observed), np.nan, p)
+
+
+def sequential_p(
+    exceeds: Callable[[int], np.ndarray], most: int, enough: int = 20, block: int = 250
+) -> float:
+    """p-value by draws that stop once it is plainly large [Besag and Clifford 1991].
+
+    exceeds: maps a number of further draws to which of them are at least the observation [count]
+    Stops at the draw with which `enough` exceed it, or after `most`; so the smallest p is
+    1 / (most + 1), and a p-value near .5 costs 40 draws instead of thousands.
+    """
+    drawn = above = 0
+    while drawn < most:
+        more = np.flatnonzero(exceeds(min(block, most - drawn)))
+        if above + len(more) >= enough:
+            return float(enough / (drawn + more[enough - above - 1] + 1))
+        above += len(more)
+        drawn += min(block, most - drawn)
+    return (1 + above) / (1 + most)
 
 
 def corrected(p: np.ndarray | Sequence[float], method: str = "false discovery") -> np.ndarray:

@@ -15,19 +15,26 @@ a fit to be the best.
 from rasen import lazy_exports
 
 _MODULES = {
-    "bootstrap": ("PooledIntervals", "bootstrap_mean", "bootstrap_pooled"),
+    "bootstrap": ("PooledIntervals", "bootstrap_pooled"),
     "bound": ("upper_bound",),
+    "differences": ("paired_differences",),
     "fitting": ("LITERATURE", "OCTAVE", "Flag", "Helix", "describe_flags", "fit", "fit_triples"),
-    "layers": ("HelixSettings", "fit_layers", "summarise_layers"),
-    "nulls": ("permuted_keys", "random_baseline", "smooth_paths", "smooth_surrogates"),
-    "octave": (
-        "OctaveEvidence", "folding_scores", "held_out_octave", "octave_contrast", "octave_evidence",
-        "period_curve",
-    ),
+    "folding": ("folding_scores",),
+    "fourier": ("fourier_scores",),
+    "held_out": ("held_out_octave", "held_out_p"),
+    "judgement": ("judge",),
+    "layers": ("fit_layers",),
+    "nulls": ("permuted_keys", "random_baseline", "smooth_path", "smooth_surrogates"),
+    "octave": ("OctaveEvidence", "octave_contrast", "octave_evidence", "period_curve"),
     "reduction": ("reduce",),
+    "settings": ("HelixSettings",),
+    "summary": ("summarise_layers",),
+    "transfer": ("transferred_r2",),
     "trials": ("best_of_trials",),
 }  # fmt: skip
 _EXPORTS = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
-_EXPORTS |= dict.fromkeys(("Interval", "corrected", "p_value"), "rasen.stats")
+_EXPORTS |= dict.fromkeys(
+    ("Interval", "corrected", "mean_interval", "p_value", "t_test"), "rasen.stats"
+)
 __all__ = list(_EXPORTS)
 __getattr__ = lazy_exports(__name__, _EXPORTS)

@@ -37,16 +37,18 @@ def log_mel(
 
 
 def log_frequency(
-    sound: np.ndarray, rate: float, per_octave: int = 24, low: float = 65.4, octaves: int = 7,
+    sound: np.ndarray, rate: float, per_octave: int = 24, low: float = 65.4, high: float = 8372.0,
     window: int = 8192, hop: int = 2048,
 ) -> np.ndarray:  # fmt: skip
     """Logarithm of the time-mean spectrum on an axis of octaves: (..., per_octave * octaves).
 
-    A note is the same pattern at each pitch, shifted: low is C2 by default. Bands above half
-    the rate are left out.
+    A note is the same pattern at each pitch, shifted. From C2 to C9 by default; of notes below C2
+    the fundamental would be missing: give the lowest one's frequency. Bands above half the rate
+    are left out.
     """
     amplitude, frequencies = spectrum(sound, rate, window, hop)
-    corners = low * 2 ** (np.arange(-1, per_octave * octaves + 1) / per_octave)
+    bands = round(per_octave * np.log2(high / low))
+    corners = low * 2 ** (np.arange(-1, bands + 1) / per_octave)
     corners = corners[corners <= rate / 2]
     return np.log(amplitude @ _triangles(corners, frequencies) + FLOOR)
 

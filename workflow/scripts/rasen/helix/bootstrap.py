@@ -3,7 +3,6 @@
 Instruments are resampled; keys are not, as they are the axis of the helix.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,22 +25,10 @@ class PooledIntervals:
     folding: Interval
 
 
-def bootstrap_mean(
-    values: np.ndarray, level: float = 0.95, draws: int = 1000, seed: int = 0,
-    statistic: Callable[..., np.ndarray] = np.nanmean,
-) -> Interval:  # fmt: skip
-    """Interval of the mean over instruments of values (instruments, ...), e.g. helicality.
-
-    statistic    called with `axis`; np.nanmedian is the other useful one.
-    """
-    values = np.asarray(values)
-    chosen = resampled_units(len(values), draws, seed)
-    return Interval.from_draws(statistic(values, axis=0), statistic(values[chosen], axis=1), level)
-
-
 def bootstrap_pooled(
     features: np.ndarray, omega: Omega = LITERATURE, radius: str = "cone", components: int = 3,
-    standardise: bool = True, level: float = 0.95, draws: int = 1000, seed: int = 0,
+    standardise: bool = True, level: float = 0.95, draws: int = 1000,
+    seed: int | np.random.Generator = 0,
 ) -> PooledIntervals:  # fmt: skip
     """Intervals for the mean over instruments of the *features* (instruments, keys, dim).
 

@@ -13,6 +13,10 @@ which is convex in the move and hence largest at a corner of the cell. The remai
 expansion is at most half the largest second derivative, which `_second_derivative_bound` gives for
 all helices at once. Cells that cannot exceed the fit by more than `gap` are dropped, the others
 divided, until none is left. The bound is deterministic and rigorous up to rounding (1e-12).
+
+The search and the bound share the tables of `landscape.py`. So that a mistake there cannot pass
+unseen, cells of every size are checked by least squares on the notes themselves: F at the centre,
+and the bound at a place inside.
 """
 
 from collections.abc import Callable
@@ -24,6 +28,7 @@ from rasen.helix.landscape import Problems, centred_keys, moments, tabulate
 from rasen.helix.radius import CONSTANT_RADIUS, LINEAR_RADIUS
 
 CELLS = 20_000  # evaluated at a time
+CHECKED = 20  # cells of every size whose numbers are computed a second time, from the notes
 
 
 def upper_bound(
@@ -57,6 +62,7 @@ def upper_bound(
             for first in range(0, len(cells), CELLS)
         ]
         bound, attained = np.concatenate(blocks, axis=1)
+        _check_by_residuals(x, problem, radius, cells, half_widths, bound, attained)
         best = max(best, attained.max())  # a better helix than the fit: the proof has failed
         undecided = bound > best + gap
         proven = max(proven, *bound[~undecided].max(initial=best, keepdims=True))
@@ -64,6 +70,47 @@ def upper_bound(
             return max(proven, bound.max())
         cells, half_widths = _divide(cells[undecided], half_widths)
     return proven
+
+
+def _check_by_residuals(x, problem, radius, cells, half_widths, bound, attained):
+    """Raise where F or its bound is not what least squares on x (keys, 3) gives."""
+    rng = np.random.default_rng(len(cells))
+    for index in rng.choice(len(cells), size=min(CHECKED, len(cells)), replace=False):
+        inside = cells[index] + rng.uniform(-1, 1, 4) * np.array([0, *half_widths[[0, 0, 1]]])
+        at_centre, there = (
+            _share_by_least_squares(x, cell, problem.scale, radius)
+            for cell in (cells[index], inside)
+        )
+        if abs(at_centre - attained[index]) > 1e-9 or there > bound[index] + 1e-9:
+            raise ArithmeticError(
+                f"upper_bound: the tables of landscape.py give {attained[index]:.6g} of the notes' "
+                f"square norm, bounded by {bound[index]:.6g}; their residuals give "
+                f"{at_centre:.6g}, and {there:.6g} beside it. No proof"
+            )
+
+
+def _share_by_least_squares(x, cell, scale, radius):
+    """The share of x that the best helix with a cell's axis and frequency explains.
+
+    Written out as in eq. (1), for three turns about the axis: the share is a constant plus a sine
+    of twice the turn, and so known for every turn.
+    """
+    c = _directions(*cell[:3])
+    across = np.linalg.svd(c[None])[2][1:]
+    across[1] *= np.linalg.det(np.stack([c, *across]))
+    key = np.arange(len(x)) - (len(x) - 1) / 2
+    shares = []
+    for turn in np.pi / 3 * np.arange(3):
+        angle = cell[3] / scale * key + turn
+        around = np.cos(angle)[:, None] * across[0] + np.sin(angle)[:, None] * across[1]
+        curves = [np.outer(np.ones_like(key), c), np.outer(key, c), around]
+        if radius == "cone":
+            curves.append(key[:, None] * around)
+        columns = np.stack([curve.ravel() for curve in curves], axis=1)
+        left = x.ravel() - columns @ np.linalg.lstsq(columns, x.ravel())[0]
+        shares.append(1 - left @ left)
+    constant, harmonic, _ = np.abs(np.fft.fft(shares)) / 3
+    return constant + 2 * harmonic
 
 
 def _first_cells(low, high):

@@ -112,6 +112,14 @@ def compress(rows: np.ndarray) -> np.ndarray:
     return np.swapaxes(triangle, -1, -2)
 
 
+def centred_and_compressed(features: np.ndarray) -> np.ndarray:
+    """Features (..., keys, dim), centred over the keys and rotated into (..., keys, keys)."""
+    centred = features - features.mean(axis=-2, keepdims=True, dtype=np.float64)
+    rotated = compress(centred)
+    padding = rotated.shape[-2] - rotated.shape[-1]  # where there are fewer features than keys
+    return np.concatenate([rotated, np.zeros((*rotated.shape[:-1], padding))], axis=-1)
+
+
 def triples(components: int) -> np.ndarray:
     """All triples of the first `components` components, in lexicographic order: (triples, 3)."""
     return np.array(list(combinations(range(components), 3)))

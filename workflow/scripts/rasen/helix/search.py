@@ -33,6 +33,7 @@ POINTS_PER_CYCLE = 8  # frequencies per resolution cell, 2 pi / keys
 PROMISING = 0.2  # peaks of the grid within this share of the best are climbed
 CLOSE = 0.04  # and so are peaks of a single slice of the grid within this share
 BLOCK = 16  # problems whose grids are in the processor's cache together
+STRAIGHT = 0.9  # share of a straight line above which its own direction is tried as well
 CLIMBERS = 4096  # climbed at a time: a nearly flat F has hundreds of starts per problem
 STEPS = 60  # 5 are usual, 30 happen
 CONVERGED = 1e-22  # promised gain, relative: its square root is the error of the parameters
@@ -173,7 +174,38 @@ def starts(
         row, at, direction = _peaks(landscape, neighbours, best, line_share)
         peaks.append((row + first, at, direction))
     row, at, direction = (np.concatenate(indices) for indices in zip(*peaks, strict=True))
-    return Starts(row, frames[direction], frequencies[at])
+    on_grid = Starts(row, frames[direction], frequencies[at])
+    straight = _starts_on_the_line(problems, pair, frequencies, goal)
+    return _concatenated(Starts, [on_grid, straight])
+
+
+def _starts_on_the_line(problems, pair, frequencies, goal):
+    """Starts of problems that are nearly a straight line: axes along it, at every peak over s.
+
+    Off the line by no more than half the spacing of the grid, what is left of its height exceeds
+    the chroma of such problems by far, and the grid climbs that instead.
+    pair (functions, problems, s, p and q) as in `starts`.
+    """
+    axes, heights, _ = np.linalg.svd(problems.trend, full_matrices=False)
+    rows = np.flatnonzero(heights[:, 0] ** 2 >= STRAIGHT * problems.total)
+    if goal is not None:
+        rows = rows[goal[rows] < problems.total[rows]]
+    c = axes[rows, :, 0]
+    e = np.cross(c, np.eye(3)[np.argmin(np.abs(c), axis=1)])
+    e /= np.linalg.norm(e, axis=1, keepdims=True)
+    starts_of = []
+    for sign in (1, -1):  # the two chiralities
+        frame = np.stack([sign * c, e, np.cross(sign * c, e)], axis=2)
+        p, q = pair[:, rows, :, :3], pair[:, rows, :, 3:]
+        e_p, f_p = (np.einsum("jrsd,rd->jrs", p, frame[:, :, place]) for place in (1, 2))
+        e_q, f_q = (np.einsum("jrsd,rd->jrs", q, frame[:, :, place]) for place in (1, 2))
+        chroma = best_chroma(e_p + f_q, e_q - f_p)
+        peak = np.ones(chroma.shape, dtype=bool)
+        peak[:, 1:] &= chroma[:, 1:] >= chroma[:, :-1]
+        peak[:, :-1] &= chroma[:, :-1] >= chroma[:, 1:]
+        row, at = np.nonzero(peak)
+        starts_of.append(Starts(rows[row], frame[row], frequencies[at]))
+    return _concatenated(Starts, starts_of)
 
 
 def _peaks(landscape, neighbours, best, line_share):

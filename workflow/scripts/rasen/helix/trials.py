@@ -10,18 +10,25 @@ import numpy as np
 
 from rasen.helix.fitting import LITERATURE, Omega, omega_range
 
-# ASSUME: the authors' bounds are not published. These hold every helix of standardised
-# components with periods from 4 to 12, both chiralities (the sign of omega) included.
-BOUNDS = {
-    "h_pitch": (-0.1, 0.1),
-    "h_0": (-2.0, 2.0),
-    "r_0": (0.0, 2.0),
-    "r_slope": (-0.05, 0.05),
-    "t_0": (0.0, 12.0),
-    "turn_1": (0.0, 2 * np.pi),
-    "turn_2": (0.0, np.pi),
-    "turn_3": (0.0, 2 * np.pi),
-}
+
+def bounds(keys: int) -> dict[str, tuple[float, float]]:
+    """Bounds of the parameters but omega: {name: (low, high)}.
+
+    ASSUME: the authors' bounds are not published. These hold every helix of standardised
+    components with periods from 4 to 12, both chiralities (the sign of omega) included: height of
+    unit variance rises by sqrt(12) / keys per key.
+    """
+    rise = 3.6 / keys
+    return {
+        "h_pitch": (-rise, rise),
+        "h_0": (-2.0, 2.0),
+        "r_0": (0.0, 2.0),
+        "r_slope": (-rise / 2, rise / 2),
+        "t_0": (0.0, 12.0),
+        "turn_1": (0.0, 2 * np.pi),
+        "turn_2": (0.0, np.pi),
+        "turn_3": (0.0, 2 * np.pi),
+    }
 
 
 def best_of_trials(
@@ -33,9 +40,12 @@ def best_of_trials(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     x = np.asarray(x, dtype=np.float64)
     low, high = omega_range(omega)
+    limits_of = bounds(len(x))
 
     def objective(trial):
-        parameters = {name: trial.suggest_float(name, *limits) for name, limits in BOUNDS.items()}
+        parameters = {
+            name: trial.suggest_float(name, *limits) for name, limits in limits_of.items()
+        }
         # [-high, -low] and [low, high] joined at zero
         signed = trial.suggest_float("omega", low - high, high - low)
         parameters["omega"] = signed + low if signed >= 0 else signed - low

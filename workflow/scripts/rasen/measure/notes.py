@@ -11,7 +11,10 @@ from rasen.errors import RasenError, raise_all
 from rasen.helix.baselines import bag_of_tokens, log_frequency, log_mel
 from rasen.helix.fitting import FEWEST_KEYS
 from rasen.io import hdf5
+from rasen.stimuli.synth import frequency
 
+C2 = 65.4  # Hz, where the axis of the log-frequency spectrum begins at the latest
+SILENCE = 1e-12  # -120 dB
 RATE = 32_000  # ASSUME: spectra are of sound at MusicGen's rate, whatever the model's is
 
 
@@ -80,13 +83,21 @@ def codec_token_shares(path: Path) -> np.ndarray | None:
     return np.stack([bag_of_tokens(codes.T, cardinality) for codes in clips])
 
 
-def spectral_features(sounds: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Features of sounds without a network: {name: [clip, dim]}.
+@dataclass(frozen=True)
+class Sounds:
+    """What notes sound like, without a network."""
 
-    sounds: arrays [time] at RATE.
-    """
-    mel, frequency = [], []
+    features: dict[str, np.ndarray]  # spectra by name, [clip, dim]
+    loudness: np.ndarray  # [clip] root mean square in dB of full scale
+
+
+def measure_sounds(sounds: Iterable[np.ndarray], lowest: int) -> Sounds:
+    """The Sounds of arrays [time] at RATE; lowest: MIDI pitch of the lowest of them."""
+    low = min(C2, frequency(lowest))
+    mel, log_frequencies, loudness = [], [], []
     for sound in sounds:
         mel.append(log_mel(sound, RATE))
-        frequency.append(log_frequency(sound, RATE))
-    return {"log-mel": np.stack(mel), "log-frequency": np.stack(frequency)}
+        log_frequencies.append(log_frequency(sound, RATE, low=low))
+        loudness.append(10 * np.log10(np.mean(np.square(sound, dtype=np.float64)) + SILENCE))
+    features = {"log-mel": np.stack(mel), "log-frequency": np.stack(log_frequencies)}
+    return Sounds(features, np.array(loudness))
