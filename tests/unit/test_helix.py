@@ -137,6 +137,39 @@ def test_the_bound_exposes_a_fit_that_is_not_the_best(monkeypatch, rng):
     assert best <= upper_bound(x, OCTAVE) <= best + 1.1e-6
 
 
+@pytest.mark.parametrize("table", ["moments", "tabulate"])
+def test_a_corrupt_landscape_does_not_certify_itself(table, monkeypatch, rng):
+    """The fit and its bound share these tables: residuals on the notes tell when they are wrong."""
+    from rasen.helix import landscape, search
+
+    x = problems("planted", 1, rng)[0]
+    genuine = getattr(landscape, table)
+
+    def corrupt(*arguments):
+        result = genuine(*arguments)
+        return 0.97 * result if table == "moments" else replace(result, trend=0.97 * result.trend)
+
+    for module in (bound, search if table == "moments" else bound):
+        monkeypatch.setattr(module, table, corrupt)
+    with pytest.raises(ArithmeticError, match="No proof"):
+        upper_bound(x, OCTAVE)
+
+
+@pytest.mark.parametrize("noise", [0.03, 0.01, 0.003])
+def test_nearly_straight_notes_keep_their_helix(noise, rng):
+    """Not standardised: off the line by half the grid's spacing, all chroma is drowned."""
+    key = np.arange(36)
+    for _ in range(10):
+        turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+        angle = 2 * np.pi * key / rng.uniform(4.5, 11)
+        around = noise * np.stack([0 * key, np.cos(angle), np.sin(angle)], axis=1)
+        x = np.stack([(key - 17.5) / 10, 0 * key, 0 * key], axis=1) + around
+        x = (x + noise / 10 * rng.standard_normal(x.shape)) @ turn
+        helix = fit(x)
+        assert helix.period == pytest.approx(2 * np.pi / (angle[1]), rel=0.01)
+        assert helix.helicality > 0.8 / (3 * (noise / 10) ** 2)
+
+
 @pytest.mark.parametrize("basis", [LINEAR_RADIUS, CONSTANT_RADIUS], ids=["cone", "cylinder"])
 def test_the_bound_holds_inside_every_cell(basis, rng):
     x = problems("random", 1, rng)[0]
