@@ -87,12 +87,10 @@ rule plot_helix:
     """Figures of Helicality along a model's routes and across its layers, and of the fitted helix."""
     input:
         table="results/tables/helix.parquet",
-        curves=collect(
-            "results/helix/{row.model}/{row.point}.curves.parquet",
-            row=lookup(
-                query="model == '{model}' and route == 'linear'", within=points
-            ),
-        ),
+        curves=lambda wildcards: [
+            f"results/helix/{{model}}/{point}.curves.parquet"
+            for point in targets.route_in_3d(points, wildcards.model)
+        ],
     output:
         alpha=report(
             "results/figures/helix/{model}/alpha.svg",

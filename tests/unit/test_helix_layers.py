@@ -11,10 +11,12 @@ import pytest
 
 from rasen.errors import RasenError
 from rasen.figures import helix as figures
+from rasen.figures.helix_curves import aligned, draw_curves
 from rasen.helix import differences, judge, layers, summary
 from rasen.helix.settings import HelixSettings
 from rasen.io import hdf5
 from rasen.measure import notes as measured
+from rasen.study import targets
 
 SETTINGS = HelixSettings(
     method="exact",
@@ -316,11 +318,41 @@ def test_pictures_can_be_drawn_of_little_and_of_much(tmp_path, rng):
             for x in (0.0, 0.9, 0.95, 1.0) for layer in range(33)]  # fmt: skip
     for name, table in {"one": pd.concat([one, base]), "many": pd.concat([*many, base])}.items():
         for draw in (figures.draw_alpha, figures.draw_routes, figures.draw_layers):
-            draw(table, path := tmp_path / f"{name}-{draw.__name__}.svg")
-            assert path.stat().st_size > 3000
+            draw(table, "nano", path := tmp_path / f"{name}-{draw.__name__}.svg")
+            text = path.read_text()
+            assert len(text) > 3000
+            assert "nano: Helicality" in text  # every picture names its model
+            assert ("Red ring" in text) == (draw is not figures.draw_routes)
+    curves = [rows_and_curves(rng, position) for position in (0.0, 0.25, 0.5, 0.7, 0.75, 1.0)]
+    draw_curves(pd.concat(curves), {1.0: "octave"}, "nano", path := tmp_path / "c.svg")
+    text = path.read_text()
+    assert "nano: the notes" in text
+    assert text.count(">C4<") + text.count("> C4<") + text.count(" C4") >= 5  # note names, 5 panels
+
+
+def test_pictures_without_a_linear_route_say_so(tmp_path, rng):
+    table = table_of({0: octaves(rng)}).assign(route="gradient", position=1.0)
+    for draw in (figures.draw_alpha, figures.draw_layers):
+        draw(table, "nano", path := tmp_path / "none.svg")
+        assert "no linear route" in path.read_text()
+    points = pd.DataFrame({"model": "m", "route": ["step", "step"], "point": ["a", "b"]})
+    assert targets.route_in_3d(points, "m") == ["a", "b"]
+
+
+def test_panels_in_3d_are_turned_alike(rng):
+    """Components have arbitrary directions and handedness; the pictures must not."""
+    reference = rows_and_curves(rng, 1.0)
+    turned = reference.copy()
+    for kind in ("note", "curve"):
+        plane = (turned[f"{kind}_x"] - 1j * turned[f"{kind}_y"]) * np.exp(1j)
+        turned[f"{kind}_x"], turned[f"{kind}_y"] = np.real(plane), np.imag(plane)
+    first, last = aligned([turned, reference])
+    pd.testing.assert_frame_equal(first, last)
+
+
+def rows_and_curves(rng, position):
     _, curves = layers.fit_layers({0: octaves(rng)}, NAMES, SETTINGS, 0)
-    figures.draw_curves(curves.assign(position=1.0), {1.0: "octave"}, tmp_path / "c.svg")
-    assert (tmp_path / "c.svg").stat().st_size > 3000
+    return curves.assign(position=position)
 
 
 def test_fitting_needs_no_torch():

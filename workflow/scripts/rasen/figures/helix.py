@@ -1,65 +1,67 @@
 """The pitch helix along routes and through layers [interpolation paper, figures 1, 4 to 7]."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import Normalize
 
 from rasen.figures.routes import ALPHA, TRAINING_RUN, route_styles, set_step_axis
-from rasen.figures.style import BLACK, RED, page, save
+from rasen.figures.style import RED, foot, head, page, save
 
 LAYERS = colormaps["viridis"]  # dark to light, distinct in every type of colour vision
-PITCH_CLASSES = ListedColormap(colormaps["twilight"](np.arange(12) / 12))  # a cyclic map
 NEAR = 0.9  # where the panel near the trained end begins
 MOST_ROWS = 30  # of a heat map that still has its numbers written in
+MOST_LINES = 12  # that still have a legend and bands
+
+BANDS = "Coloured bands: 95 % interval over instruments. "
+RING = "Red ring: verdict octave, corrected over the route. "
+NULLS = (
+    "Grey: keys in random order;\nbeige: smooth paths without an octave (both of one fit, middle "
+    "to 95 % quantile). Dotted lines, arrows: no network."
+)
 
 
-def draw_alpha(table: pd.DataFrame, path: Path) -> None:
+def draw_alpha(table: pd.DataFrame, model: str, path: Path) -> None:
     """Helicality of every layer against alpha: the whole route, and its end on a finer scale.
 
-    table: rows of one model of results/tables/helix.parquet
+    table: rows of one model of results/tables/helix.parquet; without a linear route, that is said
     """
     linear = table[table["route"] == "linear"]
+    if linear.empty:
+        return _draw_nothing(f"{model}: no linear route, so nothing against alpha", path)
     near = linear[linear["position"] >= NEAR]
     zoom = near["position"].nunique() > 2
-    figure, axes = page(columns=1 + zoom, height=3.8)
+    figure, axes = page(columns=1 + zoom, height=4.2)
     layers = sorted(linear["layer"].unique())
     colours = Normalize(0, max(1, max(layers)) * 1.08)  # the palest yellow is lost on white paper
-    # intervals as bands would hide the rise on the finer scale
-    for axis, panel, band in zip(axes[0], [linear, near], [0.06, 0], strict=False):
+    # intervals as bands would hide the rise on the finer scale, and each other of many layers
+    few = len(layers) <= MOST_LINES
+    for axis, panel, band in zip(axes[0], [linear, near], [0.06 * few, 0], strict=False):
         for layer in layers:
             rows = panel[panel["layer"] == layer].sort_values("position")
-            _draw_line(axis, rows, LAYERS(colours(layer)), label=f"{layer}", band=band)
-        _ring_octaves(axis, panel)
-        axis.set_xlabel(ALPHA)
+            _draw_line(
+                axis, rows, LAYERS(colours(layer)), label=f"{layer}", band=band, thin=not few
+            )
+        _ring_octaves(axis, panel, 8 if few else 5)
+        axis.set_xlabel(ALPHA if axis is axes[0, 0] else r"$\alpha$")
     route_axis = axes[0, 0]
-    _shade_random_order(route_axis, table)
-    baselines = table[table["route"] == "baseline"].sort_values("helicality")
-    for height in baselines["helicality"]:
-        route_axis.axhline(height, color=BLACK, linestyle=":", linewidth=0.9)
-    label_height, spacing = -np.inf, 0.09 * np.ptp(route_axis.get_ylim())  # labels must not overlap
-    for name, height in zip(baselines["features"], baselines["helicality"], strict=True):
-        label_height = max(height, label_height + spacing)
-        route_axis.annotate(
-            name.replace("-", "-\n").replace(" ", "\n"), (1.02, label_height),
-            xycoords=("axes fraction", "data"), va="center", fontsize=7.5,
-        )  # fmt: skip
+    _shade_nulls(route_axis, table, linear)
+    _mark_baselines(route_axis, table)
     route_axis.set_ylabel("Helicality")
     route_axis.set_title("whole route", loc="left", fontsize=9)
     if zoom:
         axes[0, 1].set_title("near the trained end (finer scale)", loc="left", fontsize=9)
-    if len(layers) > 12:
-        _colour_bar(figure, axes, LAYERS, colours, "layer")
-    else:
-        _legend(figure, route_axis, title="layer")
+    _colour_bar(figure, axes, LAYERS, colours, "layer")
+    head(figure, f"{model}: Helicality along the straight line, mean over instruments")
+    foot(figure, f"{BANDS if few else ''}{RING}{NULLS}")
     save(figure, path)
+    return None
 
 
-def draw_routes(table: pd.DataFrame, path: Path) -> None:
+def draw_routes(table: pd.DataFrame, model: str, path: Path) -> None:
     """Linear, gradient and control routes beside the real run: mean of layers, and the last one."""
     styles = route_styles(
         route for route in table["route"].unique() if route not in ("step", "baseline")
@@ -67,13 +69,13 @@ def draw_routes(table: pd.DataFrame, path: Path) -> None:
     has_run = "step" in set(table["route"])
     network = table[table["features"] == "network"]
     keys = ["route", "position"]
-    numbers = ["helicality", "low", "high"]
+    numbers = ["helicality", "low", "high", "smooth_50", "smooth_95"]
     last = network["layer"].max()
     panels = {
         "mean over layers": network.groupby(keys, as_index=False)[numbers].mean(),
         f"layer {last} (the last)": network[network["layer"] == last],
     }
-    figure, axes = page(2, 1 + has_run, height=5.0, sharey="row", sharex="col")
+    figure, axes = page(2, 1 + has_run, height=5.6, sharey="row", sharex="col")
     for row, (name, panel) in zip(axes, panels.items(), strict=True):
         for route, style in styles.items():
             rows = panel[panel["route"] == route].sort_values("position")
@@ -83,25 +85,29 @@ def draw_routes(table: pd.DataFrame, path: Path) -> None:
             run = TRAINING_RUN
             _draw_line(row[1], rows, run.colour, run.line, run.marker, run.label)
             row[1].set_xscale("symlog", linthresh=1, linscale=0.5)
-        for axis in row:
-            _shade_random_order(axis, table)
+        for axis, routes in zip(row, (list(styles), ["step"]), strict=False):
+            _shade_nulls(axis, table, panel[panel["route"].isin(routes)])
         row[0].set_ylabel("Helicality")
         row[0].set_title(name, loc="left", fontsize=9)
     axes[-1, 0].set_xlabel(ALPHA)
     if has_run:
         set_step_axis(axes[-1, 1], table.loc[table["route"] == "step", "position"].max())
         axes[0, 1].set_title("real training run", loc="left", fontsize=9)
-    _legend(figure, axes[0, 0])
+    axes[0, 0].legend(fontsize=7.5, loc="best")
+    head(figure, f"{model}: Helicality along every route, mean over instruments")
+    foot(figure, BANDS + NULLS)
     save(figure, path)
 
 
-def draw_layers(table: pd.DataFrame, path: Path) -> None:
+def draw_layers(table: pd.DataFrame, model: str, path: Path) -> None:
     """Heat maps of Helicality: layers upward, points of the linear route and of the real run."""
     routes = [route for route in ("linear", "step") if route in set(table["route"])]
+    if not routes:
+        return _draw_nothing(f"{model}: no linear route and no training run", path)
     grids = [_layer_grid(table[table["route"] == route]) for route in routes]
     layers = len(grids[0][0])
     figure, axes = page(
-        columns=len(routes), height=1.2 + min(5.0, 0.35 * layers), sharey=True,
+        columns=len(routes), height=1.8 + min(6.0, 0.35 * layers), sharey=True,
         width_ratios=[grid.shape[1] for grid, _ in grids],
     )  # fmt: skip
     values = table.loc[table["features"] == "network", "helicality"]
@@ -117,91 +123,73 @@ def draw_layers(table: pd.DataFrame, path: Path) -> None:
         if layers <= MOST_ROWS:
             _write_values(axis, grid.to_numpy(), colours)
         y, x = np.nonzero(octaves.to_numpy())
-        axis.plot(x + 0.5, y + 0.5, "o", ms=19, mfc="none", mec=RED, mew=1.4)
+        size, width = (19, 1.4) if layers <= MOST_ROWS else (5, 0.9)
+        axis.plot(x + 0.5, y + 0.5, "o", ms=size, mfc="none", mec=RED, mew=width)
     axes[0, 0].set_ylabel("layer")
     _colour_bar(figure, axes, LAYERS, colours, "Helicality")
+    head(figure, f"{model}: Helicality by layer, mean over instruments")
+    foot(figure, RING.strip())
+    save(figure, path)
+    return None
+
+
+def _draw_nothing(text, path):
+    """A page that says why there is no figure: a rule's output has to exist."""
+    figure, axes = page(height=1.2)
+    axes[0, 0].set_axis_off()
+    axes[0, 0].text(0, 0.5, text, va="center")
     save(figure, path)
 
 
-def draw_curves(
-    curves: pd.DataFrame, verdicts: Mapping[float, str], path: Path, columns: int = 5
-) -> None:
-    """Notes and fitted helix in 3D, one small picture per point of the linear route.
-
-    curves: rows of one layer (of rasen.helix.layers.fit_layers) with column position;
-    verdicts: {position: verdict in words}
-    """
-    positions = sorted(curves["position"].unique())
-    columns = min(columns, len(positions))
-    rows = -(-len(positions) // columns)
-    height = 1.75 * rows + 0.8
-    # the constrained layout would give half of the page to the empty corners of the cubes
-    in_3d = {"projection": "3d"}
-    figure, axes = page(rows, columns, height=height, layout="none", subplot_kw=in_3d)
-    bottom = 0.45 / height
-    figure.subplots_adjust(0, bottom + 0.3 / height, 1, 1 - 0.35 / height, wspace=0, hspace=0.2)
-    for axis in axes.flat[len(positions) :]:
-        axis.set_axis_off()
-    extent = np.nanmax(np.abs(curves[["note_x", "note_y", "note_z"]].to_numpy()), axis=0)
-    across, up = extent[:2].max(), extent[2]  # one scale for all, so that circles are round
-    for axis, position in zip(axes.flat, positions, strict=False):
-        curve = curves[curves["position"] == position].sort_values("key")
-        notes = curve[curve["key"] % 1 == 0]
-        axis.plot(notes["note_x"], notes["note_y"], notes["note_z"], color="#999999", lw=0.4)
-        axis.plot(curve["curve_x"], curve["curve_y"], curve["curve_z"], color=BLACK, lw=1.1)
-        axis.scatter(
-            notes["note_x"], notes["note_y"], notes["note_z"], c=notes["key"] % 12, s=11,
-            cmap=PITCH_CLASSES, vmin=-0.5, vmax=11.5, depthshade=False, edgecolors="#555555",
-            linewidths=0.3,
-        )  # fmt: skip
-        axis.set(xlim=(-across, across), ylim=(-across, across), zlim=(-up, up))
-        axis.set_box_aspect((across, across, up), zoom=1.15)
-        axis.view_init(elev=18, azim=-60)
-        for side in (axis.xaxis, axis.yaxis, axis.zaxis):
-            side.set_ticklabels([])
-            side.set_tick_params(length=0)
-            side.pane.set_facecolor("white")
-            side._axinfo["grid"].update(color="#e8e8e8", linewidth=0.4)
-        axis.set_title(
-            f"$\\alpha$ = {position:g}\n{verdicts.get(position, '')}", fontsize=8, y=0.94
-        )
-    bar = figure.colorbar(
-        ScalarMappable(Normalize(-0.5, 11.5), PITCH_CLASSES), ticks=range(12),
-        cax=figure.add_axes((0.2, bottom, 0.6, 0.02)), orientation="horizontal",
-    )  # fmt: skip
-    bar.set_label("semitones above the lowest key, modulo 12")
-    bar.outline.set_visible(False)
-    save(figure, path)
-
-
-def _draw_line(axis, rows, colour, line="-", marker="o", label=None, band=0.12):
+def _draw_line(axis, rows, colour, line="-", marker="o", label=None, band=0.12, thin=False):
     x = rows["position"]
     if band:
         axis.fill_between(x, rows["low"], rows["high"], color=colour, alpha=band, linewidth=0)
-    axis.plot(x, rows["helicality"], line, color=colour, marker=marker, ms=3.5, label=label)
+    style = {"ms": 1.5, "lw": 0.7} if thin else {"ms": 3.5}
+    axis.plot(x, rows["helicality"], line, color=colour, marker=marker, label=label, **style)
 
 
-def _legend(figure, axis, **options):
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=len(labels), columnspacing=1.2, **options
+def _ring_octaves(axis, rows, size):
+    """Red rings around points with the verdict octave."""
+    octaves = rows[rows["verdict"] == "octave"]
+    axis.plot(
+        octaves["position"], octaves["helicality"], "o", ms=size, mfc="none", mec=RED, mew=1.0
     )
 
 
-def _ring_octaves(axis, rows):
-    """Red rings around points with the verdict octave."""
-    octaves = rows[rows["verdict"] == "octave"]
-    axis.plot(octaves["position"], octaves["helicality"], "o", ms=8, mfc="none", mec=RED, mew=1.2)
-
-
-def _shade_random_order(axis, table):
-    """Grey: from the mean to the 95 % quantile of features in random order."""
+def _shade_nulls(axis, table, rows):
+    """Light: smooth paths along the route, mean over layers. Dark: keys in random order."""
+    paths = rows.groupby("position")[["smooth_50", "smooth_95"]].mean()
+    axis.fill_between(
+        paths.index, paths["smooth_50"], paths["smooth_95"], color="#e4dccb", lw=0, zorder=0.4
+    )
     low, high = table["random_mean"].iloc[0], table["random_95"].iloc[0]
-    axis.axhspan(low, high, color="#bbbbbb", alpha=0.7, linewidth=0, zorder=0.5)
-    axis.annotate(
-        "keys in no order", (0.99, high), xycoords=("axes fraction", "data"), fontsize=7,
-        ha="right", va="bottom", color="#555555",
-    )  # fmt: skip
+    if np.isfinite(low):
+        axis.axhspan(low, high, color="#bbbbbb", lw=0, zorder=0.5)
+
+
+def _mark_baselines(axis, table):
+    """Dotted lines of the features without a network; an arrow where one is far above the model."""
+    baselines = table[table["route"] == "baseline"].sort_values("helicality")
+    bottom, top = axis.get_ylim()
+    spacing = 0.09 * (top - bottom)  # labels must not overlap
+    label_height, above = -np.inf, 0
+    for name, height in zip(baselines["features"], baselines["helicality"], strict=True):
+        name = name.replace("-", "-\n").replace(" ", "\n")
+        if height > top:
+            axis.annotate(
+                f"\N{UPWARDS ARROW} {name} {height:.2f}", (1.02, 1 - 0.13 * above), va="top",
+                xycoords="axes fraction", fontsize=7.5,
+            )  # fmt: skip
+            above += 1
+            continue
+        axis.axhline(height, color="black", linestyle=":", linewidth=0.9)
+        label_height = max(height, label_height + spacing)
+        axis.annotate(
+            name, (1.02, label_height), xycoords=("axes fraction", "data"), va="center",
+            fontsize=7.5,
+        )  # fmt: skip
+    axis.set_ylim(bottom, top)
 
 
 def _layer_grid(rows):

@@ -38,6 +38,16 @@ def page(
     return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
 
 
+def head(figure: Figure, text: str) -> None:
+    """What the figure shows and of which model, on top."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
+
+
+def foot(figure: Figure, text: str) -> None:
+    """What the marks mean, at the bottom. Call it last: the layout has to make room for it."""
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color="#444444")
+
+
 def save(figure: Figure, path: Path | str) -> None:
     """Write a figure without a date, so that equal data give equal bytes."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def fit_layers(
     names: of the model and the point, so that every point has random numbers of its own
     loudness: of the notes [instrument, key], to be controlled for;  lowest: MIDI pitch of key 0
     rows: a DataFrame with columns label, instrument, and those that the tables' README lists;
-    curves: label, key, and the pooled notes and their fitted curve in the helix's own axes.
+    curves: label, key, lowest, and the pooled notes and their fitted curve in the helix's own axes.
     """
     labels = list(notes)
     features = np.stack(
@@ -79,7 +79,8 @@ def fit_layers(
             best_of_trials(x[:, :3], omega).max() if np.isfinite(x).all() else np.nan
             for x in scores[:, -1]
         ]
-    return rows, _curves(labels, scores[:, -1], fits[:, -1], chosen[:, -1])
+    curves = _curves(labels, scores[:, -1], fits[:, -1], chosen[:, -1])
+    return rows, curves.assign(lowest=lowest)
 
 
 def _curves(labels, scores, fits, chosen, steps=4):

@@ -29,7 +29,8 @@ class PooledTests:
     low: float = np.nan  # bootstrap interval of Helicality over instruments
     high: float = np.nan
     permutation_p: float = np.nan  # of Helicality, against keys in random order
-    smooth_95: float = np.nan  # 95 % quantile of Helicality of smooth paths
+    smooth_50: float = np.nan  # median of the Helicality of smooth paths, and its 95 % quantile
+    smooth_95: float = np.nan
     smooth_p: float = np.nan
     order_p: float = np.nan  # neighbouring keys are no closer than in random order
     divisor_p: float = np.nan  # twelve classes say no more than 2, 3, 4 or 6
@@ -96,6 +97,7 @@ def pooled_tests(
         low=float(interval.low),
         high=float(interval.high),
         permutation_p=permutation,
+        smooth_50=float(np.nanquantile(of_paths, 0.5)),
         smooth_95=float(np.nanquantile(of_paths, 0.95)),
         smooth_p=smooth,
         order_p=order_p(products, settings.draws, draw["order"]),

@@ -18,7 +18,8 @@ OF_POOLED = {
     "pooled_r2": "r2", "pooled_chroma": "chroma",
 }  # fmt: skip
 TESTS = (
-    "permutation_p", "smooth_95", "smooth_p", "order_p", "folding", "folding_rival", "folding_p",
+    "permutation_p", "smooth_50", "smooth_95", "smooth_p", "order_p", "folding", "folding_rival",
+    "folding_p",
     "divisor_p", "margin", "margin_p", "loudness_p", "octave_p", "contrast", "held_out_octave",
     "held_out_p", "fourier_12", "fourier_period", "transfer_r2",
 )  # fmt: skip

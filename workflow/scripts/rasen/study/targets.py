@@ -65,3 +65,10 @@ def hand_label_sheets(config: Mapping[str, Any], stem: str) -> list[str]:
 def per_batch(batches: Iterable[str], pattern: str) -> list[str]:
     """`pattern` for every batch of songs."""
     return [pattern.format(batch=batch) for batch in batches]
+
+
+def route_in_3d(points: pd.DataFrame, model: str) -> list[str]:
+    """Points of the route whose helices are drawn: the linear one, or a model's first."""
+    rows = points[points["model"] == model]
+    route = "linear" if (rows["route"] == "linear").any() else rows["route"].iloc[0]
+    return rows.loc[rows["route"] == route, "point"].tolist()
