@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rasen.helix.layers import HelixSettings
+from rasen.helix.settings import HelixSettings
 from rasen.measure.activations import DumpSettings
 from rasen.measure.summary import PerplexitySettings
 from rasen.nano.make import NanoSettings

@@ -18,7 +18,7 @@ Equations are those of Sato et al. 2026.
 | `tables/points.parquet` | `model, route, point, position`: the order of points along each route. `position` is alpha (linear, gradient) or the training step (step) |
 | `tables/perplexity.parquet` | per point and `group` (each codebook, and their `mean`): `loss` (nats), `perplexity`, its 95 % bootstrap interval over clips (`low`, `high`), `clips`, `targets` |
 | `tables/gradient.parquet` | per gradient point and step: `eta`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
-| `tables/helix.parquet` | per point and layer: the pitch helix of the notes; columns below |
+| `tables/helix.parquet`, `helix_differences.parquet` | per point and layer: the pitch helix of the notes, and paired comparisons; columns below |
 | `tables/sae.parquet` | per point, layer and sparse autoencoder (SAE): its settings, reconstruction error, dead features, increase of the model's loss; columns below |
 | `tables/features.parquet` | per point, layer and feature of the main SAE: how often it is active and what it means |
 | `tables/feature_flow.parquet` | per layer and pair of consecutive points: features `before`, `after`, `matched`, `births`, `deaths`, medians of `overlap` and `drift` |
@@ -35,7 +35,7 @@ Equations are those of Sato et al. 2026.
 | `sae/{model}/{point}/layer-NN/` | one folder per SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (outlier rows), `recovery.parquet`, `tally.h5` (all activations, by feature), `features.parquet`, `examples.parquet` |
 | `sae/{model}/matches/layer-NN.parquet` | which features of consecutive points match |
 | `sae/{model}/hand-labels/layer-NN.tsv` | texts: features to be labelled by hand; when it is filled in and set in `sae.hand`, a `.parquet` with Cohen's kappa is written next to it |
-| `helix/{model}/{point}.parquet`, `baselines.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features |
+| `helix/{model}/{point}.parquet`, `baselines.parquet`, `loudness.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features |
 | `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in coordinates aligned with the helix (`z` upward), four rows per key |
 | `perplexity/`, `gradient/` | per-point results, before they are gathered into tables |
 | `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales], 25 frames per second |
@@ -48,28 +48,39 @@ Equations are those of Sato et al. 2026.
 
 ## Columns of `tables/helix.parquet`
 
-**`verdict`** summarises the tests: `octave` (notes twelve keys apart are similar, more than at any other
-distance and more than on smooth paths), `smooth path` (the order of the keys matters, but nothing
-repeats at twelve), `no structure` (a shuffled keyboard fits as well), `no fit`. A high Helicality
-alone is evidence of a `smooth path` at most. Rows with route `baseline` (layer -1) are features computed without
-a network.
+**`verdict`** summarises the tests, at a false discovery rate of 5 % over **all points and layers of the route**,
+which is what its figures show (a point on two routes can have two verdicts): `octave` (`octave_q`: notes twelve keys
+apart are similar, more than at any other distance from 2 to 18, more than 2, 3, 4 or 6 classes explain, more than on
+smooth paths, and not by their loudness), `smooth path` (`order_q`: neighbouring keys are similar, but nothing repeats
+at twelve), `cannot tell` (the same with fewer than 32 keys, where smooth paths and octaves look alike),
+`no structure`, `no fit`. A high Helicality alone is evidence of a `smooth path` at most. Rows with route `baseline`
+(layer -1) are features computed without a network.
 
 | column | what |
 |---|---|
-| `helicality, low, high` | number of keys / summed squared distance from the best helix [eq. 2], mean over `instruments`, its 95 % bootstrap interval over them |
+| `instruments, keys, lowest` | number of instruments and keys, MIDI pitch of the lowest |
+| `helicality, low, high` | number of keys / summed squared distance from the best helix [eq. 2], mean over `instruments`, Student's 95 % interval of it (of the logarithm of the mean) |
 | `helicality_12` | the same with the period fixed at 12 keys |
 | `r2, period` | share of the variance explained by the curve (mean), keys per turn (median) |
-| `octave_share` | share of the instruments that individually pass the folding test |
-| `pooled, pooled_low, pooled_high, pooled_period, pooled_r2, pooled_chroma` | one fit to the features' mean over instruments, with interval; the columns below also refer to it |
-| `permutation_p` | p of its Helicality against shuffled keyboards |
-| `smooth_95, smooth_p` | 95 % quantile of, and p against, random paths that are as smooth as the notes but have no octave structure |
+| `octave_share` | share of the instruments that individually pass the folding tests (no draws) |
+| `pooled, pooled_low, pooled_high, pooled_period, pooled_r2, pooled_chroma` | one fit to the features' mean over instruments, with a bootstrap interval; the columns below also refer to it |
+| `octave_p, octave_q` | the largest of `folding_p`, `divisor_p`, `margin_p` and `loudness_p`, as all must be small; corrected over the route |
 | `folding, folding_rival, folding_p` | share of variance that repeats every 12 keys, after removing a cubic trend; the maximum at another period; p against keys in random order |
-| `margin_p` | p of `folding - folding_rival` against the smooth paths |
+| `divisor_p` | p that 12 classes explain no more than 2, 3, 4 or 6 of them do |
+| `margin, margin_p` | folding at 12 less that of the best other period, with the least favourable of three trends; p against smooth paths (at most `draws`; 1 where another period is better) |
+| `loudness_p` | `octave_p` after the notes' loudness was regressed out |
+| `order_p, order_q` | p that neighbouring keys are no more similar than in random order |
+| `held_out_octave, held_out_p` | accuracy of pitch class prediction in a held-out octave (chance 1/12; at least two octaves); p against smooth paths with as many instruments |
+| `fourier_12, fourier_period` | R2, beyond a trend, of one pair of sine and cosine of 12 keys fitted to the other instruments; the period with the largest |
+| `transfer_r2` | R2 of one instrument's helix on the notes of another, in its own components; mean over pairs |
+| `permutation_p, smooth_50, smooth_95, smooth_p` | of the pooled Helicality: p against shuffled keyboards; median and 95 % quantile of, and p against, smooth paths without an octave. Uncorrected: every draw is a fit, so there are at most `helix.null_draws` |
 | `contrast` | R2 of the helix at 12 keys minus the best at another period |
-| `held_out_octave` | accuracy of pitch class prediction in a held-out octave (chance 1/12); needs at least two octaves |
 | `pooled_trials` | the best Helicality that the published search finds for the pooled notes (with `helix.method: trials`) |
-| `*_q` | the p-value corrected over the point's layers (Benjamini-Hochberg) |
 | `random_mean, random_95`, `random_12_*` | Helicality of one fit to features in random order, with free period and at 12 keys: mean and 95 % quantile |
+
+`tables/helix_differences.parquet`: the mean Helicality of a point minus that of the `untrained` model, of the
+`previous point` of the route, and of the notes' `log-mel` spectrum (column `against`), paired by instrument:
+`difference, low, high` (Student's interval), `p`, and `q` corrected over the route.
 
 The fits of single instruments also have `chirality, radius, radius_slope` (the signs of components are arbitrary, so
 that of `chirality` is), `explained_1..3` (variance of the components) and `flags` in words.

@@ -1,6 +1,6 @@
 """How helices are fitted and tested."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ class HelixSettings:
     """
 
     components: int = 3
-    period: float | list[float] | tuple[float, float] = (4, 12)
+    period: float | list[float] = field(default_factory=lambda: [4.0, 12.0])
     radius: Literal["cone", "positive", "cylinder"] = "cone"
     standardise: bool = True
     method: Literal["exact", "trials"] = "exact"

@@ -19,7 +19,7 @@ from rasen.nano.codec import RATE, encode, fit_codec
 from rasen.nano.decoder import decoder_config, log_spaced, train
 from rasen.nano.folder import save_model, save_step
 from rasen.seeds import generator
-from rasen.stimuli.melodies import melody
+from rasen.stimuli.melodies import OCTAVE, melody, require_interval
 from rasen.weights.init_rules import draw_tensor
 from rasen.weights.lazy_tensors import LazyTensor
 from rasen.weights.network_tensors import load_into, named_tensors
@@ -34,14 +34,18 @@ class NanoSettings:
 
     seed: of its music, its theta_init and the order of its training clips
     steps: training steps of the decoder
+    interval: semitones between notes and their answers in its music: 12, or 11 for the control
+        whose music has no octave
     """
 
     seed: int = 0
     steps: int = 400
+    interval: int = OCTAVE
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise RasenError(f"nano.steps: {self.steps}; give 1 or more")
+        require_interval(self.interval, "nano.interval")
 
 
 def make_nano(settings: NanoSettings, folder: Path) -> None:
@@ -57,7 +61,9 @@ def make_nano(settings: NanoSettings, folder: Path) -> None:
     rmtree(unfinished, ignore_errors=True)
     clips = torch.stack(
         [
-            torch.from_numpy(melody(generator(seed, "melody", index), SECONDS, RATE))
+            torch.from_numpy(
+                melody(generator(seed, "melody", index), SECONDS, RATE, settings.interval)
+            )
             for index in tqdm(range(CLIPS), desc="music", unit="clip", disable=None)
         ]
     )

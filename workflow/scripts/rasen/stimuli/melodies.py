@@ -1,4 +1,4 @@
-"""Short clips of synthetic music: a melody over chords, different for every seed."""
+"""Short clips of synthetic music in which notes are answered an octave away."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,31 +6,40 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rasen.errors import RasenError
 from rasen.seeds import generator
 from rasen.stimuli.above_zero import require_above_zero
 from rasen.stimuli.synth import TIMBRES, tone
 
-MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
-LOWEST = 48  # C3
-DEGREES = 22  # scale steps in the range of a melody: three octaves
-STEPS = (-7, -7, -1, -1, 1, 1, 7, 7)  # scale steps from note to note: neighbours and octaves
-BEATS = (0.16, 0.2, 0.24, 0.32)  # seconds
-LENGTHS = (1, 1, 2)  # beats of a melody note
-BAR = 4  # beats a chord lasts
-OCTAVE, TRIAD = 0.5, 0.3  # loudness of a doubling note and of a chord's notes, melody at 1
+LOWEST, HIGHEST = 48, 95  # C3 to B6
+BEATS = (0.06, 0.08, 0.1)  # seconds that a note lasts
+ANSWERS = 6  # to every note
+OCTAVE = 12
 PEAKS = (0.2, 1.0)  # of a whole clip
 
 
 @dataclass(frozen=True)
 class MelodySettings:
-    """A seeded set of melodies: number of clips, length of each in seconds, seed of the set."""
+    """A seeded set of melodies: number of clips, length of each in seconds, seed of the set.
+
+    interval: semitones between a note and its answers; 11 instead of 12 is music without an octave
+    """
 
     clips: int = 40
     seconds: float = 4
     seed: int = 1
+    interval: int = OCTAVE
 
     def __post_init__(self) -> None:
         require_above_zero(self, "clips", "seconds")
+        require_interval(self.interval, "stimuli: interval")
+
+
+def require_interval(interval: int, name: str) -> None:
+    """Refuse intervals at which some note would have no answer."""
+    most = (HIGHEST - LOWEST + 1) // 2
+    if not 1 <= interval <= most:
+        raise RasenError(f"{name}: {interval}; give 1 to {most} semitones")
 
 
 def melody_clips(settings: MelodySettings) -> pd.DataFrame:
@@ -43,45 +52,37 @@ def melody_clips(settings: MelodySettings) -> pd.DataFrame:
             "seed": settings.seed,
             "index": indices,
             "seconds": float(settings.seconds),
+            "interval": settings.interval,
         }
     )
 
 
 def melody_sound(row: Any, rate: int) -> np.ndarray:
     """The melody of one row of `melody_clips` [time]."""
-    return melody(generator(row.seed, "melody", row.index), row.seconds, rate)
+    return melody(generator(row.seed, "melody", row.index), row.seconds, rate, row.interval)
 
 
-def melody(rng: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+def melody(
+    rng: np.random.Generator, seconds: float, rate: int, interval: int = OCTAVE
+) -> np.ndarray:
     """A clip drawn from a generator: float32 [samples].
 
-    Its key, tempo, peak and two timbres are drawn once. The melody is a random walk on the scale,
-    in steps to neighbouring notes and leaps of an octave. Half of the clips double it an octave
-    higher, and a quarter have a triad under every bar.
+    Its tempo, timbre and peak are drawn once. Any note of the range is followed by answers in
+    random octaves (multiples of the interval away), then comes another note. What follows a note
+    can be told from its pitch class, and from nothing else.
     """
-    scale = LOWEST + rng.integers(12) + (MAJOR + 12 * np.arange(4)[:, None]).ravel()
     beat = rng.choice(BEATS)
-    lead, backing = (TIMBRES[name] for name in rng.choice(list(TIMBRES), size=2))
+    timbre = TIMBRES[rng.choice(list(TIMBRES))]
     peak = rng.uniform(*PEAKS)
-    doubled, chords = rng.random(2) < (0.5, 0.25)
     clip = np.zeros(round(seconds * rate), dtype=np.float32)
-
-    start, degree = 0.0, rng.integers(DEGREES)
+    start = 0.0
     while start < seconds:
-        length = beat * rng.choice(LENGTHS)
-        note = tone(scale[degree], length, rate, lead)
-        if doubled:
-            note += OCTAVE * tone(scale[degree] + 12, length, rate, lead)
-        add(clip, round(start * rate), note)
-        start += length
-        step = rng.choice(STEPS)
-        degree += step if 0 <= degree + step < DEGREES else -step
-
-    for start in np.arange(0, seconds, BAR * beat) if chords else ():
-        root = rng.integers(len(MAJOR))
-        for third in (0, 2, 4):
-            note = tone(scale[root + third], BAR * beat, rate, backing)
-            add(clip, round(start * rate), TRIAD * note)
+        first = LOWEST + rng.integers(HIGHEST - LOWEST + 1)
+        lowest = LOWEST + (first - LOWEST) % interval
+        alike = np.arange(lowest, HIGHEST + 1, interval)
+        for pitch in (first, *rng.choice(alike, size=ANSWERS)):
+            add(clip, round(start * rate), tone(pitch, beat, rate, timbre))
+            start += beat
     return clip * np.float32(peak / np.abs(clip).max())
 
 

@@ -14,10 +14,11 @@ import numpy as np
 
 from rasen.io.audio import read_mono
 from rasen.seeds import generator
-from rasen.stimuli.melodies import LOWEST, MAJOR, add
+from rasen.stimuli.melodies import LOWEST, add
 from rasen.stimuli.synth import TIMBRES, tone
 
 RATE = 44100
+MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 BARS, BEATS = 4, 4  # of a section, of a bar
 VOCAL_SDR = 3.0  # dB: the vocals' energy over the accompaniment's
 PEAK = 0.9  # of the mix
