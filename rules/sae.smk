@@ -98,21 +98,26 @@ rule tally_features:
         "logs/tally_features/{model}/{point}/layer-{layer}.log",
     conda:
         conda_file
+    threads: of_model("threads")
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(config["sae"]["memory"]),
         runtime=growing(60),
+        gpu=gpus,
+        device=of_model("device"),
     params:
         env=environment,
         needs="models",
         recipe=recipe_json("encode"),
         settings=json.dumps(SAE_GRID),
+        rows=config["sae"]["rows"],
         language=config["sae"]["language"],
         seed=config["seed"],
         code=code("tally_features.py", environment),
     shell:
         "rasen {params.env} tally_features.py --frames {input.frames} --inputs {input.inputs}"
         " --metrics {input.metrics} --recipe {params.recipe:q} --layer {wildcards.layer}"
-        " --settings {params.settings:q} --language {params.language} --seed {params.seed}"
+        " --settings {params.settings:q} --rows {params.rows} --language {params.language}"
+        " --seed {params.seed} --device {resources.device} --memory {resources.mem_mb}"
         " --tally {output.tally} --features {output.features} --examples {output.examples}"
         " > {log} 2>&1"
 
@@ -131,7 +136,7 @@ rule match_features:
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(config["sae"]["memory"]),
         runtime=growing(60),
     params:
         seed=config["seed"],

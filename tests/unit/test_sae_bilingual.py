@@ -41,7 +41,7 @@ def run(tmp_path_factory):
     clips = pd.DataFrame({"clip": [f"line {number}" for number in range(700)]})
     clips["ends"] = [line.split()[-1] for line in corpus.lines[:700]]
     inputs.write_inputs(folder / "text.h5", encoded, clips)
-    words = np.concatenate([family.words(clip) for clip in encoded])
+    words = features.words.Words(family.words(clip) for clip in encoded)
     return folder, family, corpus, losses, words
 
 
@@ -69,7 +69,7 @@ def route(run):
         for seed in range(SEEDS.get(point, 1)):
             home = folder / f"{point}-{seed}"
             sae = load(home / train(path, SAE, seed, home, layer=LAYER)["sae"][0])
-            counted = features.tally.tally_dump(sae, path, LAYER)
+            counted = features.tally.tally_dump(sae, path, LAYER, rows="all")
             shown = features.tally.strong_examples(counted)
             known_words = (corpus.meanings, vocabulary, vectors)
             tables = (
@@ -143,8 +143,11 @@ def test_texts_with_labels_get_both_analyses_and_their_figures(run, route, tmp_p
         recipe=Recipe("causal_lm", str(family.folder), options={"window": bilingual.WINDOW}),
         layer=LAYER,
         settings=SAE,
+        rows="test",
         language="script",
         seed=0,
+        device="cpu",
+        memory=2000,
         tally=tmp_path / "tally.h5",
         features=tmp_path / "features.parquet",
         examples=tmp_path / "examples.parquet",
