@@ -63,6 +63,7 @@ Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database 
 
 MODELS = config["models"]
 SAE_GRID = {key: config["sae"][key] for key in configs.SAE_GRID if key in config["sae"]}
+LABEL = config["sae"]["label"]
 per_point = partial(targets.per_point, config, points)
 per_sae_layer = partial(targets.per_sae_layer, config, points)
 sae_points = partial(targets.sae_points, config, points)
@@ -122,6 +123,16 @@ def settings(*keys):
     for key in keys:
         part = part[key]
     return json.dumps(part, sort_keys=True)
+
+
+def given(*names):
+    """Arguments of a command line for those inputs of the rule that there are."""
+    return lambda wildcards, input: shlex.join(
+        argument
+        for name in names
+        if input.get(name)
+        for argument in (f"--{name}", str(input.get(name)))
+    )
 
 
 def of_model(key):

@@ -170,7 +170,7 @@ def test_a_tally_comes_back_and_damage_is_seen(rng, tmp_path, sae):
     clip = np.repeat(np.arange(60), 25)
     write_dump(tmp_path / "dump.h5", x, clip)
     counts = tally.tally_dump(sae, x, groups=clip, rows="all")
-    tally.write_tally(tmp_path / "a.h5", sae, tmp_path / "dump.h5", 2, rows="all", model="nano")
+    tally.write_tally(tmp_path / "a.h5", sae, tmp_path / "dump.h5", 2, rows="all")
     with tally.open_tally(tmp_path / "a.h5") as again:
         assert np.array_equal(parts_of(again), parts_of(counts))
         assert_same(tally.strong_examples(again), tally.strong_examples(counts))

@@ -87,13 +87,17 @@ def _peaks(tally, span):
     return csr_array((peaks["value"].to_numpy(np.float32), (clip, peaks["feature"])), shape)
 
 
-def by_frame(tally: Tally, seed: int = 0, most: int = MOST) -> Units:
+def by_frame(
+    tally: Tally, seed: int = 0, most: int = MOST, among: np.ndarray | None = None
+) -> Units:
     """Activations of every tallied row.
 
     most: activations in memory at 8 bytes; beyond it whole groups are left out, by the seed
+    among: numbers of the clips that count, or all
     """
     clips = tally.clips
-    kept = _whole_groups(clips.group, np.diff(tally.entry), seed, most)
+    wanted = np.ones(len(clips), bool) if among is None else np.isin(clips.number, among)
+    kept = wanted & _whole_groups(clips.group, wanted * np.diff(tally.entry), seed, most)
     blocks, frames, numbers = [], [], []
     for part in tally.parts():
         rows = kept[np.searchsorted(clips.number, part.clip)]
@@ -361,7 +365,7 @@ def purity(table: pd.DataFrame, activations: csc_array, tags: Tags) -> np.ndarra
 
 
 def coverage(table: pd.DataFrame) -> dict[str, float]:
-    """How many features have a label; called from notebooks.
+    """How many features have a label.
 
     Returns a dict: features (tested), labelled, confirmed (shares of these), purity, auroc_hard
     (means over the labelled).
@@ -381,7 +385,6 @@ def coverage(table: pd.DataFrame) -> dict[str, float]:
 def stability(first: pd.DataFrame, second: pd.DataFrame, matches: pd.DataFrame) -> dict[str, float]:
     """Do matched features of two SAEs (other seed, other point) have the same label?
 
-    Called from notebooks.
     first, second: tables feature, label;  matches: of rasen.sae.features.match
     Returns a dict: matched, named (in both), agreement and kappa among those named in either.
     """

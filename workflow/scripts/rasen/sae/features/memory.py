@@ -6,7 +6,7 @@ from rasen.sae.features import labels, tally
 MB = 1e6
 BASE = 900  # MB: Python, torch and what the families import
 PER_FEATURE = 25_000  # bytes: counts, maxima, up to 50 examples with their contexts
-PER_ACTIVATION = 110  # bytes of each activation of a part, while it is sorted
+PER_ACTIVATION = 200  # bytes of each activation of a part, while it is sorted
 PER_LABELLED = 40  # bytes of each activation of the units that labels are tested on
 
 

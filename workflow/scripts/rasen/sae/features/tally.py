@@ -9,7 +9,7 @@ PART activations. What is computed from it passes over the parts and keeps numbe
 per clip), so memory does not grow with the rows.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # torch would slow down jobs that only read tables
 
 SHARE, MOST = 0.7, 50  # Inaba et al. 2025: above 0.7 of the maximum, the first 50 sequences
 ROWS = ("test", "all")  # which rows are tallied
-PART = 1 << 22  # activations in memory at a time, about 100 bytes each while they are counted
+PART = 1 << 21  # activations in memory at a time, about 200 bytes each while they are counted
 ENCODED = 4096  # rows encoded at a time
 
 
@@ -134,12 +134,13 @@ def write_tally(
     layer: int | str | None = None,
     seed: int = 0,
     rows: str = "test",
-    **attributes: Any,
+    attributes: Mapping[str, Any] | None = None,
 ) -> None:
-    """The same, block by block into a file that `open_tally` reads."""
+    """The same, block by block into a file that `open_tally` reads; attributes: of the file."""
     with open_activations(source, layer) as activations:
         clips = _tallied_clips(activations, seed, rows, 0)
-        with hdf5.create(path, features=sae.n, skip=0, tallied=rows, **attributes) as writer:
+        about = {"features": sae.n, "skip": 0, "tallied": rows, **(attributes or {})}
+        with hdf5.create(path, **about) as writer:
             small = np.uint16 if sae.n <= 1 << 16 else np.uint32
             names = {"active": np.uint32, "feature": small, "value": np.float32}
             data = {name: writer.dataset(name, None, (), kind) for name, kind in names.items()}
