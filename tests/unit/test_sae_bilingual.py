@@ -19,6 +19,7 @@ from rasen.families import open_family
 from rasen.figures.sae import draw_labels
 from rasen.io import inputs, parquet
 from rasen.measure import activations
+from rasen.measure.features import LabelSettings
 from rasen.measure.interpolate import network_at_point
 from rasen.sae import features, load, train
 from rasen.study.recipe import Recipe
@@ -145,12 +146,14 @@ def test_texts_with_labels_get_both_analyses_and_their_figures(run, route, tmp_p
         settings=SAE,
         rows="test",
         language="script",
+        label=LabelSettings(),
         seed=0,
         device="cpu",
         memory=2000,
         tally=tmp_path / "tally.h5",
         features=tmp_path / "features.parquet",
         examples=tmp_path / "examples.parquet",
+        top=tmp_path / "top.parquet",
     )
     table = parquet.read_table(tmp_path / "features.parquet")
     assert {"label", "p", "p_corrected", "granularity", "p_granularity"} <= set(table)

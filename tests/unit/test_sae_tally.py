@@ -1,5 +1,7 @@
 """Tallies, language tendency, granularity and sheets of planted sparse codes."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,10 @@ import torch
 
 from rasen.errors import RasenError
 from rasen.io import hdf5
+from rasen.sae import activation_source
 from rasen.sae.data_split import TEST, split_by_clip
 from rasen.sae.features import granularity, labels, language, match, sheet, tags, tally
+from rasen.sae.features.memory import require_memory
 from rasen.sae.features.words import Words
 from rasen.sae.model import SAE
 
@@ -200,6 +204,43 @@ def test_only_test_clips_are_tallied(rng, tmp_path, sae):
     assert set(table["row"]) <= {-1, *tested}
     with pytest.raises(RasenError, match="'some' is not one of test, all"):
         tally.tally_dump(sae, x, rows="some")
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path, sae, monkeypatch):
+    """Four times the rows take less than 4 bytes more per row (what is known of 50-row clips)."""
+    monkeypatch.setattr(tally, "PART", 4000)
+    monkeypatch.setattr(activation_source, "SCANNED", 4000)
+    peaks = []
+    for rows in (10_000, 40_000):
+        x = np.random.default_rng(0).standard_normal((rows, 8)).astype(np.float32)
+        write_dump(tmp_path / "dump.h5", x, np.arange(rows) // 50)
+        del x
+        tracemalloc.start()
+        tally.write_tally(tmp_path / "a.h5", sae, tmp_path / "dump.h5", 2, rows="all")
+        with tally.open_tally(tmp_path / "a.h5") as counts:
+            tally.feature_table(counts)
+            tally.strong_examples(counts)
+            tally.top_clips(counts)
+            side = match.PointFeatures(np.eye(16), counts)
+            match.match_features(side, side)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 4 * 30_000
+
+
+def test_the_words_of_rows_are_kept_once_per_spelling():
+    words = Words([["a long word of a document"] * 30_000, ["b"] * 30_000])
+    assert words[0] == words[29_999] == "a long word of a document"
+    assert words[30_000] == "b"
+    assert words.which.nbytes == 4 * 60_000
+    assert list(words.spellings) == ["a long word of a document", "b"]
+
+
+def test_too_little_memory_is_told_before_the_work():
+    require_memory(8000, 32_768, 2048, 16.5e6 * 32)
+    with pytest.raises(RasenError, match=r"sae.memory: 4000 MB, but .* set sae.memory: 7500"):
+        require_memory(4000, 32_768, 2048, 16.5e6 * 32)
+    require_memory(1000, 1024, 128, 1e5)
 
 
 def test_a_tally_of_nothing_is_a_table_of_dead_features():

@@ -70,15 +70,14 @@ def labels_of_frames(
     table = {}
     for column in intervals.columns.difference(PLACE, sort=False):
         rows = intervals[intervals[column].astype(str) != ""].sort_values(["clip", "start"])
-        span = float(rows["end"].max()) + time.max(initial=0) + 1  # clips one after another
-        starts = rows["clip"] * span + rows["start"]
+        if rows.empty:
+            continue
+        of_row, end = rows["clip"].to_numpy(), rows["end"].to_numpy()
+        span = float(end.max()) + time.max(initial=0) + 1  # clips one after another
+        starts = of_row * span + rows["start"].to_numpy()
         which = np.searchsorted(starts, clip * span + time, side="right") - 1
-        inside = which >= 0
-        inside[inside] = (rows["clip"].to_numpy()[which[inside]] == clip[inside]) & (
-            time[inside] < rows["end"].to_numpy()[which[inside]]
-        )
-        values = pd.Series(pd.Categorical(rows[column].astype(str)))
-        table[column] = values.cat.codes.to_numpy()[which].copy()
-        table[column][~inside] = -1
-        table[column] = pd.Categorical.from_codes(table[column], values.cat.categories)
+        inside = (which >= 0) & (of_row[which] == clip) & (time < end[which])
+        values = pd.Categorical(rows[column].astype(str))
+        codes = np.where(inside, values.codes[which], -1)
+        table[column] = pd.Categorical.from_codes(codes, values.categories)
     return pd.DataFrame(table)

@@ -1,5 +1,7 @@
 """How much memory a job needs that tallies, labels or matches features: known before it starts."""
 
+from math import ceil
+
 from rasen.errors import RasenError
 from rasen.sae.features import labels, tally
 
@@ -27,5 +29,5 @@ def require_memory(memory: int, n: int, d: int, activations: float) -> None:
     if memory < needed:
         raise RasenError(
             f"sae.memory: {memory} MB, but a tally of {n} latents of width {d} takes up to "
-            f"{needed:.0f}; set sae.memory: {-(-int(needed) // 500) * 500 + 500}"
+            f"{needed:.0f}; set sae.memory: {ceil(needed / 500) * 500}"
         )
