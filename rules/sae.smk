@@ -94,9 +94,7 @@ rule tally_features:
             MODELS[wildcards.model]["sae"], []
         ),
         meanings=LABEL["meanings"] or [],
-        tags=lambda wildcards: targets.clap_tags(
-            config, MODELS[wildcards.model]["sae"]
-        ),
+        tags=lambda wildcards: targets.clap_tags(config, MODELS[wildcards.model]["sae"]),
     output:
         tally="results/sae/{model}/{point}/layer-{layer}/tally.h5",
         features="results/sae/{model}/{point}/layer-{layer}/features.parquet",

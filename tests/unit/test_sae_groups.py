@@ -1,4 +1,4 @@
-"""Clips of one song stay together: from the sheet to the split, the tally and the labels' halves."""
+"""Clips of one song stay together: from the sheet to the split, tally and labels."""
 
 import numpy as np
 import pandas as pd

@@ -183,7 +183,7 @@ def test_a_tally_comes_back_and_damage_is_seen(rng, tmp_path, sae):
 
 
 def test_only_test_clips_are_tallied(rng, tmp_path, sae):
-    """Those that the SAE was not trained on: a tenth, whole, and the same from an array or a dump."""
+    """Those that the SAE was not trained on: a tenth, and whole clips."""
     x = rng.standard_normal((1500, 8)).astype(np.float32)
     clip = np.repeat(np.arange(60), 25)
     write_dump(tmp_path / "dump.h5", x, clip)

@@ -10,7 +10,7 @@ from rasen.sae.features.tally import open_tally
 
 
 def judge_answers(answer: Path, tally: Path, clips: Path, seed: int, answers: Path) -> None:
-    """One row per feature that was answered: its label, and how well it detects it if it is a tag."""
+    """One row per answered feature: its label and, where that is a tag, how well it detects it."""
     with hdf5.open_file(tally) as file:
         origin = {name: str(file.attrs[name]) for name in ("model", "point", "sae")}
         origin |= {"layer": int(file.attrs["layer"])}

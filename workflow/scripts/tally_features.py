@@ -65,9 +65,7 @@ def tally_features(
             words = words_of_rows(family, Inputs(inputs), counts)
             shown = with_context(counts, shown, words)
             known = read_meanings(meanings) if meanings else None
-            analyses.append(
-                classify_by_words(family, counts, shown, words, language, seed, known)
-            )
+            analyses.append(classify_by_words(family, counts, shown, words, language, seed, known))
         elif intervals and isinstance(family, AudioFamily):
             times = read_intervals(intervals, list(clips["clip"]))
             analyses.append(label_by_intervals(counts, times, family.frame_rate, seed))

@@ -145,7 +145,7 @@ def _clips_of_dump(file):
 
 
 def _groups(clips):
-    """The group of every row of a dump's table of clips [clips]; each its own where none is said."""
+    """The group of every clip of a dump's table [clips]; its own where the table says none."""
     if GROUP not in clips:
         return np.arange(len(clips))
     said = clips[GROUP].astype(str).to_numpy(object)

@@ -3,9 +3,10 @@
 Units are clips or frames. Half of the groups of clips (by the seed; a clip without a group is its
 own) give each feature its label. A feature's z for every tag is compared with the greatest of all
 tags when whole groups change their tags, each starting at a random place. So what neighbouring
-frames, and clips of one song, have in common is as it was, and no chance finding. Features are called at a false discovery rate of `q`. Of the tags that are beyond chance, the label
-is the one with the greatest lift, (average precision - share) / (1 - share), if that reaches
-`lift`; otherwise the feature is "unlabelled".
+frames, and clips of one song, have in common is as it was, and no chance finding. Features are
+called at a false discovery rate of `q`. Of the tags that are beyond chance, the label is the one
+with the greatest lift, (average precision - share) / (1 - share), if that reaches `lift`; otherwise
+the feature is "unlabelled".
 
 On the other half the labels are judged: how well does the activation detect the tag, among all
 units and among hard negatives (units without the tag that are nearest to those with it)?
