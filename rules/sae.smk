@@ -143,10 +143,13 @@ rule tag_stimuli:
     resources:
         mem_mb=growing(config["sae"]["memory"]),
         runtime=growing(240),
-        device="auto",
+        gpu=gpus,
+        device=CLAP.get("device", "auto"),
     params:
         needs="stimuli",
-        settings=json.dumps(LABEL["clap"]),
+        settings=json.dumps(
+            {key: CLAP[key] for key in ("weights", "prompts", "margin") if key in CLAP}
+        ),
         code=code("tag_stimuli.py"),
     shell:
         "rasen core tag_stimuli.py --clips {input.clips} --settings {params.settings:q}"

@@ -116,7 +116,7 @@ def tally_dump(
     rows: str = "test",
     skip: int = 0,
 ) -> Tally:
-    """The Tally of an SAE on a dump (path, layer) or an array, in memory: 10 bytes an activation.
+    """The Tally of an SAE on a dump (path, layer) or an array, in memory: 8 bytes an activation.
 
     seed: that of the SAE's training, which divided the clips;  rows: "test" | "all"
     skip: frames left out at the start of every clip; 1 for dumps of other programs that hold the
