@@ -63,6 +63,8 @@ Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database 
 
 MODELS = config["models"]
 SAE_GRID = {key: config["sae"][key] for key in configs.SAE_GRID if key in config["sae"]}
+LABEL = config["sae"]["label"]
+CLAP = LABEL["clap"] or {}
 per_point = partial(targets.per_point, config, points)
 per_sae_layer = partial(targets.per_sae_layer, config, points)
 sae_points = partial(targets.sae_points, config, points)
@@ -124,6 +126,16 @@ def settings(*keys):
     return json.dumps(part, sort_keys=True)
 
 
+def given(*names):
+    """Arguments of a command line for those inputs of the rule that there are."""
+    return lambda wildcards, input: shlex.join(
+        argument
+        for name in names
+        if input.get(name)
+        for argument in (f"--{name}", str(input.get(name)))
+    )
+
+
 def of_model(key):
     """A function that returns one setting of the job's model."""
     return lambda wildcards: MODELS[wildcards.model][key]
@@ -137,10 +149,19 @@ def growing(amount):
 
 
 def gpus(wildcards):
-    """1 if the model (or the song models) runs on a GPU, otherwise 0."""
+    """1 if the job's model (that of songs, or CLAP) runs on a GPU, otherwise 0."""
     uses = {"auto": bool(shutil.which("nvidia-smi")), "cuda": True, "cpu": False}
-    setup = MODELS[wildcards.model] if "model" in wildcards.keys() else SONGS
-    return int(uses[setup["device"]])
+    if "model" in wildcards.keys():
+        return int(uses[MODELS[wildcards.model]["device"]])
+    return int(
+        uses[
+            (
+                CLAP.get("device", "auto")
+                if "stimuli" in wildcards.keys()
+                else SONGS["device"]
+            )
+        ]
+    )
 
 
 def recipe_json(stage=""):

@@ -90,31 +90,139 @@ rule tally_features:
         inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['sae']}.h5",
         metrics="results/sae/{model}/{point}/layer-{layer}/metrics.parquet",
         weights=managed_weights,
+        intervals=lambda wildcards: LABEL["intervals"].get(
+            MODELS[wildcards.model]["sae"], []
+        ),
+        meanings=LABEL["meanings"] or [],
+        tags=lambda wildcards: targets.clap_tags(config, MODELS[wildcards.model]["sae"]),
     output:
         tally="results/sae/{model}/{point}/layer-{layer}/tally.h5",
         features="results/sae/{model}/{point}/layer-{layer}/features.parquet",
         examples="results/sae/{model}/{point}/layer-{layer}/examples.parquet",
+        top="results/sae/{model}/{point}/layer-{layer}/top_clips.parquet",
     log:
         "logs/tally_features/{model}/{point}/layer-{layer}.log",
     conda:
         conda_file
+    threads: of_model("threads")
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(config["sae"]["memory"]),
         runtime=growing(60),
+        gpu=gpus,
+        device=of_model("device"),
     params:
         env=environment,
         needs="models",
         recipe=recipe_json("encode"),
         settings=json.dumps(SAE_GRID),
+        rows=config["sae"]["rows"],
         language=config["sae"]["language"],
+        label=json.dumps({key: LABEL[key] for key in ("tenths", "rate", "top")}),
+        optional=given("intervals", "meanings", "tags"),
         seed=config["seed"],
         code=code("tally_features.py", environment),
     shell:
         "rasen {params.env} tally_features.py --frames {input.frames} --inputs {input.inputs}"
         " --metrics {input.metrics} --recipe {params.recipe:q} --layer {wildcards.layer}"
-        " --settings {params.settings:q} --language {params.language} --seed {params.seed}"
+        " --settings {params.settings:q} --rows {params.rows} --language {params.language}"
+        " --seed {params.seed} --device {resources.device} --memory {resources.mem_mb}"
         " --tally {output.tally} --features {output.features} --examples {output.examples}"
+        " --top {output.top} --label {params.label:q} {params.optional} > {log} 2>&1"
+
+
+rule tag_stimuli:
+    """Tags of clips by CLAP: which of some descriptions fits each best."""
+    input:
+        clips="results/stimuli/{stimuli}.parquet",
+    output:
+        tags="results/clap/{stimuli}.parquet",
+    log:
+        "logs/tag_stimuli/{stimuli}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(config["sae"]["memory"]),
+        runtime=growing(240),
+        gpu=gpus,
+        device=CLAP.get("device", "auto"),
+    params:
+        needs="stimuli",
+        settings=json.dumps(
+            {key: CLAP[key] for key in ("weights", "prompts", "margin") if key in CLAP}
+        ),
+        code=code("tag_stimuli.py"),
+    shell:
+        "rasen core tag_stimuli.py --clips {input.clips} --settings {params.settings:q}"
+        " --device {resources.device} --tags {output.tags} > {log} 2>&1"
+
+
+rule export_top_clips:
+    """The clips in which features are most active as audio, with a playlist per feature."""
+    input:
+        top="results/sae/{model}/{point}/layer-{layer}/top_clips.parquet",
+        clips="results/stimuli/{stimuli}.parquet",
+    output:
+        folder=directory("results/sae/{model}/{point}/layer-{layer}/{stimuli}"),
+    log:
+        "logs/export_top_clips/{model}/{point}/{stimuli}-{layer}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        needs="stimuli",
+        code=code("export_top_clips.py"),
+    shell:
+        "rasen core export_top_clips.py --top {input.top} --clips {input.clips}"
+        " --folder {output.folder} > {log} 2>&1"
+
+
+rule write_question:
+    """What do the examples of each feature have in common? For a language model, or people."""
+    input:
+        tally="results/sae/{model}/{point}/layer-{layer}/tally.h5",
+        top="results/sae/{model}/{point}/layer-{layer}/top_clips.parquet",
+        examples="results/sae/{model}/{point}/layer-{layer}/examples.parquet",
+        clips=lambda wildcards: f"results/stimuli/{MODELS[wildcards.model]['sae']}.parquet",
+    output:
+        question="results/sae/{model}/questions/{point}-layer-{layer}.json",
+    log:
+        "logs/write_question/{model}/{point}/layer-{layer}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        code=code("write_question.py"),
+    shell:
+        "rasen core write_question.py --tally {input.tally} --top {input.top}"
+        " --examples {input.examples} --clips {input.clips} --question {output.question}"
         " > {log} 2>&1"
+
+
+rule judge_answers:
+    """The labels of a language model, judged on held-out clips as those of Rasen are."""
+    input:
+        answer=lambda wildcards: f"{LABEL['answers'][wildcards.model]}/{{point}}-layer-{{layer}}.json",
+        tally="results/sae/{model}/{point}/layer-{layer}/tally.h5",
+        clips=lambda wildcards: f"results/stimuli/{MODELS[wildcards.model]['sae']}.parquet",
+    output:
+        answers="results/sae/{model}/{point}/layer-{layer}/answers.parquet",
+    log:
+        "logs/judge_answers/{model}/{point}/layer-{layer}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(config["sae"]["memory"]),
+        runtime=growing(60),
+    params:
+        seed=config["seed"],
+        code=code("judge_answers.py"),
+    shell:
+        "rasen core judge_answers.py --answer {input.answer:q} --tally {input.tally}"
+        " --clips {input.clips} --seed {params.seed} --answers {output.answers} > {log} 2>&1"
 
 
 rule match_features:
@@ -131,7 +239,7 @@ rule match_features:
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(config["sae"]["memory"]),
         runtime=growing(60),
     params:
         seed=config["seed"],
@@ -210,6 +318,7 @@ rule gather_sae:
         saes="results/tables/sae.parquet",
         features="results/tables/features.parquet",
         flow="results/tables/feature_flow.parquet",
+        coverage="results/tables/feature_coverage.parquet",
     log:
         "logs/gather_sae.log",
     conda:
@@ -222,7 +331,8 @@ rule gather_sae:
     shell:
         "rasen core gather_sae.py --points {input.points} --metrics {input.metrics}"
         " --recovery {input.recovery} --features {input.features} --matches {input.matches}"
-        " --saes {output.saes} --table {output.features} --flow {output.flow} > {log} 2>&1"
+        " --saes {output.saes} --table {output.features} --flow {output.flow}"
+        " --coverage {output.coverage} > {log} 2>&1"
 
 
 rule plot_sae:
@@ -267,4 +377,13 @@ rule sae:
         ],
         targets.hand_label_sheets(
             config, "results/sae/{model}/hand-labels/layer-{layer}"
+        ),
+        targets.questions_and_answers(config, points),
+
+
+rule sae_clips:
+    """The clips in which features are most active, as audio."""
+    input:
+        targets.top_clips(
+            config, points, "results/sae/{model}/{point}/layer-{layer}/{stimuli}"
         ),

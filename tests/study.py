@@ -16,6 +16,7 @@ TARGETS = (
     "perplexity",
     "helix",
     "sae",
+    "sae_clips",
     "songs",
     "share",
 )  # rules without a job of their own

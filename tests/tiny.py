@@ -74,6 +74,42 @@ def llama(folder, seed=0):
     return folder
 
 
+def clap(folder):
+    """A ClapModel folder with its processor."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        ClapConfig,
+        ClapFeatureExtractor,
+        ClapModel,
+        ClapProcessor,
+        PreTrainedTokenizerFast,
+    )
+
+    torch.manual_seed(0)
+    text = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text |= {"intermediate_size": 16, "max_position_embeddings": 40, "projection_dim": 8}
+    audio = {"spec_size": 64, "patch_embeds_hidden_size": 8, "depths": [1, 1], "num_mel_bins": 16}
+    audio |= {"num_attention_heads": [2, 2], "hidden_size": 16, "window_size": 4, "patch_size": 4}
+    audio |= {"projection_dim": 8, "patch_stride": [4, 4]}
+    ClapModel(ClapConfig(text_config=text, audio_config=audio, projection_dim=8)).save_pretrained(
+        folder
+    )
+    vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "piano": 4, "flute": 5, "organ": 6}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", bos_token="<s>",
+        eos_token="</s>",
+    )  # fmt: skip
+    extractor = ClapFeatureExtractor(
+        feature_size=16, sampling_rate=16000, max_length_s=1, fft_window_size=1024, hop_length=160,
+        frequency_max=8000, truncation="rand_trunc", padding="repeatpad",
+    )  # fmt: skip
+    ClapProcessor(extractor, fast).save_pretrained(folder)
+    return folder
+
+
 def small_workflow(folder):
     """What tests/small/config/config.yaml names: a language model, recordings, sentences."""
     import numpy as np

@@ -7,6 +7,7 @@ import pytest
 
 from rasen.helix.settings import HelixSettings
 from rasen.measure.activations import DumpSettings
+from rasen.measure.features import LabelSettings
 from rasen.measure.summary import PerplexitySettings
 from rasen.nano.make import NanoSettings
 from rasen.stimuli.melodies import MelodySettings
@@ -39,3 +40,11 @@ def test_the_schema_knows_every_field_and_its_default(kind):
         default = properties[field.name].get("default", MISSING)
         if field.default is not MISSING and default is not MISSING:
             assert field.default == default, field.name
+
+
+def test_the_schema_has_the_defaults_of_labels():
+    """Its other settings are files and models, which jobs get as paths."""
+    properties = SCHEMA["properties"]["sae"]["properties"]["label"]["properties"]
+    for field in fields(LabelSettings):
+        default = properties[field.name]["default"]
+        assert field.default == (tuple(default) if isinstance(default, list) else default)

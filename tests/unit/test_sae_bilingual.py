@@ -19,6 +19,7 @@ from rasen.families import open_family
 from rasen.figures.sae import draw_labels
 from rasen.io import inputs, parquet
 from rasen.measure import activations
+from rasen.measure.features import LabelSettings
 from rasen.measure.interpolate import network_at_point
 from rasen.sae import features, load, train
 from rasen.study.recipe import Recipe
@@ -41,7 +42,7 @@ def run(tmp_path_factory):
     clips = pd.DataFrame({"clip": [f"line {number}" for number in range(700)]})
     clips["ends"] = [line.split()[-1] for line in corpus.lines[:700]]
     inputs.write_inputs(folder / "text.h5", encoded, clips)
-    words = np.concatenate([family.words(clip) for clip in encoded])
+    words = features.words.Words(family.words(clip) for clip in encoded)
     return folder, family, corpus, losses, words
 
 
@@ -69,7 +70,7 @@ def route(run):
         for seed in range(SEEDS.get(point, 1)):
             home = folder / f"{point}-{seed}"
             sae = load(home / train(path, SAE, seed, home, layer=LAYER)["sae"][0])
-            counted = features.tally.tally_dump(sae, path, LAYER)
+            counted = features.tally.tally_dump(sae, path, LAYER, rows="all")
             shown = features.tally.strong_examples(counted)
             known_words = (corpus.meanings, vocabulary, vectors)
             tables = (
@@ -135,21 +136,54 @@ def test_most_features_are_born_early_in_training(route):
 @pytest.mark.filterwarnings("ignore:sae. .* rows for")
 def test_texts_with_labels_get_both_analyses_and_their_figures(run, route, tmp_path):
     """The labels' p and the words' p stay apart, so that the figure of labels can be drawn."""
-    folder, family, *_ = run
-    tally_features(
-        frames=folder / "trained.h5",
-        inputs=folder / "text.h5",
-        metrics=folder / "trained-0/metrics.parquet",
-        recipe=Recipe("causal_lm", str(family.folder), options={"window": bilingual.WINDOW}),
-        layer=LAYER,
-        settings=SAE,
-        language="script",
-        seed=0,
-        tally=tmp_path / "tally.h5",
-        features=tmp_path / "features.parquet",
-        examples=tmp_path / "examples.parquet",
-    )
-    table = parquet.read_table(tmp_path / "features.parquet")
+    table = described(run, tmp_path)
     assert {"label", "p", "p_corrected", "granularity", "p_granularity"} <= set(table)
     assert not [name for name in table if name.endswith(("_x", "_y"))]
     draw_labels(table.assign(position=0), tmp_path / "labels.svg")
+
+
+@pytest.mark.filterwarnings("ignore:sae. .* rows for")
+def test_a_sheet_of_meanings_and_the_rounding_to_tenths_change_what_they_should(
+    run, route, tmp_path
+):
+    corpus = run[2]
+    plain = described(run, tmp_path / "plain", rows="all")
+    script = ("en" if word.isascii() else "ja" for word in corpus.meanings)
+    lines = [f"{word}\t{meaning}" for word, meaning in zip(corpus.meanings, script, strict=True)]
+    (tmp_path / "meanings.tsv").write_text("\n".join(["word\tmeaning", *lines]) + "\n")
+    with_map = described(run, tmp_path / "map", rows="all", meanings=tmp_path / "meanings.tsv")
+    more = with_map["synonym_share"] - plain["synonym_share"]  # a language is one meaning here
+    assert (more.dropna() >= 0).all()
+    assert (more > 0.1).sum() >= 3
+    described(run, tmp_path / "tenths", rows="all", label=LabelSettings(tenths=True))
+    exact, rounded = (
+        parquet.read_table(tmp_path / name / "examples.parquet") for name in ("plain", "tenths")
+    )
+    assert exact[["feature", "clip"]].equals(rounded[["feature", "clip"]])
+    assert (rounded["row"] <= exact["row"]).all()
+    assert (rounded["row"] < exact["row"]).any()
+
+
+def described(run, folder, rows="test", label=None, **options):
+    """The table of features that the job writes at the trained point."""
+    home, family, *_ = run
+    tally_features(
+        frames=home / "trained.h5",
+        inputs=home / "text.h5",
+        metrics=home / "trained-0/metrics.parquet",
+        recipe=Recipe("causal_lm", str(family.folder), options={"window": bilingual.WINDOW}),
+        layer=LAYER,
+        settings=SAE,
+        rows=rows,
+        language="script",
+        label=label or LabelSettings(),
+        seed=0,
+        device="cpu",
+        memory=2000,
+        tally=folder / "tally.h5",
+        features=folder / "features.parquet",
+        examples=folder / "examples.parquet",
+        top=folder / "top.parquet",
+        **options,
+    )
+    return parquet.read_table(folder / "features.parquet")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+import tiny
 from scipy.sparse import csc_array
 
 from rasen.errors import RasenError
@@ -199,18 +199,14 @@ def test_planted_features_of_frames_are_named():
     table = pd.DataFrame({"chord": np.array(list("CDEFGA"))[chords], "beat": frame % 4})
     sheet = pd.DataFrame({"instrument": rng.choice(INSTRUMENTS, 60)})
     x = sparse_noise(rng, 2400, 50)
-    counted = tally.tally_codes(
-        [(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip, frame
-    )
-    table["instrument"] = tagging.repeat_per_row(sheet, counted)["instrument"]
+    table["instrument"] = sheet["instrument"].to_numpy()[clip]
     tags = tagging.tags_of_table(table)
     x[:, 0] = (table["chord"] == "G") * rng.uniform(1, 2, 2400)
     x[:, 1] = (table["beat"] == 0) * rng.uniform(1, 2, 2400)
     x[:, 2] = (table["instrument"] == "flute") * rng.uniform(1, 2, 2400)
-    counted = tally.tally_codes(
-        [(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip, frame
-    )
-    named = labels.label_features(*labels.by_frame(counted), tags, seed=0)
+    counted = tally.tally_codes([(slice(0, 2400), np.tile(np.arange(50), (2400, 1)), x)], 50, clip)
+    units = labels.by_frame(counted)
+    named = labels.label_features(units.activations, units.group, tags, seed=0)
     assert named["label"][:3].tolist() == ["chord G", "beat 0", "instrument flute"]
     assert named["confirmed"][:3].all()
     assert (named["label"][3:] == labels.UNLABELLED).all()
@@ -291,7 +287,7 @@ def test_hard_negatives_catch_a_name_that_is_only_near(negatives, area):
 
 def test_codes_of_other_units_are_refused():
     tags = tagging.tags_of_table(notes())
-    with pytest.raises(RasenError, match="600 rows for 500 of activations; give one per clip"):
+    with pytest.raises(RasenError, match="600 rows for 500 of activations; give one per unit"):
         labels.label_features(csc_array((500, 4), dtype=np.float32), np.arange(500), tags, 0)
     with pytest.raises(RasenError, match="3 clips; at least 4"):
         labels.first_half(np.repeat([0, 1, 2], 10), 0)
@@ -322,17 +318,15 @@ def test_purity_by_hand():
 def test_frames_and_clips_of_a_tally():
     x = np.zeros((12, 2), np.float32)
     x[[1, 2, 7], 0] = [1, 3, 2]
-    clip, frame = np.repeat([0, 1, 2], 4), np.tile(np.arange(4), 3)
     where = (slice(0, 12), np.tile([0, 1], (12, 1)), x)
-    counted = tally.tally_codes([where], 2, clip, frame, skip=1)
-    values, clips = labels.by_clip(counted)
-    assert values.toarray().tolist() == [[3, 0], [2, 0], [0, 0]]
-    assert clips.tolist() == [0, 1, 2]
-    values, clips = labels.by_frame(counted)
-    assert values.toarray()[:, 0].tolist() == [1, 3, 0, 0, 0, 2, 0, 0, 0]
-    assert clips.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    spread = tagging.repeat_per_row(pd.DataFrame({"chord": list("CFG")}), counted)
-    assert "".join(spread["chord"]) == "CCCCFFFFGGGG"
+    counted = tally.tally_codes([where], 2, np.repeat([0, 1, 2], 4), skip=1)
+    units = labels.by_clip(counted)
+    assert units.activations.toarray().tolist() == [[3, 0], [2, 0], [0, 0]]
+    assert units.clip.tolist() == [0, 1, 2]
+    units = labels.by_frame(counted)
+    assert units.activations.toarray()[:, 0].tolist() == [1, 3, 0, 0, 0, 2, 0, 0, 0]
+    assert units.clip.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert units.frame.tolist() == [1, 2, 3] * 3
 
 
 # between points
@@ -358,9 +352,7 @@ def points_apart(replaced=20, features=60, rows=2000, d=24, seed=0):
 def side(decoder, x):
     clip = np.arange(len(x)) // 20
     columns = np.tile(np.arange(x.shape[1]), (len(x), 1))
-    counted = tally.tally_codes(
-        [(slice(0, len(x)), columns, x)], x.shape[1], clip, np.arange(len(x)) % 20
-    )
+    counted = tally.tally_codes([(slice(0, len(x)), columns, x)], x.shape[1], clip)
     return match.PointFeatures(decoder, counted)
 
 
@@ -404,7 +396,7 @@ def test_likeness_of_pairs_by_hand():
 def test_what_cannot_be_matched_is_refused():
     before, after, _ = points_apart()
     shorter, _, _ = points_apart(rows=1980)
-    dead = side(before.decoder, 0 * before.tally.values.toarray())
+    dead = side(before.decoder, np.zeros((2000, 60), np.float32))
     for other, message in (
         (shorter, "of different rows; dump the same stimuli"),
         (match.PointFeatures(after.decoder[:, :8], after.tally), "decoders of width 24 and 8"),
@@ -504,39 +496,7 @@ def test_faults_of_an_answer_are_told(answer, message, tmp_path):
 
 @pytest.fixture(scope="module")
 def clap_folder(tmp_path_factory):
-    """A tiny ClapModel with random weights, in the genuine format."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import (
-        ClapConfig,
-        ClapFeatureExtractor,
-        ClapModel,
-        ClapProcessor,
-        PreTrainedTokenizerFast,
-    )
-
-    folder = tmp_path_factory.mktemp("clap")
-    torch.manual_seed(0)
-    text = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    text |= {"intermediate_size": 16, "max_position_embeddings": 40, "projection_dim": 8}
-    audio = {"spec_size": 64, "patch_embeds_hidden_size": 8, "depths": [1, 1], "num_mel_bins": 16}
-    audio |= {"num_attention_heads": [2, 2], "hidden_size": 16, "window_size": 4, "patch_size": 4}
-    audio |= {"projection_dim": 8, "patch_stride": [4, 4]}
-    ClapModel(ClapConfig(text_config=text, audio_config=audio, projection_dim=8)).save_pretrained(
-        folder
-    )
-    vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "piano": 4, "flute": 5, "organ": 6}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", bos_token="<s>",
-        eos_token="</s>",
-    )  # fmt: skip
-    extractor = ClapFeatureExtractor(
-        feature_size=16, sampling_rate=16000, max_length_s=1, fft_window_size=1024, hop_length=160,
-        frequency_max=8000, truncation="rand_trunc", padding="repeatpad",
-    )  # fmt: skip
-    ClapProcessor(extractor, fast).save_pretrained(folder)
-    return folder
+    return tiny.clap(tmp_path_factory.mktemp("clap"))
 
 
 def test_clap_gives_a_tag_table(clap_folder, monkeypatch):

@@ -1,12 +1,20 @@
 """Tallies, language tendency, granularity and sheets of planted sparse codes."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from rasen.errors import RasenError
 from rasen.io import hdf5
-from rasen.sae.features import granularity, language, sheet, tally
+from rasen.sae import activation_source
+from rasen.sae.data_split import TEST, split_by_clip
+from rasen.sae.features import granularity, labels, language, match, sheet, tags, tally
+from rasen.sae.features.memory import require_memory
+from rasen.sae.features.words import Words
+from rasen.sae.model import SAE
 
 CLIP = np.repeat(np.arange(60), 25)
 
@@ -28,8 +36,7 @@ def blocks(x, block=400):
 
 
 def tallied(x, clip=CLIP, **options):
-    frame = np.arange(len(clip)) - np.searchsorted(clip, clip)
-    return tally.tally_codes(blocks(x), x.shape[1], clip, frame, **options)
+    return tally.tally_codes(blocks(x), x.shape[1], clip, **options)
 
 
 def naive_examples(x, clip, share=0.7, most=50):
@@ -95,14 +102,15 @@ def test_the_table_of_features_by_hand(rng):
     assert table["strong_clips"].tolist() == (tops > 0.7 * x.max(0).astype(float)).sum(0).tolist()
 
 
-def test_top_examples_are_the_strongest_clips(rng):
+def test_top_clips_have_the_greatest_mean(rng):
     x = dense(rng)
-    examples = tally.strongest_examples(tallied(x), 7)
-    tops = x.reshape(60, 25, -1).max(1)
+    examples = tally.top_clips(tallied(x), 7)
+    means = x.astype(float).reshape(60, 25, -1).mean(1)
     for feature, rows in examples.groupby("feature"):
-        assert rows["value"].tolist() == np.sort(tops[:, feature])[::-1][: len(rows)].tolist()
+        assert np.allclose(rows["mean"], np.sort(means[:, feature])[::-1][: len(rows)])
         assert rows["clip"].is_unique
         assert np.array_equal(x[rows["row"], feature], rows["value"])
+        assert rows["rank"].tolist() == list(range(len(rows)))
     assert (examples.groupby("feature").size() <= 7).all()
     assert set(examples["feature"]) == set(range(40)) - {3}
 
@@ -127,26 +135,144 @@ def test_rounding_to_tenths_takes_the_first_of_what_looks_equal():
     assert np.allclose(rounded["value"], [0.95, 0.85])
 
 
-def test_a_tally_comes_back_and_damage_is_seen(rng, tmp_path):
-    counts = tallied(dense(rng), skip=1)
-    tally.write_tally(tmp_path / "a.h5", counts, model="nano")
-    again = tally.read_tally(tmp_path / "a.h5")
-    assert (again.values != counts.values).nnz == 0
-    for name in ("clip", "frame", "counted"):
-        assert np.array_equal(getattr(again, name), getattr(counts, name))
-    assert_same(tally.strong_examples(again), tally.strong_examples(counts))
+def parts_of(counts):
+    """All of a tally as one array [rows, features]."""
+    return np.concatenate([part.values.toarray() for part in counts.parts()])
+
+
+def test_parts_of_any_size_say_the_same(rng, monkeypatch):
+    """One clip at a time, or all at once: the same tables, labels and matches."""
+    x, y = dense(rng), dense(rng)
+    group = np.arange(60) // 3
+    chord = pd.DataFrame({"chord": rng.choice(list("CFG"), 60)})
+
+    def everything():
+        counts = tallied(x)
+        clips = labels.by_clip(counts)
+        sides = [match.PointFeatures(np.eye(40), tallied(values)) for values in (x, y)]
+        return (
+            tally.feature_table(counts),
+            tally.strong_examples(counts, 0.5, 4, tenths=True),
+            tally.top_clips(counts, 5),
+            labels.label_features(clips.activations, group, tags.tags_of_table(chord), 0),
+            pd.DataFrame(labels.by_frame(counts).activations.toarray()),
+            match.match_features(*sides, least=1.0).drop(columns="limit"),
+        )
+
+    whole = everything()
+    monkeypatch.setattr(tally, "PART", 50)
+    monkeypatch.setattr(labels, "BLOCK", 30)
+    monkeypatch.setattr(match, "COUNTS", 300)
+    monkeypatch.setattr(match, "PAIRS", 100)
+    assert len(list(tallied(x).spans())) == 60
+    for table, expected in zip(everything(), whole, strict=True):
+        assert_same(table, expected)
+
+
+def test_a_tally_comes_back_and_damage_is_seen(rng, tmp_path, sae):
+    x = rng.standard_normal((1500, 8)).astype(np.float32)
+    clip = np.repeat(np.arange(60), 25)
+    write_dump(tmp_path / "dump.h5", x, clip)
+    counts = tally.tally_dump(sae, x, groups=clip, rows="all")
+    tally.write_tally(tmp_path / "a.h5", sae, tmp_path / "dump.h5", 2, rows="all")
+    with tally.open_tally(tmp_path / "a.h5") as again:
+        assert np.array_equal(parts_of(again), parts_of(counts))
+        assert_same(tally.strong_examples(again), tally.strong_examples(counts))
+        assert_same(tally.feature_table(again), tally.feature_table(counts))
     hdf5.verify(tmp_path / "a.h5")
-    nothing = tallied(np.zeros((1500, 4), np.float32) + [0, 0, 1e-30, 0] * (CLIP[:, None] < 0))
-    tally.write_tally(tmp_path / "b.h5", nothing)
-    assert len(tally.feature_table(tally.read_tally(tmp_path / "b.h5"))) == 4
+
+
+def test_only_test_clips_are_tallied(rng, tmp_path, sae):
+    """Those that the SAE was not trained on: a tenth, and whole clips."""
+    x = rng.standard_normal((1500, 8)).astype(np.float32)
+    clip = np.repeat(np.arange(60), 25)
+    write_dump(tmp_path / "dump.h5", x, clip)
+    tested = np.flatnonzero(split_by_clip(clip, seed=3) == TEST)
+    assert len(tested) == 150
+    counts = tally.tally_dump(sae, tmp_path / "dump.h5", 2, seed=3)
+    assert counts.rows == 150
+    part = next(counts.parts())
+    assert np.array_equal(part.row, tested)
+    assert np.array_equal(part.clip, clip[tested])
+    assert np.array_equal(part.frame, tested % 25)
+    codes = sae.encode(x[tested])
+    expected = np.zeros((150, 16), np.float32)
+    np.put_along_axis(expected, codes.indices.numpy(), codes.values.numpy(), 1)
+    assert np.array_equal(part.values.toarray(), expected)
+    table = tally.feature_table(counts)
+    assert np.allclose(table["rate"], (expected > 0).mean(0))
+    assert set(table["row"]) <= {-1, *tested}
+    with pytest.raises(RasenError, match="'some' is not one of test, all"):
+        tally.tally_dump(sae, x, rows="some")
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path, sae, monkeypatch):
+    """Four times the rows take less than 4 bytes more per row (what is known of 50-row clips)."""
+    monkeypatch.setattr(tally, "PART", 4000)
+    monkeypatch.setattr(activation_source, "SCANNED", 4000)
+    peaks = []
+    for rows in (10_000, 40_000):
+        x = np.random.default_rng(0).standard_normal((rows, 8)).astype(np.float32)
+        write_dump(tmp_path / "dump.h5", x, np.arange(rows) // 50)
+        del x
+        tracemalloc.start()
+        tally.write_tally(tmp_path / "a.h5", sae, tmp_path / "dump.h5", 2, rows="all")
+        with tally.open_tally(tmp_path / "a.h5") as counts:
+            tally.feature_table(counts)
+            tally.strong_examples(counts)
+            tally.top_clips(counts)
+            side = match.PointFeatures(np.eye(16), counts)
+            match.match_features(side, side)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 4 * 30_000
+
+
+def test_the_words_of_rows_are_kept_once_per_spelling():
+    words = Words([["a long word of a document"] * 30_000, ["b"] * 30_000])
+    assert words[0] == words[29_999] == "a long word of a document"
+    assert words[30_000] == "b"
+    assert words.which.nbytes == 4 * 60_000
+    assert list(words.spellings) == ["a long word of a document", "b"]
+
+
+def test_too_little_memory_is_told_before_the_work():
+    require_memory(8000, 32_768, 2048, 16.5e6 * 32)
+    with pytest.raises(RasenError, match=r"sae.memory: 4000 MB, but .* set sae.memory: 7500"):
+        require_memory(4000, 32_768, 2048, 16.5e6 * 32)
+    require_memory(1000, 1024, 128, 1e5)
+
+
+def test_a_tally_of_nothing_is_a_table_of_dead_features():
+    nothing = tallied(np.zeros((1500, 4), np.float32))
+    assert len(tally.feature_table(nothing)) == 4
     assert tally.strong_examples(nothing).empty
+    assert tally.top_clips(nothing).empty
+
+
+@pytest.fixture
+def sae():
+    """Sixteen latents on rows of width 8, two of which fire."""
+    torch.manual_seed(0)
+    tensors = {"W_enc": torch.randn(8, 16), "W_dec": torch.randn(16, 8)}
+    tensors |= {"b_enc": torch.zeros(16), "b_dec": torch.zeros(8)}
+    return SAE(tensors, {"architecture": "topk", "k": 2, "normalize_activations": "none"})
+
+
+def write_dump(path, x, clip, clips=None):
+    """A dump with layer 02, as `dump_activations` writes it."""
+    with hdf5.create(path, pool="all", model="nano", point="trained") as writer:
+        writer.array("layers/02", x)
+        writer.array("rows/clip", clip.astype(np.int32))
+        writer.array("rows/frame", np.arange(len(clip), dtype=np.int32))
+        writer.table("clips", pd.DataFrame({"clip": [f"c{i}" for i in np.unique(clip)]}))
 
 
 def test_context_stays_within_the_clip():
     x = np.zeros((20, 1), np.float32)
     x[[1, 12], 0] = 1
     counts = tallied(x, np.arange(20) // 10, skip=1)
-    words = np.array([f" {letter}" for letter in "abcdefghijklmnopqrst"])
+    words = Words([[f" {letter}" for letter in "bcdefghijlmnopqrst"]])  # of the tallied rows
     shown = tally.with_context(counts, tally.strong_examples(counts), words, before=2, after=1)
     assert shown["context"].tolist() == ["« b» c", " l« m» n"]  # a is a BOS, and left out
     assert shown[["from_frame", "to_frame"]].to_numpy().tolist() == [[1, 2], [1, 3]]
@@ -170,7 +296,7 @@ def languages(lists, rule="script", **options):
     clip, feature, words = zip(*rows, strict=True)
     x = np.zeros((len(rows), len(lists)), np.float32)
     x[np.arange(len(rows)), feature] = [word.startswith("*") for word in words]
-    words = [word.removeprefix("*") for word in words]
+    words = Words([[word.removeprefix("*") for word in words]])
     counts = tallied(x, clip)
     return language.language_tendency(counts, tally.strong_examples(counts), words, rule, **options)
 
@@ -237,14 +363,14 @@ def world():
     vectors = np.repeat(centres, 10, axis=0) + 1.2 * rng.standard_normal((300, 24))
     vocabulary = [f"w{number}" for number in range(300)]
     meanings = {f"w{number}": f"m{number // 2}" for number in range(300)}
-    return rng.choice(vocabulary, 1500), vocabulary, vectors, meanings
+    return Words([rng.choice(vocabulary, 1500)]), vocabulary, vectors, meanings
 
 
 def firing_on(words, groups):
     """A feature per group, firing at 1 on the first row of its words in every clip."""
     x = np.zeros((len(words), len(groups)), np.float32)
     for feature, group in enumerate(groups):
-        x[np.isin(words, group), feature] = 1
+        x[[word in set(group) for word in words], feature] = 1
     return tallied(x)
 
 

@@ -171,3 +171,13 @@ def test_every_rule_has_a_slurm_group():
     long |= {"encode_sketch", "encode_latents", "gather_recordings", "index_songs"}
     assert set(profile["groups"]) == remote - long
     assert set(profile["group-components"]) == set(profile["groups"].values())
+
+
+def test_the_tally_runs_on_the_models_device_with_the_memory_of_the_config(other):
+    other.edit(lambda config: config["models"]["nano"].update(device="cpu"))
+    other.edit(lambda config: config["sae"].update(memory=5000))
+    output = other.snakemake("--dry-run", "--printshellcmds", "sae")
+    commands = [line for line in output.splitlines() if "core tally_features.py" in line]
+    assert len(commands) == 2
+    assert all("--rows test" in line for line in commands)
+    assert all("--device cpu --memory 5000" in line for line in commands)

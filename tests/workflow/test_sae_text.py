@@ -1,5 +1,6 @@
 """The bilingual study through the real workflow: a language model along its training run."""
 
+import json
 from dataclasses import asdict
 
 import bilingual
@@ -29,9 +30,11 @@ def study(tmp_path_factory):
         "stimuli": {"lines": {"kind": "text", "sheet": "lines.txt"}},
         "sae": {
             "points": POINTS, "layers": [1], "expansion": 1, "k": 4, "batch": 512, "epochs": 30,
-            "lr": 3e-3,
+            "lr": 3e-3, "label": {"meanings": "meanings.tsv", "questions": True},
         },
     }  # fmt: skip
+    lines = [f"{word}\t{meaning}" for word, meaning in corpus.meanings.items()]
+    (folder / "meanings.tsv").write_text("\n".join(["word\tmeaning", *lines]), encoding="utf-8")
     (folder / "config").mkdir()
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
     study = Study(folder)
@@ -51,6 +54,21 @@ def test_language_tendency_changes_along_the_run(study):
     context = pd.read_parquet(examples)["context"]
     assert context.str.contains("«.+»", regex=True).all()
     assert not context.str.contains("«<s>»", regex=False).any(), "the BOS token's frame is left out"
+
+
+def test_the_question_shows_words_in_context(study):
+    question = study.folder / "results/sae/llm/questions/trained-layer-01.json"
+    example = json.loads(question.read_text(encoding="utf-8"))["features"][0]["examples"][0]
+    assert f"«{example['word']}»" in example["context"]
+
+
+def test_a_changed_sheet_of_meanings_is_read_again(study):
+    sheet = study.folder / "meanings.tsv"
+    sheet.write_text(sheet.read_text(encoding="utf-8") + "\nword\tm", encoding="utf-8")
+    assert "train_sae" not in study.planned("sae")
+    assert study.planned("sae")["tally_features"] == len(POINTS)
+    sheet.write_text(sheet.read_text(encoding="utf-8").removesuffix("\nword\tm"), encoding="utf-8")
+    assert study.planned("sae") == {}
 
 
 def test_hand_labels_come_back_with_kappa(study):

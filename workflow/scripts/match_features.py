@@ -8,25 +8,29 @@ import pandas as pd
 from rasen import command
 from rasen.io import hdf5, parquet
 from rasen.sae.features import match
-from rasen.sae.features.tally import read_tally
+from rasen.sae.features.tally import open_tally
 from rasen.sae.saelens_format import load
 
 
 def match_features(tallies: list[Path], model: str, layer: int, seed: int, matches: Path) -> None:
     """Match the main SAEs of neighbouring points, in the order of `tallies`."""
-    features_of_points = [_features_of_point(path) for path in tallies]
     tables = []
-    for (start, before), (end, after) in pairwise(features_of_points):
-        table = match.match_features(before, after, seed=seed)
+    for paths in pairwise(tallies):
+        with open_tally(paths[0]) as before, open_tally(paths[1]) as after:
+            (start, first), (end, second) = map(_point_and_sae, paths)
+            table = match.match_features(
+                match.point_features(load(first), before),
+                match.point_features(load(second), after),
+                seed=seed,
+            )
         tables.append(table.assign(model=model, layer=layer, from_point=start, to_point=end))
     parquet.write_table(pd.concat(tables, ignore_index=True), matches)
 
 
-def _features_of_point(path: Path) -> tuple[str, match.PointFeatures]:
-    """The point of a tally, and the features of its SAE."""
+def _point_and_sae(path: Path) -> tuple[str, Path]:
+    """The point of a tally, and the folder of its SAE."""
     with hdf5.open_file(path) as file:
-        point, sae = str(file.attrs["point"]), str(file.attrs["sae"])
-    return point, match.point_features(load(path.parent / sae), read_tally(path))
+        return str(file.attrs["point"]), path.parent / str(file.attrs["sae"])
 
 
 if __name__ == "__main__":

@@ -3,15 +3,28 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from rasen import command
-from rasen.families import TextFamily, open_family
+from rasen.device import pick_device
+from rasen.families import AudioFamily, TextFamily, open_family
 from rasen.io import hdf5, parquet
 from rasen.io.inputs import Inputs
-from rasen.measure.features import classify_by_words, label_by_clips, words_of_rows
+from rasen.measure.features import (
+    LabelSettings,
+    classify_by_words,
+    label_by_clips,
+    label_by_intervals,
+    read_meanings,
+    words_of_rows,
+)
+from rasen.sae.features.intervals import read_intervals
+from rasen.sae.features.memory import require_memory
 from rasen.sae.features.tally import (
     feature_table,
+    open_tally,
     strong_examples,
-    tally_dump,
+    top_clips,
     with_context,
     write_tally,
 )
@@ -22,29 +35,47 @@ from rasen.study.recipe import Recipe
 
 def tally_features(
     frames: Path, inputs: Path, metrics: Path, recipe: Recipe, layer: int, settings: dict,
-    language: str, seed: int, tally: Path, features: Path, examples: Path,
+    rows: str, language: str, label: LabelSettings, seed: int, device: str, memory: int,
+    tally: Path, features: Path, examples: Path, top: Path, intervals: Path | None = None,
+    meanings: Path | None = None, tags: Path | None = None,
 ) -> None:  # fmt: skip
-    """Write all activations, one row per feature with its labels, and its strong examples."""
-    sae = main_sae(parquet.read_table(metrics), settings)
-    counts = tally_dump(load(metrics.parent / sae), frames, layer)
+    """Write all activations, one row per feature with its labels, and its examples.
+
+    intervals: labels of frames;  meanings: of words;  tags: more labels of clips, a row per clip
+    """
+    name = main_sae(parquet.read_table(metrics), settings)
+    sae = load(metrics.parent / name, pick_device(device))
     with hdf5.open_file(frames) as file:
         model, point = str(file.attrs["model"]), str(file.attrs["point"])
         clips = hdf5.read_table(file, "clips")
-    origin: dict[str, Any] = {"model": model, "point": point, "layer": layer, "sae": sae}
-    shown = strong_examples(counts)
-    table = feature_table(counts)
+        count = len(file["rows/clip"])
+    require_memory(memory, sae.n, sae.d, count * (sae.k or sae.n) * (1 if rows == "all" else 0.1))
+    origin: dict[str, Any] = {"model": model, "point": point, "layer": layer, "sae": name}
+    write_tally(tally, sae, frames, layer, seed, rows, origin)
     family = open_family(recipe.family, recipe.weights, recipe.options)
-    analyses = [label_by_clips(counts, clips, seed)]
-    if isinstance(family, TextFamily):
-        words = words_of_rows(family, Inputs(inputs), counts)
-        shown = with_context(counts, shown, words)
-        analyses.append(classify_by_words(family, counts, shown, words, language, seed))
+    if tags is not None:
+        clips = pd.concat([clips, parquet.read_table(tags)], axis=1)
+    with open_tally(tally) as counts:
+        table = feature_table(counts)
+        table["kept"] = table["clip_rate"].between(*label.rate)
+        listed = top_clips(counts, label.top)
+        shown = strong_examples(counts, tenths=label.tenths)
+        analyses = [label_by_clips(counts, clips, seed)]
+        if isinstance(family, TextFamily):
+            words = words_of_rows(family, Inputs(inputs), counts)
+            shown = with_context(counts, shown, words)
+            known = read_meanings(meanings) if meanings else None
+            analyses.append(classify_by_words(family, counts, shown, words, language, seed, known))
+        elif intervals and isinstance(family, AudioFamily):
+            times = read_intervals(intervals, list(clips["clip"]))
+            analyses.append(label_by_intervals(counts, times, family.frame_rate, seed))
     for analysis in analyses:
         if analysis is not None:
             # both analyses test features: p is that of the labels where there are any
             table = table.merge(analysis, on="feature", how="left", suffixes=("", "_granularity"))
-    write_tally(tally, counts, **origin)
     parquet.write_table(shown.assign(**origin), examples)
+    listed = listed[listed["feature"].map(table["kept"])]
+    parquet.write_table(listed.assign(**origin), top)
     parquet.write_table(table.assign(**origin), features)
 
 

@@ -21,7 +21,8 @@ Equations are those of Sato et al. 2026.
 | `tables/helix.parquet`, `helix_differences.parquet` | per point and layer: the pitch helix of the notes, and paired comparisons; columns below |
 | `tables/sae.parquet` | per point, layer and sparse autoencoder (SAE): its settings, reconstruction error, dead features, increase of the model's loss; columns below |
 | `tables/features.parquet` | per point, layer and feature of the main SAE: how often it is active and what it means |
-| `tables/feature_flow.parquet` | per layer and pair of consecutive points: features `before`, `after`, `matched`, `births`, `deaths`, medians of `overlap` and `drift` |
+| `tables/feature_flow.parquet` | per layer and pair of consecutive points: features `before`, `after`, `matched`, `births`, `deaths`, medians of `overlap` and `drift`; where features have labels how many matched ones are `named` at both points, `agreement` and `kappa` of the labels |
+| `tables/feature_coverage.parquet` | per point, layer and units of the labels (clips, frames): `alive` and `kept` features, those tested (`features`), shares of them `labelled` and `confirmed`, mean `purity` and `auroc_hard` of the labelled |
 | `tables/songs.parquet` | the training set, one row per song: where it is stored (`shard, offset, frames`), `split`, alignment quality (`match_ratio, score`) and audio measures |
 | `tables/quarantine.parquet` | every rejected song: `stage, reason, detail`, what the reason means, and the fix |
 | `tables/lines.parquet`, `words.parquet` | the lyrics of the training set with times (s) and scores; `kept` lines, and why others were dropped; `source` says whether a word was in the lyrics or was `recovered` |
@@ -32,7 +33,9 @@ Equations are those of Sato et al. 2026.
 | `inputs/{model}/{stimuli}.h5` | the clips as the model reads them (tokens) |
 | `activations/{model}/{point}/{stimuli}.h5` | `layers/NN` [rows, dim], one row per clip (per frame with `pool: all`; then `rows/clip` and `rows/frame` identify it); `clips/` repeats the sheet; attributes: recipe of the weights, hashes of weights and stimuli, what each layer is |
 | `frames/{model}/{point}/{stimuli}.h5` | the same for selected layers with every frame, for the SAEs |
-| `sae/{model}/{point}/layer-NN/` | one folder per SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (outlier rows), `recovery.parquet`, `tally.h5` (all activations, by feature), `features.parquet`, `examples.parquet` |
+| `sae/{model}/{point}/layer-NN/` | one folder per SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (outlier rows), `recovery.parquet`, `tally.h5` (all activations of the tallied clips, by row: `active` latents per row, `feature`, `value`), `features.parquet`, `examples.parquet`, `top_clips.parquet` (the clips with the greatest mean activation of each kept feature), `answers.parquet` (labels of a language model, judged), and by `snakemake sae_clips` a folder of these clips as audio |
+| `sae/{model}/questions/{point}-layer-NN.json` | questions to a language model about features (`sae.label.questions`) |
+| `clap/{stimuli}.parquet` | tags of the clips by CLAP (`sae.label.clap`) |
 | `sae/{model}/matches/layer-NN.parquet` | which features of consecutive points match |
 | `sae/{model}/hand-labels/layer-NN.tsv` | texts: features to be labelled by hand; when it is filled in and set in `sae.hand`, a `.parquet` with Cohen's kappa is written next to it |
 | `helix/{model}/{point}.parquet`, `baselines.parquet`, `loudness.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features |
@@ -94,8 +97,10 @@ that of `chirality` is), `explained_1..3` (variance of the components) and `flag
 | `l0, dead, dense, dead_in_training` | number of active latents per row; shares of latents that are never active, active in more than a tenth of the rows, and dead during training |
 | `norm_median, norm_max, outliers` | norms of the rows; share of rows with a norm above `sae.outlier` medians |
 | `loss, loss_model, loss_mean, loss_recovered` | nats per target on held-out data with the layer replaced by its reconstruction, unchanged, and replaced by its mean; share of the gap recovered (NaN if the model's loss without the layer is no higher) |
-| `rows, rate, clips, clip_rate, maximum, mean` | how often and how strongly a feature is active; `strong_clips` is the number of clips with more than 0.7 of the maximum |
+| `rows, rate, clips, clip_rate, maximum, mean` | how often and how strongly a feature is active; `strong_clips` is the number of clips with more than 0.7 of the maximum; `mean` over the frames where it is active, `mean_activation` over all. Of test clips, or all clips with `sae.rows: all` |
+| `kept` | whether `clip_rate` is within `sae.label.rate` (1 to 25 %) |
 | `label, lift, ap, auroc, p_corrected` | best label of the clips by average precision, compared with permuted labels; false discovery rate 5 % |
+| `*_frame` | the same for labels of frames (`sae.label.intervals`); the null moves whole groups of clips, each from a random frame on |
 | `auroc_held_out, auroc_hard, confirmed, purity` | AUROC of the label on held-out clips, and there compared only with the nearest clips without the label; whether the latter is at least .7; purity is 1 if only one value of the column activates the feature |
 | `language, granularity` | texts: ja, en, mixed; token, synonym, meaning, unrelated |
 

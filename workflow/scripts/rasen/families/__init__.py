@@ -108,6 +108,11 @@ class AudioFamily(Family):
     def sample_rate(self) -> int:
         """Of the samples that `encode` takes, in Hz."""
 
+    @property
+    @abstractmethod
+    def frame_rate(self) -> float:
+        """Frames of `hidden` per second of sound."""
+
 
 class TextFamily(Family):
     """A model that reads text: its inputs as words, and the vectors of its vocabulary."""

@@ -94,6 +94,10 @@ class MusicGen(LossFamily, AudioFamily):
     def sample_rate(self) -> int:
         return self.codec_config()["sampling_rate"]
 
+    @property
+    def frame_rate(self) -> float:
+        return self.sample_rate / prod(EncodecConfig(**self.codec_config()).upsampling_ratios)
+
     def codec_config(self) -> dict[str, Any]:
         """The EnCodec part of config.json."""
         config = read_config(self.folder)

@@ -1,10 +1,12 @@
-"""Reading sound: mono float32 at the rate that a model reads; damaged files are refused."""
+"""Sound files: read as mono float32 at the rate that a model reads (damaged ones are refused), and
+written to be listened to."""
 
 from pathlib import Path
 
 import numpy as np
 
 from rasen.errors import RasenError
+from rasen.io.atomic import whole_file
 
 CURE = "replace it, or take its row out of the sheet"
 
@@ -35,6 +37,15 @@ def read_mono(path: Path | str, rate: int, seconds: float | None = None) -> np.n
     if not sound.any():
         raise RasenError(f"{path}: is silent (every sample is zero, in mono); {CURE}")
     return resample(sound, native_rate, rate)
+
+
+def write_flac(path: Path | str, sound: np.ndarray, rate: int) -> None:
+    """Mono samples [time] as FLAC with 16 bits, made quieter where they exceed 1."""
+    import soundfile
+
+    peak = max(1.0, float(np.abs(sound).max(initial=0)))
+    with whole_file(path) as partial:
+        soundfile.write(partial, sound / peak, rate, "PCM_16", format="FLAC")
 
 
 def resample(sound: np.ndarray, native_rate: int, rate: int) -> np.ndarray:

@@ -64,12 +64,18 @@ class Inputs:
 
     def clip(self, index: int) -> dict[str, np.ndarray]:
         """One clip {field: array [time, ...]} as it was encoded."""
-        clip = {}
+        return next(self.some([index]))
+
+    def some(self, indices: Iterable[int]) -> Iterator[dict[str, np.ndarray]]:
+        """Some clips, one after another."""
         with hdf5.open_file(self.path) as file:
-            for name, ends in self.ends.items():
-                rows = file["fields"][name]["rows"]
-                clip[name] = rows[ends[index] - self.field_lengths[name][index] : ends[index]]
-        return clip
+            for index in indices:
+                yield {
+                    name: file["fields"][name]["rows"][
+                        ends[index] - self.field_lengths[name][index] : ends[index]
+                    ]
+                    for name, ends in self.ends.items()
+                }
 
     def batches(self, size: int, device: str = "cpu") -> Iterator[dict[str, torch.Tensor]]:
         """Dictionaries {field: [clip, time, ...], "lengths": [clip]}, zero-padded, in order."""

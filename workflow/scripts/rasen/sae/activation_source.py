@@ -4,6 +4,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +16,53 @@ from rasen.io import hdf5
 
 BLOCK = hdf5.CHUNK_ROWS
 GROUPS_OF_ARRAY = 100  # groups that an array without groups is divided into
+GROUP = "group"  # column of a sheet: clips with the same value stay on one side of every split
+SCANNED = 1 << 20  # clip numbers read at a time
 
 Activations = Path | str | np.ndarray  # a dump's path, or rows [rows, d]
 
 
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """The clips of a source: runs of rows, in the order of the rows.
+
+    start:  [clips], the first row of each;  rows: [clips], how many it has
+    number: [clips], as the source numbers them (a dump: places in its table of clips)
+    group:  [clips], song, document or artist: clips of one group are never divided by a split
+    """
+
+    start: np.ndarray
+    rows: np.ndarray
+    number: np.ndarray
+    group: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
 class ActivationSource:
-    """Rows [rows, d] that are read in any order, and the group (clip, song) of each.
+    """Rows [rows, d] that are read in any order, and which clip each is of.
 
     data:       the rows, as an array or an open dataset of a dump
     name:       of the source, for error messages
-    groups:     [rows], the clip of each row
+    clips:      where each clip starts, and the group it belongs to
     provenance: what the rows are of, as JSON can hold it
-    frames:     [rows], the frame of each row in its clip, or None
     """
 
-    def __init__(
-        self,
-        data: Any,
-        name: str,
-        groups: np.ndarray,
-        provenance: Mapping[str, Any],
-        frames: np.ndarray | None = None,
-    ) -> None:
-        self.data, self.name, self.groups = data, name, groups
+    def __init__(self, data: Any, name: str, clips: Clips, provenance: Mapping[str, Any]) -> None:
+        self.data, self.name, self.clips = data, name, clips
         self.rows, self.d = data.shape
-        self.frames = frames
         self.provenance = provenance
+
+    @property
+    def groups(self) -> np.ndarray:
+        """The group of each row [rows]."""
+        return np.repeat(self.clips.group, self.clips.rows)
+
+    def clip_and_frame(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The clip of some rows, and their place in it."""
+        run = np.searchsorted(self.clips.start, numbers, side="right") - 1
+        return self.clips.number[run], numbers - self.clips.start[run]
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
         """Rows start to stop in the stored dtype, refused when any is not finite."""
@@ -102,10 +124,34 @@ def _of_dump(file, path, layer):
     return ActivationSource(
         file[f"layers/{name}"],
         f"{path}: layer {name}",
-        file["rows/clip"][:],
+        _clips_of_dump(file),
         {"layer": name, **provenance},
-        file["rows/frame"][:],
     )
+
+
+def _clips_of_dump(file):
+    """The clips of a dump; memory holds a few numbers per clip, none per row."""
+    numbers = file["rows/clip"]
+    starts, found, last = [], [], -1
+    for first in range(0, len(numbers), SCANNED):
+        block = numbers[first : first + SCANNED]
+        begins = np.flatnonzero(np.diff(block, prepend=last))
+        starts.append(first + begins)
+        found.append(block[begins])
+        last = block[-1]
+    start, number = (np.concatenate([np.zeros(0, int), *part]) for part in (starts, found))
+    group = _groups(hdf5.read_table(file, "clips"))[number] if "clips" in file else number
+    return Clips(start, np.diff(start, append=len(numbers)), number, group)
+
+
+def _groups(clips):
+    """The group of every clip of a dump's table [clips]; its own where the table says none."""
+    if GROUP not in clips:
+        return np.arange(len(clips))
+    said = clips[GROUP].astype(str).to_numpy(object)
+    alone = np.isin(said, ["", "null", "nan"])
+    said[alone] = [f"\0{clip}" for clip in np.flatnonzero(alone)]
+    return np.unique(said.astype(str), return_inverse=True)[1]
 
 
 def _json_value(value):
@@ -126,6 +172,8 @@ def _of_array(array, groups):
     groups = np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
     if len(groups) != len(array):
         raise RasenError(f"groups: {len(groups)} of them for {len(array)} rows; give one per row")
+    start = np.flatnonzero(np.diff(groups, prepend=-1))
+    clips = Clips(start, np.diff(start, append=len(array)), groups[start], groups[start])
     sample = np.ascontiguousarray(array[:: max(1, len(array) // 1000)])
     crc = zlib.crc32(sample.data)
-    return ActivationSource(array, "activations", groups, {"crc32": crc})
+    return ActivationSource(array, "activations", clips, {"crc32": crc})

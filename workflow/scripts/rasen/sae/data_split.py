@@ -1,4 +1,7 @@
-"""Training, validation and test rows, 8:1:1 by clip (document, song), never by row."""
+"""Training, validation and test rows, 8:1:1 by group (song, document, artist), never by row.
+
+A clip without a group is a group of its own.
+"""
 
 import numpy as np
 
@@ -9,11 +12,12 @@ TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
 def split_by_clip(groups: np.ndarray, seed: int) -> np.ndarray:
-    """TRAIN, VALIDATION or TEST of each row [rows], for the group id of each row [rows]."""
+    """TRAIN, VALIDATION or TEST of each unit [units], rows or clips, for the group of each."""
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < 3:
         raise RasenError(
-            f"activations: {len(names)} clips; at least 3 are needed to train, choose and test on"
+            f"activations: {len(names)} clips; at least 3 are needed to train, choose and test on "
+            "(those of one group count as one)"
         )
     held_out = max(1, round(len(names) / 10))
     order = generator(seed, "sae", "split").permutation(len(names))
@@ -26,7 +30,7 @@ def split_by_clip(groups: np.ndarray, seed: int) -> np.ndarray:
 def sample_whole_clips(
     parts: np.ndarray, groups: np.ndarray, part: int, wanted: int, seed: int
 ) -> np.ndarray:
-    """Numbers of rows of a part, ascending: whole clips in seeded order until `wanted` are there.
+    """Numbers of rows of a part, ascending: whole groups in seeded order until `wanted` are there.
 
     parts, groups: of each row [rows], see split_by_clip
     """

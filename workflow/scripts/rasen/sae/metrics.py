@@ -120,12 +120,12 @@ def describe_norms(
         "norm_max": float(lengths.max()),
         "outliers": len(huge) / len(lengths),
     }
-    frames = source.frames[numbers[huge]] if source.frames is not None else -1
+    clip, frame = source.clip_and_frame(numbers[huge])
     table = pd.DataFrame(
         {
             "row": numbers[huge],
-            "clip": source.groups[numbers[huge]],
-            "frame": frames,
+            "clip": clip,
+            "frame": frame,
             "norm": lengths[huge],
             "times_median": lengths[huge] / (median or 1.0),
         }

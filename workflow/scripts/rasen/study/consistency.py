@@ -32,6 +32,7 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
     if isinstance(period, list) and period[0] > period[1]:
         yield f"{PLACE}: helix.period: {period} runs backwards; write {period[::-1]}"
     yield from _unvisited_points(config)
+    yield from _of_the_labels(config)
 
 
 def _sets_of(model: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -113,6 +114,25 @@ def layer_count(model: Mapping[str, Any]) -> int | None:
         if isinstance(value, int):
             return value
     return None
+
+
+def _of_the_labels(config: Mapping[str, Any]) -> Iterator[str]:
+    """Labels of features that no stimulus set or model is there for."""
+    label = config["sae"]["label"]
+    least, greatest = label["rate"]
+    if least > greatest:
+        yield f"{PLACE}: sae.label.rate: {label['rate']} runs backwards; write {[greatest, least]}"
+    for setting, part in (("intervals", "stimuli"), ("answers", "models")):
+        known = list(config[part])
+        for name in label[setting]:
+            if name not in known:
+                what = {"stimuli": "stimulus set", "models": "model"}[part]
+                yield f"{PLACE}: sae.label.{setting}: no {what} '{name}'; {suggestion(name, known)}"
+    for name in label["intervals"]:
+        if config["stimuli"].get(name, {}).get("kind") == "text":
+            yield (
+                f"{PLACE}: sae.label.intervals: '{name}' is text, which has no seconds; take it out"
+            )
 
 
 def _unvisited_points(config: Mapping[str, Any]) -> Iterator[str]:

@@ -62,6 +62,42 @@ def hand_label_sheets(config: Mapping[str, Any], stem: str) -> list[str]:
     return files
 
 
+def clap_tags(config: Mapping[str, Any], stimuli: str) -> str | list[str]:
+    """The tags of a stimulus set by CLAP; [] where none are asked for, or it has no sound."""
+    if config["sae"]["label"]["clap"] is None or config["stimuli"][stimuli]["kind"] == "text":
+        return []
+    return f"results/clap/{stimuli}.parquet"
+
+
+def top_clips(config: Mapping[str, Any], points: pd.DataFrame, pattern: str) -> list[str]:
+    """`pattern` for every layer at every point of the models that listen."""
+    heard = {
+        name: model
+        for name, model in config["models"].items()
+        if model["sae"] and config["stimuli"][model["sae"]]["kind"] != "text"
+    }
+    return [
+        path.replace("{stimuli}", model["sae"])
+        for name, model in heard.items()
+        for path in per_sae_layer(
+            {**config, "models": {name: model}},
+            points,
+            pattern.replace("{stimuli}", "{{stimuli}}"),
+        )
+    ]
+
+
+def questions_and_answers(config: Mapping[str, Any], points: pd.DataFrame) -> list[str]:
+    """Questions to a language model about every layer at every point, where they are asked for;
+    the judged answers of models that have them."""
+    label, models = config["sae"]["label"], config["models"]
+    question = "results/sae/{model}/questions/{point}-layer-{layer}.json"
+    answers = "results/sae/{model}/{point}/layer-{layer}/answers.parquet"
+    answered = {**config, "models": {name: models[name] for name in label["answers"]}}
+    asked = per_sae_layer(config, points, question) if label["questions"] else []
+    return asked + per_sae_layer(answered, points, answers)
+
+
 def per_batch(batches: Iterable[str], pattern: str) -> list[str]:
     """`pattern` for every batch of songs."""
     return [pattern.format(batch=batch) for batch in batches]

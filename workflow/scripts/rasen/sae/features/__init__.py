@@ -2,12 +2,13 @@
 
 from rasen.sae import features
 
-tally = features.tally.tally_dump(sae, "nano/trained/melodies.h5", layer=2)
+tally = features.tally.tally_dump(sae, "nano/trained/melodies.h5", layer=2)   # test clips
 examples = features.tally.strong_examples(tally)               # as Inaba et al. 2025
 features.language.language_tendency(tally, examples, words)    # ja | en | mixed | neutral
 features.granularity.classify(tally, examples, words, vocabulary=..., vectors=...)
-tags = features.tags.tags_of_table(features.tags.with_pitch_class(clips))
-features.labels.label_features(*features.labels.by_clip(tally), tags, seed=0)
+units = features.labels.by_clip(tally)
+tags = features.tags.tags_of_table(features.tags.with_pitch_class(clips.iloc[units.clip]))
+features.labels.label_features(units.activations, units.group, tags, seed=0)
 features.match.match_features(before, after)                   # two PointFeatures of match
 """
 
@@ -23,5 +24,6 @@ __all__ = [
     "sheet",
     "tags",
     "tally",
+    "words",
 ]
 __getattr__ = lazy_exports(__name__, {name: f"{__name__}.{name}" for name in __all__})

@@ -1,10 +1,11 @@
-"""Tags by CLAP, zero-shot: which of some descriptions fits each clip best. Called from notebooks.
+"""Tags by CLAP, zero-shot: which of some descriptions fits each clip best.
 
 The weights are the user's: a local folder that transformers' ClapModel opens. The result is a tag
 table like any other, so the same nulls and the same held-out test apply to it.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,15 @@ import torch
 from rasen.errors import RasenError
 
 Prompts = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class ClapSettings:
+    """The model's local folder, the descriptions, and by how much the best must be ahead."""
+
+    weights: str
+    prompts: Prompts
+    margin: float = 0.0
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Labels by a language model (or people) through files. Called from notebooks.
+"""Labels by a language model (or people) through files.
 
 A question is written (`write_question`):
 
@@ -12,7 +12,7 @@ and its answer is read (`read_answer`):
      "labels": [{"feature": 12, "label": "pitch class C", "confidence": 0.8, "reason": "..."}]}
 
 label: any words, or "unlabelled"; one that is in `tags` to the letter can be judged on held-out
-clips with `labels.judge_names`. confidence (0 to 1) and reason may be left out.
+clips (`labels.judge_labels`). confidence (0 to 1) and reason may be left out.
 """
 
 import json

@@ -25,17 +25,19 @@ from scipy.sparse import csr_array
 from rasen.errors import RasenError
 from rasen.sae.features.nulls import pooled_p, standardised
 from rasen.sae.features.tally import Tally
+from rasen.sae.features.words import Words
 from rasen.seeds import generator
 from rasen.stats import corrected
 
 CLASSES = ("token", "synonym", "meaning", "unrelated")
 PAIRS, PERCENTILE = 20_000, 99
+WIDTH = 128  # dimensions of vectors at a time
 
 
 def classify(
     tally: Tally,
     examples: pd.DataFrame,
-    words: Sequence[str] | np.ndarray,
+    words: Words,
     meanings: Mapping[str, str] | None = None,
     vocabulary: Sequence[str] | None = None,
     vectors: np.ndarray | None = None,
@@ -47,22 +49,18 @@ def classify(
 ) -> pd.DataFrame:
     """Class of every feature that has examples.
 
-    examples: of rasen.sae.features.tally;  words: one string per row of the dump
-    meanings: {word: name of its meaning}, shared by synonyms and translations; given by
-    notebooks, which alone have such a map
+    examples: of rasen.sae.features.tally;  words: of the tallied rows
+    meanings: {word: name of its meaning}, shared by synonyms and translations
     vocabulary, vectors: words and their vectors [words, d]; without them no class `meaning`
     Returns a table feature, granularity, examples, word (the commonest), token_share,
     synonym_share, similarity (mean cosine of different words), p, p_corrected.
     """
-    spellings, spelling_of_row = np.unique(np.asarray(words, str), return_inverse=True)
-    distinct, word_of_spelling = np.unique(
-        [normal_word(spelling) for spelling in spellings], return_inverse=True
-    )
-    word_of_row = word_of_spelling[spelling_of_row]
+    normal = np.array([normal_word(spelling) for spelling in words.spellings] + [""], object)[:-1]
+    distinct, word_of_spelling = np.unique(normal, return_inverse=True)
     feature, of_example = np.unique(examples["feature"], return_inverse=True)
-    rows = examples["row"].to_numpy()
+    word = word_of_spelling[words.which[tally.places(examples["row"].to_numpy())]]
     counts = csr_array(  # [features, words], examples of each word
-        (np.ones(len(rows)), (of_example, word_of_row[rows])), (len(feature), len(distinct))
+        (np.ones(len(word)), (of_example, word)), (len(feature), len(distinct))
     )
     counts.sum_duplicates()
     total = counts.sum(axis=1)
@@ -82,7 +80,8 @@ def classify(
         table["synonym_share"] = _commonest_meaning(counts, distinct, meanings) / total
     if vectors is not None:
         unit = _unit_vectors(distinct, vocabulary, vectors)
-        frequency = np.bincount(word_of_row[tally.counted], minlength=len(distinct))
+        spelled = np.bincount(words.which, minlength=len(words.spellings))
+        frequency = np.bincount(word_of_spelling, spelled, minlength=len(distinct))
         near = _largest_neighbourhood(counts, unit, frequency, seed) / total
         table["synonym_share"] = np.maximum(table["synonym_share"], near)
         enough = np.flatnonzero(total >= least)
@@ -123,8 +122,9 @@ def _unit_vectors(distinct, vocabulary, vectors):
         raise RasenError(f"vectors: {len(vectors)} of them for {len(vocabulary)} words")
     place_of_word = {word: place for place, word in enumerate(distinct)}
     place = np.array([place_of_word.get(normal_word(word), -1) for word in vocabulary])
-    sums = np.zeros((len(distinct), vectors.shape[1]))
-    np.add.at(sums, place[place >= 0], np.asarray(vectors, float)[place >= 0])
+    sums = np.zeros((len(distinct), vectors.shape[1]), np.float32)
+    for number in np.flatnonzero(place >= 0):
+        sums[place[number]] += vectors[number]
     return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
 
 
@@ -157,8 +157,10 @@ def _similarity_test(counts, unit, frequency, seed, draws):
     total, square = known.sum(axis=1), known.multiply(known).sum(axis=1)
     pairs = total**2 - square
 
-    def mean_cosine(vectors):
-        norm = ((known @ vectors) ** 2).sum(1) - square
+    def mean_cosine(vector_of_word):
+        norm = -square
+        for start in range(0, unit.shape[1], WIDTH):  # no copy of all vectors in float64
+            norm = norm + ((known @ unit[vector_of_word, start : start + WIDTH]) ** 2).sum(1)
         return np.divide(norm, pairs, out=np.zeros(len(pairs)), where=pairs > 0)
 
     rng = generator(seed, "granularity", "null")
@@ -166,11 +168,11 @@ def _similarity_test(counts, unit, frequency, seed, draws):
     alike = [np.flatnonzero(bins == number) for number in np.unique(bins) if number >= 0]
     null = np.empty((draws, len(pairs)))
     for draw in range(draws):
-        vectors = unit.copy()
+        vector_of_word = np.arange(len(unit))
         for words in alike:
-            vectors[words] = unit[rng.permutation(words)]
-        null[draw] = mean_cosine(vectors)
-    observed = mean_cosine(unit)
+            vector_of_word[words] = rng.permutation(words)
+        null[draw] = mean_cosine(vector_of_word)
+    observed = mean_cosine(np.arange(len(unit)))
     score, null_scores, *_ = standardised(observed, null)
     p = pooled_p(score, null_scores, np.diff(known.indptr))
     return np.where(pairs > 0, observed, np.nan), np.where(pairs > 0, p, 1.0)

@@ -1,10 +1,12 @@
 """Label features by tags, and test the labels on clips that were not used to choose them.
 
-Half of the clips (by the seed) give each feature its label. A feature's z for every tag is compared
-with the greatest of all tags when whole clips change their tags (and are rotated in time);
-features are called at a false discovery rate of `q`. Of the tags that are beyond chance, the label
-is the one with the greatest lift, (average precision - share) / (1 - share), if that reaches
-`lift`; otherwise the feature is "unlabelled".
+Units are clips or frames. Half of the groups of clips (by the seed; a clip without a group is its
+own) give each feature its label. A feature's z for every tag is compared with the greatest of all
+tags when whole groups change their tags, each starting at a random place. So what neighbouring
+frames, and clips of one song, have in common is as it was, and no chance finding. Features are
+called at a false discovery rate of `q`. Of the tags that are beyond chance, the label is the one
+with the greatest lift, (average precision - share) / (1 - share), if that reaches `lift`; otherwise
+the feature is "unlabelled".
 
 On the other half the labels are judged: how well does the activation detect the tag, among all
 units and among hard negatives (units without the tag that are nearest to those with it)?
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csc_array
+from scipy.sparse import csc_array, csr_array, vstack
 from scipy.stats import rankdata
 
 from rasen.errors import RasenError
@@ -28,8 +30,21 @@ from rasen.seeds import generator
 from rasen.stats import corrected
 
 UNLABELLED = "unlabelled"
+LEAST_GROUPS = 4
 HARD, POOL = 200, 4000  # units with the tag that are judged, units without it to choose from
+MOST = 100_000_000  # activations of units; beyond it whole groups are left out, by the seed
+BLOCK = 4_000_000  # activations of features that are ranked at a time, about 100 bytes each
 SPACES = ("tags", "codes", "random")  # in which hard negatives are the nearest
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Activations of units (clips or frames), those of one group next to each other."""
+
+    activations: csc_array  # [units, features]
+    clip: np.ndarray  # [units], number of the clip of each
+    frame: np.ndarray  # [units], the frame of each; 0 for whole clips
+    group: np.ndarray  # [units]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,42 +52,84 @@ class LabelData:
     """Activations and tags of the same units (clips or frames)."""
 
     activations: csc_array  # [units, features]
-    clip: np.ndarray  # [units]
+    group: np.ndarray  # [units], those of one group next to each other
     tags: Tags
 
     def __post_init__(self) -> None:
         units = self.activations.shape[0]
-        if not units == len(self.clip) == self.tags.has.shape[0]:
+        if not units == len(self.group) == self.tags.has.shape[0]:
             raise RasenError(
                 f"tags: {self.tags.has.shape[0]} rows for {units} of activations; "
-                "give one per clip (by_clip) or one per counted row (by_frame)"
+                "give one per unit (of by_clip or by_frame)"
             )
 
     def select(self, units: np.ndarray) -> "LabelData":
         """The same of some units (mask)."""
-        return LabelData(self.activations[units], self.clip[units], self.tags.select(units))
+        return LabelData(self.activations[units], self.group[units], self.tags.select(units))
 
 
-def by_clip(tally: Tally) -> tuple[csc_array, np.ndarray]:
-    """Greatest activation in each clip [clips, features], and the number of each clip."""
-    peaks = strongest_per_clip(tally)
-    shape = (int(tally.clip.max()) + 1, tally.values.shape[1])
-    where = (peaks["clip"], peaks["feature"])
-    return csc_array((peaks["value"].to_numpy(np.float32), where), shape), np.arange(shape[0])
+def by_clip(tally: Tally, seed: int = 0, most: int = MOST) -> Units:
+    """Greatest activation in each clip.
 
-
-def by_frame(tally: Tally) -> tuple[csc_array, np.ndarray]:
-    """Activations of the counted rows [rows, features], and the clip of each.
-
-    Tags of a table with one row per row of the dump: `tags.select(tally.counted)`. Called from
-    notebooks.
+    most: activations in memory at 8 bytes; beyond it whole groups are left out, by the seed
     """
-    return csc_array(tally.values[tally.counted]), tally.clip[tally.counted]
+    numbers = tally.clips.number
+    sizes = [np.diff(_peaks(tally, span).indptr) for span in tally.spans()]
+    kept = _whole_groups(tally.clips.group, np.concatenate(sizes), seed, most)
+    blocks = [_peaks(tally, span)[kept[slice(*span)]] for span in tally.spans()]
+    return _grouped(blocks, numbers[kept], np.zeros(kept.sum(), int), tally.clips.group[kept])
+
+
+def _peaks(tally, span):
+    """Greatest activation in each of some clips [clips, features], as csr."""
+    peaks = strongest_per_clip(tally.part(*span))
+    clip = np.searchsorted(tally.clips.number, peaks["clip"]) - span[0]
+    shape = (span[1] - span[0], tally.features)
+    return csr_array((peaks["value"].to_numpy(np.float32), (clip, peaks["feature"])), shape)
+
+
+def by_frame(
+    tally: Tally, seed: int = 0, most: int = MOST, among: np.ndarray | None = None
+) -> Units:
+    """Activations of every tallied row.
+
+    most: activations in memory at 8 bytes; beyond it whole groups are left out, by the seed
+    among: numbers of the clips that count, or all
+    """
+    clips = tally.clips
+    wanted = np.ones(len(clips), bool) if among is None else np.isin(clips.number, among)
+    kept = wanted & _whole_groups(clips.group, wanted * np.diff(tally.entry), seed, most)
+    blocks, frames, numbers = [], [], []
+    for part in tally.parts():
+        rows = kept[np.searchsorted(clips.number, part.clip)]
+        blocks.append(csr_array(part.values)[rows])
+        frames.append(part.frame[rows])
+        numbers.append(part.clip[rows])
+    group = np.repeat(clips.group[kept], clips.rows[kept])
+    return _grouped(blocks, np.concatenate(numbers), np.concatenate(frames), group)
+
+
+def _whole_groups(group, sizes, seed, most):
+    """Which clips [clips] are kept: groups in seeded order, while their sizes sum up to `most`."""
+    names, which = np.unique(group, return_inverse=True)
+    order = generator(seed, "labels", "groups").permutation(len(names))
+    total = np.cumsum(np.bincount(which, sizes, minlength=len(names))[order])
+    kept = np.zeros(len(names), bool)
+    kept[order[total <= most]] = True
+    return kept[which]
+
+
+def _grouped(blocks, clip, frame, group):
+    """Units in the order of their groups, from blocks of rows (csr)."""
+    rows, order = vstack(blocks, format="csr"), np.argsort(group, kind="stable")
+    if (np.diff(group) < 0).any():
+        rows = rows[order]
+    return Units(csc_array(rows), clip[order], frame[order], group[order])
 
 
 def label_features(
     activations: csc_array,
-    clip: np.ndarray,
+    group: np.ndarray,
     tags: Tags,
     seed: int,
     confirm: float = 0.7,
@@ -82,15 +139,15 @@ def label_features(
     lift: float = 0.2,
     least: int = 5,
 ) -> pd.DataFrame:
-    """Label features on half of the clips and judge the labels on the other half.
+    """Label features on half of the groups and judge the labels on the other half.
 
-    activations: [units, features], clip [units] (by_clip or by_frame);  tags: of the same units
+    activations: [units, features], group [units] (by_clip or by_frame);  tags: of the same units
     negatives: hard ones are nearest in the other "tags", in activations ("codes"), or "random"
     draws, q, lift, least: see choose_labels
     Returns the columns of `choose_labels` and `judge_labels`, and purity, one row per feature.
     """
-    data = LabelData(activations, clip, tags)
-    first = first_half(clip, seed)
+    data = LabelData(activations, group, tags)
+    first = first_half(group, seed)
     choosing, judging = data.select(first), data.select(~first)
     table = choose_labels(choosing, seed, draws, q, lift, least)
     judged = judge_labels(table, choosing, judging, seed, negatives)
@@ -100,14 +157,16 @@ def label_features(
     return table.assign(purity=purity(table, activations, tags))
 
 
-def first_half(clip: np.ndarray, seed: int) -> np.ndarray:
-    """Which units [units] belong to the half of the clips on which labels are chosen."""
-    clips, which = np.unique(clip, return_inverse=True)
-    if len(clips) < 4:
-        raise RasenError(f"labels: {len(clips)} clips; at least 4 are needed to name and to judge")
-    first = np.zeros(len(clips), bool)
-    order = generator(seed, "labels", "halves").permutation(len(clips))
-    first[order[: -(-len(clips) // 2)]] = True
+def first_half(group: np.ndarray, seed: int) -> np.ndarray:
+    """Which units [units] belong to the half of the groups on which labels are chosen."""
+    groups, which = np.unique(group, return_inverse=True)
+    if len(groups) < LEAST_GROUPS:
+        raise RasenError(
+            f"labels: {len(groups)} clips; at least {LEAST_GROUPS} are needed to name and to judge"
+        )
+    first = np.zeros(len(groups), bool)
+    order = generator(seed, "labels", "halves").permutation(len(groups))
+    first[order[: -(-len(groups) // 2)]] = True
     return first[which]
 
 
@@ -127,21 +186,20 @@ def choose_labels(
     of the feature p (of any tag), p_corrected, and units (where it fires).
     """
     has = data.tags.has
-    ranks = Ranks(data.activations)
-    table = pd.DataFrame({"feature": np.arange(ranks.features), "label": UNLABELLED, "column": ""})
+    fires = np.diff(data.activations.indptr)
+    table = pd.DataFrame({"feature": np.arange(len(fires)), "label": UNLABELLED, "column": ""})
     for column in ("lift", "ap", "auroc", "information", "z", "p", "p_corrected"):
         table[column] = np.nan
-    table["units"] = ranks.fires
-    alive = np.flatnonzero(ranks.fires >= least)
+    table["units"] = fires
+    alive = np.flatnonzero(fires >= least)
     if not len(alive):
         return table
-    ranks = Ranks(csc_array(data.activations)[:, alive])
-    z = ranks.z(has)
-    p = _p_of_greatest(ranks, z, data.clip, has, seed, draws)
+    z, null, scores = _ranked(data, alive, seed, draws)
+    _, null_scores, mean, deviation = standardised(z.max(1), null)
+    p = pooled_p((z - mean[:, None]) / deviation[:, None], null_scores, fires[alive])
     lowest = p.min(1)
     called = corrected(lowest) <= q
     beyond_chance = p <= (lowest[called].max() if called.any() else -1)
-    scores = ranks.scores(has)
     share = np.asarray(has.mean(axis=0)).ravel()
     lifts = (scores["ap"] - share) / (1 - share)
     best = np.where(
@@ -160,14 +218,25 @@ def choose_labels(
     return table
 
 
-def _p_of_greatest(ranks, z, clip, has, seed, draws):
-    """p [features, tags] of z against the greatest of all tags, when clips change tags."""
-    rng = generator(seed, "labels", "null")
-    null = np.empty((draws, ranks.features))
-    for draw in range(draws):
-        null[draw] = ranks.z(has[shuffle_clips(clip, rng)]).max(1)
-    _, null_scores, mean, deviation = standardised(z.max(1), null)
-    return pooled_p((z - mean[:, None]) / deviation[:, None], null_scores, ranks.fires)
+def _ranked(data, features, seed, draws):
+    """(z, greatest z of every draw [draws, features], {score: values}) of some features and all
+    tags, [features, tags], a block of features at a time; every block sees the same draws."""
+    z, null, scores = [], [], []
+    for block in _blocks(data.activations, features):
+        ranks = Ranks(data.activations[:, block])
+        z.append(ranks.z(data.tags.has))
+        rng = generator(seed, "labels", "null")
+        places = (shuffle_clips(data.group, rng) for _ in range(draws))
+        null.append(np.array([ranks.z(data.tags.has[place]).max(1) for place in places]))
+        scores.append(ranks.scores(data.tags.has))
+    joined = {name: np.concatenate([score[name] for score in scores]) for name in scores[0]}
+    return np.concatenate(z), np.concatenate(null, axis=1), joined
+
+
+def _blocks(activations, features):
+    """The features in blocks with about BLOCK activations."""
+    ends = np.cumsum(np.diff(activations.indptr)[features].astype(np.int64))
+    return np.split(features, np.flatnonzero(np.diff(ends // BLOCK)) + 1) if len(features) else []
 
 
 def judge_labels(
@@ -189,7 +258,10 @@ def judge_labels(
     labelled = table[table["label"].isin(number)]
     feature = labelled["feature"].to_numpy(int)
     tag = labelled["label"].map(number).to_numpy(int)
-    auroc = Ranks(activations[:, feature]).scores(has)["auroc"][np.arange(len(tag)), tag]
+    auroc = np.full(len(tag), np.nan)
+    for places in _blocks(activations[:, feature], np.arange(len(tag))):
+        scores = Ranks(activations[:, feature[places]]).scores(has)
+        auroc[places] = scores["auroc"][np.arange(len(places)), tag[places]]
     rows = {}
     for tag_number in np.unique(tag):
         places = np.flatnonzero(tag == tag_number)  # the features with this label
@@ -278,7 +350,10 @@ def _auroc(values, truth):
 def purity(table: pd.DataFrame, activations: csc_array, tags: Tags) -> np.ndarray:
     """1 - entropy of the column a feature is labelled by, over its activation: 1 where it is all
     on one value, 0 where it is spread evenly [features]; NaN for features without a label."""
-    mass = (csc_array(activations, dtype=float).T @ tags.has).toarray()
+    activations = csc_array(activations)
+    mass = np.zeros((activations.shape[1], tags.has.shape[1]))
+    for block in _blocks(activations, np.arange(activations.shape[1])):
+        mass[block] = (activations[:, block].astype(float).T @ tags.has).toarray()
     result = np.full(len(table), np.nan)
     for column, rows in table[table["column"] != ""].groupby("column"):
         of_column = np.flatnonzero(tags.table["column"] == column)
@@ -291,7 +366,7 @@ def purity(table: pd.DataFrame, activations: csc_array, tags: Tags) -> np.ndarra
 
 
 def coverage(table: pd.DataFrame) -> dict[str, float]:
-    """How many features have a label; called from notebooks.
+    """How many features have a label.
 
     Returns a dict: features (tested), labelled, confirmed (shares of these), purity, auroc_hard
     (means over the labelled).
@@ -311,7 +386,6 @@ def coverage(table: pd.DataFrame) -> dict[str, float]:
 def stability(first: pd.DataFrame, second: pd.DataFrame, matches: pd.DataFrame) -> dict[str, float]:
     """Do matched features of two SAEs (other seed, other point) have the same label?
 
-    Called from notebooks.
     first, second: tables feature, label;  matches: of rasen.sae.features.match
     Returns a dict: matched, named (in both), agreement and kappa among those named in either.
     """

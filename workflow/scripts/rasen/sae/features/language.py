@@ -12,13 +12,13 @@ inaba2025   the published rule to the letter (Inaba et al. 2025: llm-jp-sae, com
 """
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from rasen.errors import RasenError
 from rasen.sae.features.tally import Tally
+from rasen.sae.features.words import Words
 
 CLASSES = ("ja", "en", "mixed", "neutral")  # neutral: no example is of either language
 SHARE = 0.9  # of the examples that count; above it a feature belongs to that language
@@ -33,24 +33,28 @@ _NUMBER = re.compile(r"^[0-9]+$")
 def language_tendency(
     tally: Tally,
     examples: pd.DataFrame,
-    words: Sequence[str] | np.ndarray,
+    words: Words,
     rule: str = "script",
     share: float = SHARE,
 ) -> pd.DataFrame:
     """Tendency of every feature that has examples.
 
-    examples: of rasen.sae.features.tally;  words: one string per row, as read by people (decoded,
+    examples: of rasen.sae.features.tally;  words: of the tallied rows, as read by people (decoded,
     not a tokenizer's inner spelling of bytes)
     Returns a table feature, language, examples, ja, en (numbers of examples).
     """
     if rule not in ("script", "inaba2025"):
         raise RasenError(f"language: rule {rule!r} is not one of script, inaba2025")
-    rows = examples["row"].to_numpy()
+    places = tally.places(examples["row"].to_numpy())
     if rule == "script":
-        texts, which = np.unique(np.asarray(words, str)[rows], return_inverse=True)
+        spellings, which = np.unique(words.which[places], return_inverse=True)
+        texts = words.spellings[spellings]
         languages = np.array([script_of_word(text) for text in texts], object)[which]
     else:
-        languages = np.array([_published_rule(tally, words, row) for row in rows], object)
+        first = places - (examples["frame"].to_numpy() - tally.skip)  # of the clip
+        clip = np.searchsorted(tally.clips.start, examples["row"], side="right") - 1
+        sequences = zip(places, first, tally.clips.rows[clip], strict=True)
+        languages = np.array([_published_rule(words, *sequence) for sequence in sequences], object)
     of_examples = pd.DataFrame(
         {"feature": examples["feature"], "ja": languages == "ja", "en": languages == "en"}
     )
@@ -77,13 +81,10 @@ def script_of_word(word: str) -> str:
     return "ja" if ja > en else "en"
 
 
-def _published_rule(tally, words, row):
-    """ja or en of a row by the rule of Inaba et al. 2025, within the counted rows of its clip."""
-    first, last = np.searchsorted(tally.clip, [tally.clip[row], tally.clip[row] + 1])
-    sequence = np.flatnonzero(tally.counted[first:last]) + first
-    place = int(np.searchsorted(sequence, row))
-    for back in range(place, place - len(sequence), -1):  # below 0 it goes on from the end
-        word = words[sequence[back]].strip()
+def _published_rule(words, place, first, rows):
+    """ja or en of a place by the rule of Inaba et al. 2025, within the clip's tallied rows."""
+    for back in range(place - first, place - first - rows, -1):  # below 0 it goes on from the end
+        word = words[first + back % rows].strip()
         if not _NUMBER.match(word):
             return "en" if _PLAIN.match(word) else "ja"
     return "ja"

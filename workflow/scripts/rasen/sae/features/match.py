@@ -7,14 +7,18 @@ Two features match when each is the other's best and their likeness is above cha
              order, so both dumps must be of the same stimuli)
     cosine   of the two decoder directions
 
-Chance: for overlap, the second point's clips change places (and are rotated in time); for cosine,
+Chance: for overlap, the second point's clips change places (and are rotated in time) with others
+of the same part of the tally (see rasen.sae.features.tally; a small tally is one part); for cosine,
 directions are drawn with the mean and covariance of the second decoder. The limit is the `level`
 quantile of the best likeness that features then find.
+
+Overlaps are counted for a block of the first point's features against all of the second's, in one
+pass over both tallies, so memory holds one block of counts whatever the number of rows.
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +34,8 @@ if TYPE_CHECKING:  # torch would slow down jobs that only read tables
     from rasen.sae.model import SAE
 
 BLOCK = 1024  # features at a time
+COUNTS = 1 << 27  # pairs of features whose overlaps are counted in one pass, 4 bytes each
+PAIRS = 1 << 23  # pairs of activations multiplied at a time
 DRAWN = 2000  # best likenesses by chance, at least
 FATES = ("matched", "death", "birth")
 
@@ -62,27 +68,26 @@ def match_features(
     those of the likest feature of the other point.
     """
     _refuse_incomparable(before, after)
-    alive_before, alive_after = (
-        np.flatnonzero(np.diff(point.tally.values.indptr)) for point in (before, after)
-    )
+    counts = [_fire_counts(point.tally) for point in (before, after)]
+    alive_before, alive_after = map(np.flatnonzero, counts)
     if not len(alive_before) or not len(alive_after):
         raise RasenError("match: at one of the points no feature fires at all; train its SAE again")
-    fires_before = _fires(before.tally, alive_before)
-    fires_after = _fires(after.tally, alive_after)
     unit_before = _unit_rows(before.decoder[alive_before])
     unit_after = _unit_rows(after.decoder[alive_after])
+    rng = generator(seed, "match", by)
     if by == "overlap":
-        likenesses = partial(_overlaps, fires_before)
-        observed, draw_null = fires_after, partial(_shuffled_rows, fires_after, after.tally.clip)
+        sides = _Sides(before.tally, after.tally, alive_before, alive_after, *counts)
+        observed, by_chance = sides.overlaps(None), lambda: sides.overlaps(rng)
     elif by == "cosine":
-        likenesses = partial(_cosines, unit_before)
-        observed, draw_null = unit_after, partial(_random_directions, unit_after)
+        observed, by_chance = (
+            _cosines(unit_before, unit_after),
+            lambda: _cosines(unit_before, _random_directions(unit_after, rng)),
+        )
     else:
         raise RasenError(f"match: by {by!r} is not one of overlap, cosine")
-    best_after, best_before, likeness = _best_partners(likenesses(observed))
-    rng = generator(seed, "match", by)
+    best_after, best_before, likeness = _best_partners(observed)
     draws = range(-(-DRAWN // len(best_after)))
-    null = np.concatenate([_best_partners(likenesses(draw_null(rng)))[2] for _ in draws])
+    null = np.concatenate([_best_partners(by_chance())[2] for _ in draws])
     limit = max(least, float(np.quantile(null, level)))
     every = np.arange(len(best_after))
     matched = (best_before[best_after] == every) & (likeness > limit)
@@ -97,7 +102,9 @@ def match_features(
             "fate": fate,
             "before": np.where(fate == "birth", -1, alive_before[first]),
             "after": np.where(fate == "death", -1, alive_after[second]),
-            "overlap": _overlaps_of_pairs(fires_before[:, first], fires_after[:, second]),
+            "overlap": _overlaps_of_pairs(
+                before.tally, after.tally, alive_before[first], alive_after[second], *counts
+            ),
             "cosine": cosine,
             "drift": 1 - cosine,
             "limit": limit,
@@ -153,8 +160,10 @@ def threads(steps: Iterable[tuple[str, str, pd.DataFrame]]) -> pd.DataFrame:
 
 
 def _refuse_incomparable(before, after):
-    same = np.array_equal(before.tally.clip, after.tally.clip)
-    same &= np.array_equal(before.tally.frame, after.tally.frame)
+    same = all(
+        np.array_equal(getattr(before.tally.clips, name), getattr(after.tally.clips, name))
+        for name in ("number", "start", "rows")
+    )
     if not same:
         raise RasenError("match: the two tallies are of different rows; dump the same stimuli")
     if before.decoder.shape[1] != after.decoder.shape[1]:
@@ -164,16 +173,17 @@ def _refuse_incomparable(before, after):
         )
 
 
-def _fires(tally, features):
+def _fire_counts(tally):
+    """In how many rows each feature fires [features]."""
+    counts = np.zeros(tally.features, np.int64)
+    for part in tally.parts():
+        counts += np.diff(part.values.indptr)
+    return counts
+
+
+def _fires(values):
     """Where features fire [rows, features], as 0 and 1."""
-    fires = csc_array(tally.values[:, features], copy=True)
-    fires.data = np.ones(len(fires.data), np.float32)
-    return fires
-
-
-def _shuffled_rows(fires, clip, rng):
-    """The same rows, where whole clips have changed places."""
-    return csc_array(fires[shuffle_clips(clip, rng)])
+    return csc_array((np.ones(values.nnz, np.int32), values.indices, values.indptr), values.shape)
 
 
 def _random_directions(units, rng):
@@ -188,20 +198,62 @@ def _unit_rows(rows):
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def _overlaps_of_pairs(first, second):
-    """Overlap of each pair of columns [features] of two binary matrices [rows, features]."""
-    both = np.asarray(first.multiply(second).sum(axis=0)).ravel()
-    return both / np.maximum(np.diff(first.indptr) + np.diff(second.indptr) - both, 1)
+def _overlaps_of_pairs(before, after, first, second, counts_before, counts_after):
+    """Overlap of each pair of features [pairs] of two tallies, in one pass over them."""
+    both = np.zeros(len(first))
+    for span in before.spans():
+        fires_before, fires_after = (_fires(side.part(*span).values) for side in (before, after))
+        for start in range(0, len(first), BLOCK):
+            pairs = slice(start, start + BLOCK)
+            together = fires_before[:, first[pairs]].multiply(fires_after[:, second[pairs]])
+            both[pairs] += np.asarray(together.sum(axis=0)).ravel()
+    return both / np.maximum(counts_before[first] + counts_after[second] - both, 1)
 
 
-def _overlaps(first, second):
-    """Blocks [block, features] of the overlaps of all pairs."""
-    first_counts, second_counts = np.diff(first.indptr), np.diff(second.indptr)
-    by_feature = first.T.tocsr()
-    for start in range(0, first.shape[1], BLOCK):
-        both = (by_feature[start : start + BLOCK] @ second).toarray()
-        either = first_counts[start : start + BLOCK, None] + second_counts - both
-        yield both / np.maximum(either, 1)
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """Two tallies of the same rows, their features that fire, and in how many rows each does."""
+
+    before: Tally
+    after: Tally
+    alive_before: np.ndarray
+    alive_after: np.ndarray
+    counts_before: np.ndarray
+    counts_after: np.ndarray
+
+    def overlaps(self, rng):
+        """Blocks [block, features] of the overlaps of all pairs.
+
+        rng: to let the clips of the second change places first (it goes on with every draw)
+        """
+        size = max(1, COUNTS // len(self.alive_after))
+        start_of_draw = deepcopy(rng)
+        for start in range(0, len(self.alive_before), size):
+            features = self.alive_before[start : start + size]
+            if start:  # every pass sees the same places
+                rng = deepcopy(start_of_draw)
+            both = self._counts_together(features, rng)
+            for begin in range(0, len(features), BLOCK):
+                block = both[begin : begin + BLOCK].astype(float)
+                fired = self.counts_before[features[begin : begin + BLOCK], None]
+                yield block / np.maximum(fired + self.counts_after[self.alive_after] - block, 1)
+
+    def _counts_together(self, features, rng):
+        """Rows where both of a pair fire [features, features of the second]."""
+        both = np.zeros((len(features), len(self.alive_after)), np.int32)
+        for span in self.before.spans():
+            part, other = (side.part(*span) for side in (self.before, self.after))
+            first = _fires(part.values[:, features]).tocsr()
+            second = _fires(other.values[:, self.alive_after]).tocsr()
+            if rng is not None:
+                second = second[shuffle_clips(part.clip, rng)]
+            pairs = np.cumsum(np.diff(first.indptr).astype(np.int64) * np.diff(second.indptr))
+            edges = np.flatnonzero(np.diff(pairs // PAIRS)) + 1
+            for rows in np.split(np.arange(len(pairs)), edges):
+                where = slice(rows[0], rows[-1] + 1)
+                together = (first[where].T.tocsr() @ second[where]).tocoo()
+                both[together.coords] += together.data
+        return both
 
 
 def _cosines(first, second):

@@ -16,7 +16,6 @@ import pandas as pd
 from scipy.sparse import csc_array
 
 from rasen.errors import RasenError
-from rasen.sae.features.tally import Tally
 
 PITCH_CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
 PLACES = ("clip", "frame", "row")  # columns that say where, not what
@@ -79,14 +78,6 @@ def tags_of_table(
         )
     about = about.iloc[kept].reset_index(drop=True)
     return Tags(csc_array(has[:, kept]), about.assign(share=about["units"] / len(table)))
-
-
-def repeat_per_row(table: pd.DataFrame, tally: Tally) -> pd.DataFrame:
-    """A table with one row per clip (in the dump's order), repeated for every row of the dump.
-
-    Called from notebooks, to tag frames by what is known of their clips.
-    """
-    return table.iloc[tally.clip].reset_index(drop=True)
 
 
 def _values_of_units(column, bins):
