@@ -13,7 +13,13 @@ from rasen.io.json_dataclass import from_json, to_json
 from rasen.study import checkpoints, config, registry
 from rasen.study.downloads import downloads
 from rasen.study.presence import missing_files
-from rasen.study.recipe import Initialisation, Recipe, recipe_of_point
+from rasen.study.recipe import (
+    Correction,
+    Initialisation,
+    Recipe,
+    correction_of_point,
+    recipe_of_point,
+)
 from rasen.study.song_models import song_settings, song_weights
 
 ROOT = Path(__file__).parents[2]
@@ -180,6 +186,45 @@ def test_a_recipe_holds_what_its_point_needs_and_not_more():
     assert recipe_of_point(model, "step-000005").checkpoint == "/runs/5"
     assert recipe_of_point(model, "trained").options == {}
     assert recipe_of_point(model, "trained", "activations").options == {"delay": True}
+
+
+def corrected_model(**changes):
+    settings = {"family": "musicgen", "weights": "/m", "gradient": "music"} | changes
+    sets = {"music": {"kind": "melodies"}}
+    return load({"models": {"m": settings}, "stimuli": sets})["models"]["m"]
+
+
+def test_a_gradient_point_records_its_data_and_steps():
+    model, plain = corrected_model(), {"eta": 1, "steps": 1}
+    grid = {"eta": [0.5, 0.1], "steps": [2, 10]}
+    names = ["gradient-0.250", "gradient+eta0.1000+steps010-0.250"]
+    found = [correction_of_point(model, name, grid) for name in names]
+    assert found == [Correction("music", 0.5, 2), Correction("music", 0.1, 10)]
+    assert correction_of_point(model, names[0], plain) == Correction("music", 1.0, 1)
+    assert correction_of_point(model, "linear-0.250", plain) is None
+    recipe = recipe_of_point(model, names[1], corrected="a.safetensors", correction=found[1])
+    assert from_json(Recipe, to_json(recipe)) == recipe
+
+
+def test_how_a_gradient_is_run_stands_beside_its_data():
+    short = corrected_model()["gradient"]
+    assert short == {"data": "music", "batch": None, "checkpointing": False}
+    long = corrected_model(gradient={"data": "music", "batch": 2, "checkpointing": True})
+    assert long["gradient"]["batch"] == 2
+    with pytest.raises(RasenError, match=r"gradient: no stimulus set 'msic'; did you mean 'mus"):
+        corrected_model(gradient={"data": "msic"})
+    with pytest.raises(RasenError, match=r"models.m.gradient.bach: unknown setting; did you mean"):
+        corrected_model(gradient={"data": "music", "bach": 2})
+
+
+def test_the_number_format_changes_no_tokens_and_no_gradient():
+    """So it must not make them again: their recipes do not hold it."""
+    models = [corrected_model(dtype=dtype) for dtype in ("float32", "bfloat16")]
+    for stage in ("encode", "gradient"):
+        one, two = (recipe_of_point(model, "trained", stage) for model in models)
+        assert one == two, stage
+    one, two = (recipe_of_point(model, "trained", "activations") for model in models)
+    assert one != two
 
 
 @pytest.mark.parametrize(

@@ -27,4 +27,8 @@ def encode_stimuli(recipe: Recipe, clips: Path, certificate: Path, inputs: Path,
 
 
 if __name__ == "__main__":
-    command.run(encode_stimuli)
+    command.run(
+        encode_stimuli,
+        out_of_memory="encode fewer clips at a time (`models.NAME.threads`) or shorter ones "
+        "(`stimuli.SET.seconds`)",
+    )

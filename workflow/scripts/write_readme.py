@@ -10,14 +10,15 @@ TEXT = """\
 # Results of Rasen
 
 Every row and file belongs to a **model**, a **point** (one set of weights: `untrained`, `trained`,
-`linear-0.900`, `gradient-0.250`, `step-000500`) and, where clips are involved, a **stimulus set**.
+`linear-0.900`, `gradient-0.250`, `step-000500`; variants of a route say what differs: `linear+zeros-0.900`,
+`gradient+eta0.1000+steps010-0.250`) and, where clips are involved, a **stimulus set**.
 Equations are those of Sato et al. 2026.
 
 | path | what |
 |---|---|
 | `tables/points.parquet` | `model, route, point, position`: the order of points along each route. `position` is alpha (linear, gradient) or the training step (step) |
 | `tables/perplexity.parquet` | per point and `group` (each codebook, and their `mean`): `loss` (nats), `perplexity`, its 95 % bootstrap interval over clips (`low`, `high`), `clips`, `targets` |
-| `tables/gradient.parquet` | per gradient point and step: `eta`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
+| `tables/gradient.parquet` | per gradient route, point and step: the stimulus set `data` (D), `eta`, number of `steps`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
 | `tables/helix.parquet` | per point and layer: the pitch helix of the notes; columns below |
 | `tables/sae.parquet` | per point, layer and sparse autoencoder (SAE): its settings, reconstruction error, dead features, increase of the model's loss; columns below |
 | `tables/features.parquet` | per point, layer and feature of the main SAE: how often it is active and what it means |

@@ -9,6 +9,7 @@ from rasen.errors import suggestion
 from rasen.study.checkpoints import local_folder
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
+from rasen.study.targets import stimulus_sets
 
 PLACE = "config/config.yaml"
 LOSS_USES = ("gradient", "perplexity")  # settings of a model that want its loss
@@ -37,7 +38,7 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
 def _sets_of(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(setting, stimulus set) of every set that a model is shown."""
     uses = [(f"activations.{i}", name) for i, name in enumerate(model["activations"])]
-    return uses + [(key, model[key]) for key in SINGLE_SETS if model[key]]
+    return uses + [(key, name) for key in SINGLE_SETS for name in stimulus_sets(model, key)]
 
 
 def _unknown_sets(model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
