@@ -1,6 +1,7 @@
 # Stimuli: the clips or texts that models process, listed once and encoded once per model.
 #   needs    stimuli.{stimuli}
 #   makes    results/stimuli/{stimuli}.parquet    results/inputs/{model}/{stimuli}.h5
+#            and a .quarantine.parquet with the clips that are left out and the reason of each
 
 
 rule list_stimuli:
@@ -39,6 +40,7 @@ rule encode_stimuli:
         codec=optional_weights,
     output:
         inputs="results/inputs/{model}/{stimuli}.h5",
+        quarantine="results/inputs/{model}/{stimuli}.quarantine.parquet",
     log:
         "logs/encode_stimuli/{model}/{stimuli}.log",
     benchmark:
@@ -59,7 +61,8 @@ rule encode_stimuli:
     shell:
         "rasen {params.env} encode_stimuli.py --recipe {params.recipe:q} --clips {input.clips}"
         " --certificate {input.certificate} --inputs {output.inputs}"
-        " --device {resources.device} > {log} 2>&1"
+        " --quarantine {output.quarantine} --device {resources.device} --workers {threads}"
+        " --code {params.code} > {log} 2>&1"
 
 
 rule stimuli:

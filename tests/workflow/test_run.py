@@ -1,5 +1,6 @@
 """The small workflow, really run: what it makes, what reruns, what breaks."""
 
+import json
 import os
 import shutil
 
@@ -42,6 +43,29 @@ def test_tables_are_tidy_and_complete(finished):
     assert gradient["point"].tolist() == ["gradient-0.500"]
     assert (gradient["loss_after"] < gradient["loss_before"]).all()
     assert (gradient["change"] > 0).all()
+
+
+def test_a_broken_recording_is_left_out_and_told(finished):
+    inputs = finished.folder / "results/inputs/nano"
+    left_out = pd.read_parquet(inputs / "recordings.quarantine.parquet")
+    assert left_out["clip"].tolist() == ["000004-broken"]
+    assert "the file is empty (0 bytes)" in left_out["reason"].item()
+    assert pd.read_parquet(inputs / "notes.quarantine.parquet").empty
+    with hdf5.open_file(finished.folder / "results/activations/nano/trained/recordings.h5") as file:
+        assert hdf5.read_table(file, "clips")["pitch"].tolist() == [60, 61, 62, 63]
+        assert len(file["layers/00"]) == 4
+    told = finished.snakemake("--forcerun", "list_points", "--", "list_points")
+    assert "1 clips of recordings are left out for nano; why: results/inputs/nano/rec" in told
+
+
+def test_gradient_points_say_how_they_came_about(finished):
+    told = json.loads(
+        (finished.folder / "results/activations/nano/gradient-0.500/notes.json").read_text()
+    )
+    assert told["recipe"]["correction"] == {"data": "music", "eta": 1.0, "steps": 1}
+    assert table(finished, "gradient")[["data", "eta", "steps"]].values.tolist() == [
+        ["music", 1.0, 1]
+    ]
 
 
 def test_helix_table(finished):

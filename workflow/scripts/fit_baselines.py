@@ -5,7 +5,13 @@ from pathlib import Path
 from rasen import command, stimuli
 from rasen.helix.layers import HelixSettings, fit_layers
 from rasen.io import parquet
-from rasen.measure.notes import RATE, codec_token_shares, note_grid, spectral_features
+from rasen.measure.notes import (
+    RATE,
+    codec_token_shares,
+    encoded_clips,
+    note_grid,
+    spectral_features,
+)
 
 
 def fit_baselines(
@@ -13,6 +19,7 @@ def fit_baselines(
 ) -> None:
     """Write one row per baseline and instrument, as fit_helix does for layers."""
     table = parquet.read_table(clips)
+    table = table[table["clip"].isin(encoded_clips(inputs)["clip"])].reset_index(drop=True)
     grid = note_grid(table)
     features = spectral_features(stimuli.render_sound(row, RATE) for row in table.itertuples())
     if (shares := codec_token_shares(inputs)) is not None:

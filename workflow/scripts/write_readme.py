@@ -31,6 +31,7 @@ Equations are those of Sato et al. 2026.
 | `report/report.html`, `share.zip`, `config.yaml` | made by `snakemake share`: the report on one page, the archive, the config as used |
 | `stimuli/{stimuli}.parquet` | one row per clip: how it was rendered or read, and its labels |
 | `inputs/{model}/{stimuli}.h5` | the clips as the model reads them (tokens) |
+| `inputs/{model}/{stimuli}.quarantine.parquet` | `clip, reason`: clips that could not be used and are left out of everything that follows |
 | `activations/{model}/{point}/{stimuli}.h5` | `layers/NN` [rows, dim], one row per clip (per frame with `pool: all`; then `rows/clip` and `rows/frame` identify it); `clips/` repeats the sheet; attributes: recipe of the weights, hashes of weights and stimuli, what each layer is |
 | `frames/{model}/{point}/{stimuli}.h5` | the same for selected layers with every frame, for the SAEs |
 | `sae/{model}/{point}/layer-NN/` | one folder per SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (outlier rows), `recovery.parquet`, `tally.h5` (all activations, by feature), `features.parquet`, `examples.parquet` |

@@ -12,7 +12,17 @@ from rasen.sae.features.language import language_tendency
 from rasen.sae.features.tags import tags_of_table, with_pitch_class
 from rasen.sae.features.tally import Tally
 
-NO_LABELS = {"clip", "kind", "path", "text", "sha256", "bytes", "seconds", "seed"}  # of a sheet
+NO_LABELS = {
+    "clip",
+    "kind",
+    "path",
+    "text",
+    "sha256",
+    "bytes",
+    "seconds",
+    "seed",
+    "crop",
+}  # of a sheet
 
 
 def words_of_rows(family: TextFamily, inputs: Inputs, tally: Tally) -> np.ndarray:
