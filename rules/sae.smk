@@ -14,7 +14,7 @@ use rule dump_activations as dump_frames with:
     params:
         env=environment,
         needs="models",
-        recipe=recipe_json("activations"),
+        recipe=recipe_json("frames"),
         settings=json.dumps(
             {key: config["sae"][key] for key in ("layers", "dtype")} | {"pool": "all"}
         ),

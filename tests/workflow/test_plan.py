@@ -1,5 +1,6 @@
 """What would run: every target, from nothing, without any data."""
 
+import json
 import os
 import re
 import subprocess
@@ -148,6 +149,20 @@ def test_gradients_of_several_settings_and_starts_are_routes_of_their_own(other)
     assert corrected == {f"{n}-0.500" for n in plain | control} | {f"{n}-1.000" for n in plain}
     assert other.planned()["correct_gradient"] == 12
     assert before["correct_gradient"] == 1
+
+
+def test_saes_are_trained_on_the_frames_that_recovery_replaces(other):
+    """Whatever `delay` says of activations: the loss runs with the delay pattern."""
+    other.edit(lambda config: config["models"]["nano"].update(delay=False))
+    output = other.snakemake("--dry-run", "--printshellcmds")
+    recipes = {}
+    for block in re.split(r"^ *rule (?=\w+:)", output, flags=re.M)[1:]:
+        if found := re.search(r"--recipe '(\{.*?\})' --(?:inputs|metrics)", block):
+            recipe = json.loads(found[1])
+            if (recipe["family"], recipe["point"]) == ("musicgen", "untrained"):
+                recipes[block.split(":")[0]] = recipe["options"]
+    assert recipes["dump_activations"] == {"delay": False}
+    assert recipes["dump_frames"] == recipes["measure_recovery"] == {}
 
 
 def test_helix_is_optional(other):
