@@ -33,6 +33,7 @@ from rasen.study import (
 )
 from rasen.study.code_hash import code_hash
 from rasen.study.downloads import downloads
+from rasen.study.own_weights import own_weights
 from rasen.study.points import linear_point, parse_point
 from rasen.study.registry import FAMILIES
 from rasen.study.routes import table_of_points

@@ -49,10 +49,13 @@ rule check_weights:
             if wildcards.checkpoint == "trained"
             else {}
         ),
+        own=lambda wildcards, output: own_weights(
+            MODELS[wildcards.model], wildcards.checkpoint, output.certificate
+        ),
         code=code("check_weights.py", environment),
     shell:
         "rasen {params.env} check_weights.py --folder {params.folder:q} --reader {params.reader}"
-        " --expected {params.expected:q} --certificate {output.certificate}"
+        " --expected {params.expected:q} --own {params.own:q} --certificate {output.certificate}"
         " > {log} 2>&1"
 
 

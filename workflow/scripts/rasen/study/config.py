@@ -1,5 +1,6 @@
 """The config against its schema: every mistake at once, each with its place and its cure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
@@ -96,12 +97,12 @@ def _explain(error):
     at = f"{place}." if place else ""
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(error.schema.get("properties", {}))
-        patterns = "".join(error.schema.get("patternProperties", {}))
+        patterns = list(error.schema.get("patternProperties", {}))
         for key in error.instance:
             if key not in known and not patterns:
                 yield f"{at}{key}: unknown setting; {suggestion(str(key), known)}"
-            elif key not in known:
-                yield f"{at}{key}: a name must match {patterns}"
+            elif key not in known and not any(re.search(each, key) for each in patterns):
+                yield f"{at}{key}: a name must match {' or '.join(patterns)}"
     elif error.validator == "required":
         for key in error.validator_value:
             if key not in error.instance:

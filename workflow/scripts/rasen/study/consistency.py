@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from rasen.errors import suggestion
-from rasen.study.checkpoints import local_folder
+from rasen.study.checkpoints import local_folder, model_weights
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
+from rasen.study.song_models import song_weights
 from rasen.study.targets import stimulus_sets
 
 PLACE = "config/config.yaml"
@@ -29,6 +30,10 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
         ):
             yield f"{PLACE}: models.{name}.{problem}"
         yield from _absent_layers(name, model, config)
+    for place, weights, _ in (*model_weights(config), *song_weights(config)):
+        path = Path(local_folder(weights))
+        if path.is_file():
+            yield f"{PLACE}: {place}: {path} is a file; give the folder that has it: {path.parent}"
     period = config["helix"]["period"]
     if isinstance(period, list) and period[0] > period[1]:
         yield f"{PLACE}: helix.period: {period} runs backwards; write {period[::-1]}"
