@@ -49,8 +49,10 @@ rule check_weights:
             if wildcards.checkpoint == "trained"
             else {}
         ),
-        own=lambda wildcards, output: own_weights(
-            MODELS[wildcards.model], wildcards.checkpoint, output.certificate
+        own=lambda wildcards: own_weights(
+            MODELS[wildcards.model],
+            wildcards.checkpoint,
+            f"results/weights/{wildcards.model}/{wildcards.checkpoint}.json",
         ),
         code=code("check_weights.py", environment),
     shell:

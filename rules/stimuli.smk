@@ -22,8 +22,10 @@ rule list_stimuli:
     params:
         needs="stimuli",
         settings=lambda wildcards: settings("stimuli", wildcards.stimuli),
-        recordings=lambda wildcards, output: recordings.hash_of_sizes(
-            config["stimuli"][wildcards.stimuli], output.clips
+        # not of `output`: Snakemake takes what depends on it for unchanged
+        recordings=lambda wildcards: recordings.hash_of_sizes(
+            config["stimuli"][wildcards.stimuli],
+            f"results/stimuli/{wildcards.stimuli}.parquet",
         ),
         code=code("list_stimuli.py"),
     shell:

@@ -124,6 +124,17 @@ def test_a_removed_song_reruns_its_set(copy, edit):
     }  # fmt: skip
 
 
+def test_a_replaced_recording_reruns_its_set(copy):
+    path = copy.folder / "recordings/sine 61.wav"
+    before = path.read_bytes()
+    path.write_bytes(before + before[-400:])
+    planned = copy.planned()
+    path.write_bytes(before)
+    assert planned["list_stimuli"] == planned["encode_stimuli"] == 1
+    assert planned["dump_activations"] == 6
+    assert copy.planned() == {}
+
+
 def test_fewer_layers_rerun_the_dumps_and_what_reads_them(copy):
     undo = copy.edit(lambda config: config.update(activations={"layers": [0, 1]}))
     planned = copy.planned()

@@ -42,17 +42,17 @@ def route_styles(routes: Iterable[str]) -> dict[str, RouteStyle]:
 
 
 def _label(route):
-    """The name of a variant of a route in words."""
+    """The name of a variant of a route in words: "gradient-corrected from zeros, 10 steps"."""
     kind, *parts = route.split("+")
-    words = [known.label for known in (LINEAR, GRADIENT) if known.label.startswith(kind)]
+    label = GRADIENT.label if kind == "gradient" else kind
     for part in parts:
-        if eta := re.fullmatch(r"eta([\d.]+)", part):
-            words.append(rf"$\eta$ = {float(eta[1]):g}")
+        if eta := re.fullmatch(r"eta(\d+\.\d+)", part):
+            label += rf", $\eta$ = {float(eta[1]):g}"
         elif steps := re.fullmatch(r"steps(\d+)", part):
-            words.append(f"{int(steps[1])} steps")
+            label += f", {int(steps[1])} steps"
         else:
-            words.append(f"from {part}")
-    return " ".join(words[:2]) + "".join(f", {word}" for word in words[2:])
+            label += f" from {part}"
+    return label
 
 
 def set_step_axis(axis: Axes, last_step: float) -> None:
