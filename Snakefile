@@ -8,6 +8,7 @@
 #   results/stimuli/{stimuli}.parquet              one row per clip
 #   results/weights/{model}/{checkpoint}.json      hashes of checkpoints that were checked
 #   results/inputs/{model}/{stimuli}.h5            stimuli as the model reads them (tokens)
+#   results/inputs/{model}/{stimuli}.quarantine.parquet   clips that are left out, and why
 #   results/gradient/{model}/{point}.parquet       loss before and after each gradient step
 #   results/activations/{model}/{point}/{stimuli}.h5   every layer's output
 #   results/perplexity/{model}/{point}.parquet     loss of every clip
@@ -65,3 +66,8 @@ onstart:
         problems.append("SLURM: no sbatch here; use a login node, or no profile")
     if problems:
         raise WorkflowError("\n".join(problems))
+
+
+onsuccess:
+    for line in presence.clips_left_out(config):
+        print(line)

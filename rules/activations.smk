@@ -24,7 +24,7 @@ rule dump_activations:
     resources:
         mem_mb=growing("memory"),
         runtime=growing("runtime"),
-        gpu=gpus,
+        gpu=model_gpus,
         device=of_model("device"),
         batch=of_model("batch"),
     params:
@@ -37,7 +37,7 @@ rule dump_activations:
         "rasen {params.env} dump_activations.py --recipe {params.recipe:q} --inputs {input.inputs}"
         " --certificate {input.certificate} --activations {output.activations}"
         " --description {output.description} --model {wildcards.model} --settings {params.settings:q} --code {params.code}"
-        " --device {resources.device} --batch {resources.batch} > {log} 2>&1"
+        " --device {resources.device} --gpus {resources.gpu} --batch {resources.batch} > {log} 2>&1"
 
 
 rule activations:

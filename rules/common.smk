@@ -4,7 +4,6 @@
 import json
 import re
 import shlex
-import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from snakemake.persistence.db import DbPersistence
 ROOT = Path(workflow.current_basedir).resolve().parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
+from rasen.device import visible_cards
 from rasen.errors import RasenError
 from rasen.io.hashes import hash_file
 from rasen.io.json_dataclass import to_json
@@ -32,6 +32,7 @@ from rasen.study import (
 )
 from rasen.study.code_hash import code_hash
 from rasen.study.downloads import downloads
+from rasen.study.own_weights import own_weights
 from rasen.study.points import linear_point, parse_point
 from rasen.study.registry import FAMILIES
 from rasen.study.routes import table_of_points
@@ -62,6 +63,10 @@ except RasenError as error:
 Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database there
 
 MODELS = config["models"]
+CARDS = visible_cards()
+if CARDS and workflow.global_resources["_nodes"].value is None:  # not on a cluster
+    # Without --resources gpu=N: as many jobs on GPUs at a time as this machine has GPUs.
+    workflow.global_resources.setdefault("gpu", len(CARDS))
 SAE_GRID = {key: config["sae"][key] for key in configs.SAE_GRID if key in config["sae"]}
 LABEL = config["sae"]["label"]
 CLAP = LABEL["clap"] or {}
@@ -150,7 +155,7 @@ def growing(amount):
 
 def gpus(wildcards):
     """1 if the job's model (that of songs, or CLAP) runs on a GPU, otherwise 0."""
-    uses = {"auto": bool(shutil.which("nvidia-smi")), "cuda": True, "cpu": False}
+    uses = {"auto": bool(CARDS), "cuda": True, "cpu": False}
     if "model" in wildcards.keys():
         return int(uses[MODELS[wildcards.model]["device"]])
     return int(
@@ -164,22 +169,40 @@ def gpus(wildcards):
     )
 
 
+def model_gpus(wildcards):
+    """The same for jobs that run the model itself, which may be divided over several GPUs."""
+    return gpus(wildcards) * MODELS[wildcards.model]["gpus"]
+
+
 def recipe_json(stage=""):
     """The recipe of the weights of {model} at {point}, with the options that a stage needs."""
 
     def of_job(wildcards):
-        point = wildcards.get("point", "trained")
-        file = corrected(wildcards) if "point" in wildcards.keys() else []
-        model = MODELS[wildcards.model]
-        return to_json(recipe.recipe_of_point(model, point, stage, file or None))
+        model, point = MODELS[wildcards.model], "trained"
+        file, steps = [], None
+        if "point" in wildcards.keys():
+            point, file, steps = (
+                wildcards.point,
+                corrected(wildcards),
+                correction(wildcards),
+            )
+        return to_json(recipe.recipe_of_point(model, point, stage, file or None, steps))
 
     return of_job
 
 
 def recipe_before_gradient(wildcards):
     """The recipe of the linear point that a gradient point starts from."""
-    point = linear_point(parse_point(wildcards.point).position).name
-    return to_json(recipe.recipe_of_point(MODELS[wildcards.model], point))
+    after = parse_point(wildcards.point)
+    before = linear_point(after.position, after.start).name
+    return to_json(recipe.recipe_of_point(MODELS[wildcards.model], before, "gradient"))
+
+
+def correction(wildcards):
+    """The gradient steps that lead to {point}; None for other points."""
+    return recipe.correction_of_point(
+        MODELS[wildcards.model], wildcards.point, config["routes"]["gradient"]
+    )
 
 
 def managed_weights(wildcards):

@@ -8,7 +8,7 @@ rule correct_gradient:
     input:
         weights=managed_weights,
         certificate="results/weights/{model}/trained.json",
-        inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['gradient']}.h5",
+        inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['gradient']['data']}.h5",
     output:
         corrected=temp("results/gradient/{model}/{point}.safetensors"),
         losses="results/gradient/{model}/{point}.parquet",
@@ -22,21 +22,24 @@ rule correct_gradient:
     resources:
         mem_mb=growing("memory"),
         runtime=growing("runtime"),
-        gpu=gpus,
+        gpu=model_gpus,
         device=of_model("device"),
-        batch=of_model("batch"),
+        batch=lambda wildcards: MODELS[wildcards.model]["gradient"]["batch"]
+        or MODELS[wildcards.model]["batch"],
+        checkpointing=lambda wildcards: int(
+            MODELS[wildcards.model]["gradient"]["checkpointing"]
+        ),
     params:
         env=environment,
         needs="models",
         recipe=recipe_before_gradient,
-        eta=config["routes"]["gradient"]["eta"],
-        steps=config["routes"]["gradient"]["steps"],
+        correction=lambda wildcards: to_json(correction(wildcards)),
         code=code("correct_gradient.py", environment),
     shell:
         "rasen {params.env} correct_gradient.py --recipe {params.recipe:q} --inputs {input.inputs}"
-        " --eta {params.eta} --steps {params.steps} --corrected {output.corrected}"
-        " --losses {output.losses}"
-        " --model {wildcards.model} --point {wildcards.point} --device {resources.device} --batch {resources.batch}"
+        " --correction {params.correction:q} --corrected {output.corrected} --losses {output.losses}"
+        " --model {wildcards.model} --point {wildcards.point} --device {resources.device}"
+        " --gpus {resources.gpu} --batch {resources.batch} --checkpointing {resources.checkpointing}"
         " > {log} 2>&1"
 
 
@@ -44,9 +47,8 @@ rule gather_gradient:
     """One table of all corrections: loss before and after, and how far the weights moved."""
     input:
         points="results/tables/points.parquet",
-        losses=collect(
-            "results/gradient/{row.model}/{row.point}.parquet",
-            row=lookup(query="route == 'gradient'", within=points),
+        losses=targets.per_gradient_point(
+            points, "results/gradient/{model}/{point}.parquet"
         ),
     output:
         table="results/tables/gradient.parquet",
@@ -65,6 +67,6 @@ rule gather_gradient:
 
 
 rule gradient:
-    """The gradient route."""
+    """The gradient routes."""
     input:
         "results/tables/gradient.parquet" if "gradient" in set(points["route"]) else [],

@@ -49,10 +49,15 @@ rule check_weights:
             if wildcards.checkpoint == "trained"
             else {}
         ),
+        own=lambda wildcards: own_weights(
+            MODELS[wildcards.model],
+            wildcards.checkpoint,
+            f"results/weights/{wildcards.model}/{wildcards.checkpoint}.json",
+        ),
         code=code("check_weights.py", environment),
     shell:
         "rasen {params.env} check_weights.py --folder {params.folder:q} --reader {params.reader}"
-        " --expected {params.expected:q} --certificate {output.certificate}"
+        " --expected {params.expected:q} --own {params.own:q} --certificate {output.certificate}"
         " > {log} 2>&1"
 
 

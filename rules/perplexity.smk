@@ -22,7 +22,7 @@ rule measure_perplexity:
     resources:
         mem_mb=growing("memory"),
         runtime=growing("runtime"),
-        gpu=gpus,
+        gpu=model_gpus,
         device=of_model("device"),
         batch=of_model("batch"),
     params:
@@ -33,7 +33,7 @@ rule measure_perplexity:
     shell:
         "rasen {params.env} measure_perplexity.py --recipe {params.recipe:q} --inputs {input.inputs}"
         " --model {wildcards.model} --point {wildcards.point} --losses {output.losses}"
-        " --device {resources.device} --batch {resources.batch} > {log} 2>&1"
+        " --device {resources.device} --gpus {resources.gpu} --batch {resources.batch} > {log} 2>&1"
 
 
 rule gather_perplexity:

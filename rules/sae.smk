@@ -14,7 +14,7 @@ use rule dump_activations as dump_frames with:
     params:
         env=environment,
         needs="models",
-        recipe=recipe_json("activations"),
+        recipe=recipe_json("frames"),
         settings=json.dumps(
             {key: config["sae"][key] for key in ("layers", "dtype")} | {"pool": "all"}
         ),
@@ -69,7 +69,7 @@ rule measure_recovery:
     resources:
         mem_mb=growing("memory"),
         runtime=growing("runtime"),
-        gpu=gpus,
+        gpu=model_gpus,
         device=of_model("device"),
         batch=of_model("batch"),
     params:
@@ -80,7 +80,7 @@ rule measure_recovery:
     shell:
         "rasen {params.env} measure_recovery.py --recipe {params.recipe:q} --inputs {input.inputs}"
         " --metrics {input.metrics} --model {wildcards.model} --layer {wildcards.layer} --recovery {output.recovery}"
-        " --device {resources.device} --batch {resources.batch} > {log} 2>&1"
+        " --device {resources.device} --gpus {resources.gpu} --batch {resources.batch} > {log} 2>&1"
 
 
 rule tally_features:

@@ -1,6 +1,7 @@
 # Stimuli: the clips or texts that models process, listed once and encoded once per model.
 #   needs    stimuli.{stimuli}
 #   makes    results/stimuli/{stimuli}.parquet    results/inputs/{model}/{stimuli}.h5
+#            and a .quarantine.parquet with the clips that are left out and the reason of each
 
 
 rule list_stimuli:
@@ -21,8 +22,10 @@ rule list_stimuli:
     params:
         needs="stimuli",
         settings=lambda wildcards: settings("stimuli", wildcards.stimuli),
-        recordings=lambda wildcards, output: recordings.hash_of_sizes(
-            config["stimuli"][wildcards.stimuli], output.clips
+        # not of `output`: Snakemake takes what depends on it for unchanged
+        recordings=lambda wildcards: recordings.hash_of_sizes(
+            config["stimuli"][wildcards.stimuli],
+            f"results/stimuli/{wildcards.stimuli}.parquet",
         ),
         code=code("list_stimuli.py"),
     shell:
@@ -39,6 +42,7 @@ rule encode_stimuli:
         codec=optional_weights,
     output:
         inputs="results/inputs/{model}/{stimuli}.h5",
+        quarantine="results/inputs/{model}/{stimuli}.quarantine.parquet",
     log:
         "logs/encode_stimuli/{model}/{stimuli}.log",
     benchmark:
@@ -59,7 +63,8 @@ rule encode_stimuli:
     shell:
         "rasen {params.env} encode_stimuli.py --recipe {params.recipe:q} --clips {input.clips}"
         " --certificate {input.certificate} --inputs {output.inputs}"
-        " --device {resources.device} > {log} 2>&1"
+        " --quarantine {output.quarantine} --device {resources.device} --workers {threads}"
+        " --code {params.code} > {log} 2>&1"
 
 
 rule stimuli:

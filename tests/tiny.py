@@ -111,7 +111,8 @@ def clap(folder):
 
 
 def small_workflow(folder):
-    """What tests/small/config/config.yaml names: a language model, recordings, sentences."""
+    """What tests/small/config/config.yaml names: a language model, recordings (of which one is
+    broken), sentences."""
     import numpy as np
     import soundfile
 
@@ -125,6 +126,8 @@ def small_workflow(folder):
         tone = 0.5 * np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * time)
         soundfile.write(recordings / f"sine {pitch}.wav", tone, 22050)
         lines.append(f"sine {pitch}.wav\t{pitch}\tsine")
+    (recordings / "broken.wav").touch()
+    lines.append("broken.wav\t64\tsine")
     (recordings / "sheet.tsv").write_text("\n".join(lines) + "\n")
     (folder / "sentences.txt").write_text("a tune in C\n音の高さ\na longer song in D minor\n")
 

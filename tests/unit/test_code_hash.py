@@ -1,5 +1,6 @@
 """Code hashes change with the code and with nothing else; commands fail in one line."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,9 +91,25 @@ def test_a_full_gpu_is_told_with_the_cure(monkeypatch):
     class OutOfMemoryError(RuntimeError):
         pass
 
-    def stage():
+    def stage(model: str):
         raise OutOfMemoryError("tried to allocate 20 GB")
 
-    monkeypatch.setattr(sys, "argv", ["stage"])
-    with pytest.raises(SystemExit, match="lower `batch`"):
-        command.run(stage)
+    monkeypatch.setattr(sys, "argv", ["stage", "--model", "small"])
+    with pytest.raises(SystemExit, match=r"set a lower `models.small.batch` .tried"):
+        command.run(stage, out_of_memory="set a lower `models.{model}.batch`")
+
+
+def test_every_job_on_a_gpu_says_which_settings_of_the_config_take_less_memory():
+    """Named settings exist; the gradient's are its own, not the forward pass's."""
+    schema = (SCRIPTS.parent / "schemas/config.schema.yaml").read_text()
+    told = {}
+    for path in SCRIPTS.glob("*.py"):
+        if "pick_device(device" in (text := path.read_text()):
+            told[path.stem] = re.findall(r"`([\w.{}]+)", text[text.index("out_of_memory=") :])
+    assert len(told) == 12
+    for script, settings in told.items():
+        assert settings, script
+        for setting in settings:
+            assert re.search(rf"\b{setting.split('.')[-1]}:", schema), f"{script}: {setting}"
+    assert told["correct_gradient"][0] == "models.{model}.gradient.batch"
+    assert told["dump_activations"][0] == "models.{model}.batch"

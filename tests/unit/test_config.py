@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,8 +13,15 @@ from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_json, to_json
 from rasen.study import checkpoints, config, registry
 from rasen.study.downloads import downloads
+from rasen.study.own_weights import own_weights
 from rasen.study.presence import missing_files
-from rasen.study.recipe import Initialisation, Recipe, recipe_of_point
+from rasen.study.recipe import (
+    Correction,
+    Initialisation,
+    Recipe,
+    correction_of_point,
+    recipe_of_point,
+)
 from rasen.study.song_models import song_settings, song_weights
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +64,76 @@ def test_all_mistakes_are_told_at_once_with_hints():
         "stimuli.a.keyes: unknown setting; did you mean 'keys'?",
     ]:
         assert part in str(error.value), part
+
+
+def test_a_wrong_name_does_not_mark_its_siblings():
+    models = {"good": SMALLEST["models"]["m"], "not good": SMALLEST["models"]["m"]}
+    sets = {"right": {"kind": "notes"}, "wrong.": {"kind": "notes"}}
+    with pytest.raises(RasenError) as error:
+        load({"models": models, "stimuli": sets})
+    told = str(error.value).splitlines()[1:]
+    assert [line.split(": ")[1] for line in told] == ["models.not good", "stimuli.wrong."]
+
+
+def test_a_file_given_as_weights_is_told_as_such(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/model.safetensors").touch()
+    (tmp_path / "codec.bin").touch()
+    model = {"family": "audiocraft", "weights": "mine/model.safetensors", "codec": "./codec.bin"}
+    assert checkpoints.hub_id("mine/model.safetensors") is None
+    with pytest.raises(RasenError) as error:
+        load({"models": {"m": model}})
+    for part in [
+        "models.m.weights: mine/model.safetensors is a file; give the folder that has it: mine",
+        "models.m.codec: codec.bin is a file; give the folder that has it: .",
+    ]:
+        assert part in str(error.value)
+
+
+# --- the user's own weights
+
+
+def test_exchanged_weights_are_noticed_and_absent_ones_count_as_recorded(tmp_path):
+    folder, codec, steps = tmp_path / "m", tmp_path / "codec", tmp_path / "run"
+    for path in (
+        folder / "state_dict.bin",
+        codec / "model.safetensors",
+        steps / "1/state_dict.bin",
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"a" * 5000)
+    model = load({"models": {"m": {
+        "family": "audiocraft", "weights": str(folder), "codec": str(codec),
+        "checkpoints": {"weights": f"{steps}/{{step}}", "steps": [1]},
+    }}})["models"]["m"]  # fmt: skip
+    certificate = tmp_path / "trained.json"
+
+    def version(checkpoint="trained"):
+        return own_weights(model, checkpoint, certificate)
+
+    before = version()
+    assert set(json.loads(before)) == {str(folder), str(codec)}
+    assert list(json.loads(version("step-000001"))) == [str(steps / "1")]
+    (folder / "README.md").write_text("words")
+    (folder / "sub").mkdir()
+    (folder / "sub/state_dict.bin").touch()
+    assert version() == before, "files that are not read do not count"
+    seen = {before}
+    for path in (folder / "state_dict.bin", codec / "model.safetensors"):
+        path.write_bytes(b"a" * 4999 + b"b")
+        seen.add(version())
+    (codec / "config.json").write_text("{}")
+    seen.add(version())
+    assert len(seen) == 4
+    certificate.write_text(json.dumps({"own": json.loads(before)}))
+    shutil.rmtree(folder)
+    shutil.rmtree(codec)
+    assert version() == before
+    hub = load({"models": {"m": {"family": "musicgen", "weights": "a/b"}}})["models"]["m"]
+    nano = hub | {"weights": "resources/models/nano"}
+    assert own_weights(hub, "trained", certificate) == "{}", "downloads are inputs"
+    assert own_weights(nano, "trained", certificate) == "{}"
 
 
 def test_names_nobody_defines_are_told():
@@ -180,6 +258,45 @@ def test_a_recipe_holds_what_its_point_needs_and_not_more():
     assert recipe_of_point(model, "step-000005").checkpoint == "/runs/5"
     assert recipe_of_point(model, "trained").options == {}
     assert recipe_of_point(model, "trained", "activations").options == {"delay": True}
+
+
+def corrected_model(**changes):
+    settings = {"family": "musicgen", "weights": "/m", "gradient": "music"} | changes
+    sets = {"music": {"kind": "melodies"}}
+    return load({"models": {"m": settings}, "stimuli": sets})["models"]["m"]
+
+
+def test_a_gradient_point_records_its_data_and_steps():
+    model, plain = corrected_model(), {"eta": 1, "steps": 1}
+    grid = {"eta": [0.5, 0.1], "steps": [2, 10]}
+    names = ["gradient-0.250", "gradient+eta0.1000+steps010-0.250"]
+    found = [correction_of_point(model, name, grid) for name in names]
+    assert found == [Correction("music", 0.5, 2), Correction("music", 0.1, 10)]
+    assert correction_of_point(model, names[0], plain) == Correction("music", 1.0, 1)
+    assert correction_of_point(model, "linear-0.250", plain) is None
+    recipe = recipe_of_point(model, names[1], corrected="a.safetensors", correction=found[1])
+    assert from_json(Recipe, to_json(recipe)) == recipe
+
+
+def test_how_a_gradient_is_run_stands_beside_its_data():
+    short = corrected_model()["gradient"]
+    assert short == {"data": "music", "batch": None, "checkpointing": False}
+    long = corrected_model(gradient={"data": "music", "batch": 2, "checkpointing": True})
+    assert long["gradient"]["batch"] == 2
+    with pytest.raises(RasenError, match=r"gradient: no stimulus set 'msic'; did you mean 'mus"):
+        corrected_model(gradient={"data": "msic"})
+    with pytest.raises(RasenError, match=r"models.m.gradient.bach: unknown setting; did you mean"):
+        corrected_model(gradient={"data": "music", "bach": 2})
+
+
+def test_the_number_format_changes_no_tokens_and_no_gradient():
+    """So it must not make them again: their recipes do not hold it."""
+    models = [corrected_model(dtype=dtype) for dtype in ("float32", "bfloat16")]
+    for stage in ("encode", "gradient"):
+        one, two = (recipe_of_point(model, "trained", stage) for model in models)
+        assert one == two, stage
+    one, two = (recipe_of_point(model, "trained", "activations") for model in models)
+    assert one != two
 
 
 @pytest.mark.parametrize(

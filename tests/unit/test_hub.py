@@ -39,13 +39,60 @@ def test_old_repositories_give_pytorch_files(asked, tmp_path):
 
 def test_failure_names_both_cures_and_leaves_nothing(asked, monkeypatch, tmp_path):
     def unreachable(*arguments, **options):
-        (tmp_path / "m").mkdir()
+        if "local_dir" in options:
+            (tmp_path / "m").mkdir()
         raise ConnectionError("Name or service not known\nmore")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     with pytest.raises(RasenError, match="correct `weights`, or copy the checkpoint to") as error:
         hub.fetch("a/b", tmp_path / "m", FILES)
     assert "a/b: neither a folder here nor to be had from the hub (Name or" in str(error.value)
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A function that puts files of a/b into the hub's cache; the hub itself is out of reach."""
+    home = tmp_path / "cache/models--a--b"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+    def put(commit, **files):
+        (home / "blobs").mkdir(parents=True, exist_ok=True)
+        (home / "refs").mkdir(exist_ok=True)
+        (home / "refs/main").write_text(commit)
+        (home / f"snapshots/{commit}").mkdir(parents=True)
+        for name, text in files.items():
+            (home / f"blobs/{commit}-{name}").write_text(text)
+            link = home / f"snapshots/{commit}" / name.replace("_", ".")
+            link.symlink_to(f"../../blobs/{commit}-{name}")
+
+    return put
+
+
+def test_the_hubs_cache_is_used_where_the_hub_is_out_of_reach(cache, tmp_path, capsys):
+    cache("1" * 40, config_json="{}", model_safetensors="old")
+    cache("2" * 40, config_json="{}", model_safetensors="new", flax_msgpack="no", README_md="no")
+    hub.fetch("a/b", tmp_path / "m", FILES)
+    assert {p.name: p.read_text() for p in (tmp_path / "m").iterdir()} == {
+        "config.json": "{}", "model.safetensors": "new",
+    }  # fmt: skip
+    assert not any(path.is_symlink() for path in (tmp_path / "m").iterdir())
+    assert "copied from its cache" in capsys.readouterr().out
+    hub.fetch(f"a/b@{'1' * 40}", tmp_path / "old", FILES)
+    assert (tmp_path / "old/model.safetensors").read_text() == "old"
+
+
+@pytest.mark.parametrize("files", [
+    {}, {"config_json": "{}"},
+    {"a_safetensors": "",
+     "m_safetensors_index_json": '{"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}'},
+])  # fmt: skip
+def test_a_cache_that_lacks_weights_is_not_used(cache, tmp_path, files):
+    if files:
+        cache("1" * 40, **files)
+    with pytest.raises(RasenError, match="neither a folder here nor to be had from the hub"):
+        hub.fetch("a/b", tmp_path / "m", FILES)
     assert not (tmp_path / "m").exists()
 
 

@@ -23,7 +23,9 @@ def test_ends_of_a_linear_route_are_the_endpoints():
 @pytest.mark.parametrize(
     "name",
     ["untrained", "trained", "linear-0.900", "gradient-0.250", "step-000500", "step-1000000",
-     "untrained+zeros", "linear+seed1-0.250"],
+     "untrained+zeros", "linear+seed1-0.250", "gradient+zeros-0.250", "linear+eta1-0.500",
+     "gradient+eta0.1000-0.250", "gradient+steps010-0.250", "gradient+eta1+eta10.0000-0.500",
+     "gradient+zeros+eta0.1000+steps010-0.250"],
 )  # fmt: skip
 def test_names_come_back(name):
     assert parse_point(name).name == name
@@ -32,7 +34,8 @@ def test_names_come_back(name):
 @pytest.mark.parametrize(
     "name",
     ["", "linear", "linear-0.9", "linear-1e3", "step-5", "trained-0.500", "trained+zeros",
-     "untrained-0.100", "step+a-000001", "../trained", "gradient-000500", "step-0.100"],
+     "untrained-0.100", "step+a-000001", "../trained", "gradient-000500", "step-0.100",
+     "linear+eta0.1000-0.250", "trained+steps010", "gradient+eta0.1-0.250", "gradient+steps010"],
 )  # fmt: skip
 def test_other_names_are_refused(name):
     with pytest.raises(RasenError, match="not a point"):
@@ -67,3 +70,32 @@ def test_control_starts_walk_the_whole_route_to_the_same_end():
         "untrained+zeros", "linear+zeros-0.250", "linear+zeros-0.500", "linear+zeros-0.750",
         "trained",
     ]  # fmt: skip
+
+
+def test_a_grid_of_steps_and_starts_makes_gradient_routes_that_keep_the_plain_ones_name():
+    settings = {"positions": [0, 1], "eta": [1, 0.1], "steps": [1, 10]}
+    table = routes_of_model("m", ROUTES | {"gradient": settings}, controls=["zeros"])
+    routes = table.loc[table["route"].str.startswith("gradient"), "route"].unique().tolist()
+    assert routes == [
+        "gradient", "gradient+steps010", "gradient+eta0.1000", "gradient+eta0.1000+steps010",
+    ]  # fmt: skip
+    plain = table[table["route"] == "gradient"]
+    assert plain.equals(
+        routes_of_model("m", ROUTES, controls=["zeros"])
+        .query("route == 'gradient'")
+        .set_axis(plain.index)
+    )
+    more = routes_of_model("m", ROUTES | {"gradient": settings | {"controls": True}}, None, ["a"])
+    points = more.loc[more["route"] == "gradient+a+steps010", "point"].tolist()
+    assert points == ["gradient+a+steps010-0.000", "gradient+steps010-1.000"], "one trained end"
+    parsed = [parse_point(name) for name in more["point"]]
+    assert {(p.start, p.eta, p.steps) for p in parsed if p.kind == "gradient"} == {
+        (start, eta, steps) for start in ("", "a") for eta in (None, 0.1) for steps in (None, 10)
+    }
+
+
+def test_an_eta_that_no_name_can_carry_is_refused():
+    settings = {"positions": [0], "eta": [1, 0.00001], "steps": 1}
+    with pytest.raises(RasenError, match=r"gradient.eta: 1e-05: give at most four decimals"):
+        routes_of_model("m", ROUTES | {"gradient": settings})
+    routes_of_model("m", ROUTES | {"gradient": settings | {"eta": 0.00001}})

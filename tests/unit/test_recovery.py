@@ -1,11 +1,13 @@
 """Layers replaced by something else, and what that costs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tiny import every_layer
 
 from rasen.errors import RasenError
+from rasen.io.inputs import Inputs, write_inputs
 from rasen.measure.interpolate import network_at_point
 from rasen.measure.recovery import loss_recovered, replaced
 from rasen.study.recipe import Recipe
@@ -75,6 +77,43 @@ def test_the_bos_token_of_a_language_model_is_left_alone(language):
             language.losses(network, part)
         wanted = torch.cat([hidden[layer][0, :5], hidden[layer][1, :3]])
         torch.testing.assert_close(seen[0], wanted)
+
+
+def test_the_loss_of_a_language_model_without_a_layer_by_hand(language, tmp_path):
+    """Document by document, without padding: every position but the BOS token's is replaced."""
+    lengths, rng = [6, 9, 4], np.random.default_rng(0)
+    texts = [{"tokens": np.array([0, *rng.integers(2, 90, n - 1)], np.int32)} for n in lengths]
+    write_inputs(tmp_path / "i.h5", texts, pd.DataFrame({"clip": ["a", "b", "c"]}))
+    network = network_at_point(language, Recipe("causal_lm", str(language.folder)), "cpu")
+    table = loss_recovered(
+        language, network, Inputs(tmp_path / "i.h5"), 1, {"half": lambda x: x / 2}, "cpu", 3
+    )
+
+    def loss(change):
+        def hook(module, given, output):
+            first = output[0] if isinstance(output, tuple) else output
+            first = torch.cat([first[:, :1], change(first[:, 1:])], 1)
+            return (first, *output[1:]) if isinstance(output, tuple) else first
+
+        handle = network.model.layers[0].register_forward_hook(hook)
+        total = 0.0
+        with torch.no_grad():
+            for text in texts:
+                tokens = torch.from_numpy(text["tokens"]).long()
+                logits = network(input_ids=tokens[None], use_cache=False).logits[0]
+                total += torch.nn.functional.cross_entropy(
+                    logits[:-1], tokens[1:], reduction="sum"
+                ).item()
+        handle.remove()
+        return total / (sum(lengths) - len(lengths))
+
+    seen = []
+    loss(lambda x: seen.append(x[0]) or x)
+    mean = torch.cat(seen).mean(0)
+    row = table.iloc[0]
+    assert row["loss_model"] == pytest.approx(loss(lambda x: x), rel=1e-5)
+    assert row["loss_mean"] == pytest.approx(loss(lambda x: mean.expand_as(x)), rel=1e-5)
+    assert row["loss"] == pytest.approx(loss(lambda x: x / 2), rel=1e-5)
 
 
 def test_a_layer_without_a_module_is_refused(family, at, codes):

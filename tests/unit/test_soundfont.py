@@ -1,6 +1,7 @@
 """Notes from a SoundFont; the font is written here: one sine, looped, over all keys."""
 
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -66,6 +67,17 @@ def test_notes_have_their_pitch_and_do_not_depend_on_order(tmp_path):
         heard = np.abs(np.fft.rfft(sound[:RATE])).argmax()
         recorded = 44100 / PERIOD * 2 ** ((row.pitch - 77) / 12)
         assert heard == pytest.approx(recorded, abs=2)
+
+
+def test_notes_do_not_depend_on_others_that_are_rendered_meanwhile(tmp_path):
+    font = sine_font(tmp_path / "sine.sf2")
+    table = list(stimuli.clips(settings(font, keys=12, beats=0.2)).itertuples(index=False))
+    alone = [stimuli.render_sound(row, RATE) for row in table]
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(5):
+            together = list(pool.map(lambda row: stimuli.render_sound(row, RATE), table))
+            for one, other in zip(alone, together, strict=True):
+                assert np.array_equal(one, other)
 
 
 def test_all_means_syntheorys_programs(tmp_path):

@@ -11,6 +11,7 @@ from rasen import stimuli
 from rasen.errors import RasenError
 from rasen.io import audio, hdf5
 from rasen.io.inputs import Inputs
+from rasen.measure import encoding
 from rasen.measure.encoding import encode_clips
 from rasen.stimuli import notes, synth
 from rasen.stimuli.recordings import hash_of_sizes
@@ -127,10 +128,17 @@ def test_sheet_with_byte_order_mark_and_windows_lines(recordings):
     assert len(stimuli.render_sound(second, RATE)) == 2 * RATE
 
 
-def test_missing_recordings_are_all_named(recordings):
-    (recordings / "sheet.tsv").write_text("path\na.wav\ntone.flac\nb.wav\n")
-    with pytest.raises(RasenError, match=r"line 2: .*a\.wav does not exist\n.*line 4: .*b\.wav"):
-        stimuli.clips({"kind": "audio", "sheet": str(recordings / "sheet.tsv"), "seconds": 2})
+def test_a_missing_recording_is_listed_and_left_out_later(recordings):
+    sheet = recordings / "sheet.tsv"
+    sheet.write_text("path\na.wav\ntone.flac\nb.wav\n")
+    settings = {"kind": "audio", "sheet": str(sheet), "seconds": 2}
+    first, second, _ = rows(settings)
+    with pytest.raises(RasenError, match=r"a.wav: no such file; correct the path, or take its row"):
+        stimuli.render_sound(first, RATE)
+    stimuli.render_sound(second, RATE)
+    sheet.write_text("path\na.wav\nb.wav\n")
+    with pytest.raises(RasenError, match=r"none of its files can be opened, such as .*a\.wav"):
+        stimuli.clips(settings)
 
 
 @pytest.mark.parametrize(
@@ -224,23 +232,133 @@ def test_bad_audio_is_told_by_name_with_the_cure(tmp_path):
         assert str(tmp_path / name) in str(error.value)
 
 
-def test_all_bad_clips_are_told_at_once_and_nothing_is_written(family, tmp_path):
-    soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
-    soundfile.write(tmp_path / "short.wav", np.ones(100), 16000)
-    soundfile.write(tmp_path / "good.wav", np.sin(np.arange(9000)), 8000)
+@pytest.fixture
+def corpus(tmp_path, monkeypatch):
+    """Nine recordings, encoded in parts of two: two cannot be used, one is not there."""
+    monkeypatch.setattr(encoding, "PART", 2)
+    names = ["good0", "silent", "good1", "short", "good2", "absent", "good3", "good4", "good5"]
+    for i, name in enumerate(names):
+        sound = np.sin(0.1 * (i + 1) * np.arange(9000 + 320 * i))
+        if name in ("silent", "short"):
+            sound = np.zeros(16000) if name == "silent" else sound[:100]
+        if name != "absent":
+            soundfile.write(tmp_path / f"{name}.wav", 0.5 * sound, 16000)
     sheet = tmp_path / "sheet.csv"
-    sheet.write_text("path\nsilent.wav\ngood.wav\nshort.wav\n")
-    clips = stimuli.clips({"kind": "audio", "sheet": str(sheet), "seconds": 9})
-    with pytest.raises(RasenError, match="2 of 3 clips") as error:
-        encode_clips(family, clips, tmp_path / "i.h5", "cpu")
-    assert "silent.wav" in str(error.value)
-    assert "000002-short: 100 samples at 16000 Hz are less than one frame" in str(error.value)
-    assert not list(tmp_path.glob("i.h5*"))
+    sheet.write_text("clip,path\n" + "".join(f"{name},{name}.wav\n" for name in names))
+    return stimuli.clips({"kind": "audio", "sheet": str(sheet), "seconds": 9})
 
-    sheet.write_text("path\ngood.wav\n")
-    clips = stimuli.clips({"kind": "audio", "sheet": str(sheet), "seconds": 9})
-    encode_clips(family, clips, tmp_path / "i.h5", "cpu")
-    assert Inputs(tmp_path / "i.h5").lengths.tolist() == [57]  # 18000 samples, 320 a frame
+
+def test_bad_clips_are_left_out_with_their_reasons(family, corpus, tmp_path):
+    left_out = encode_clips(family, corpus, tmp_path / "i.h5", "cpu")
+    assert left_out["clip"].tolist() == ["silent", "short", "absent"]
+    for reason, part in zip(
+        left_out["reason"], ["is silent", "100 samples at 16000 Hz are less", "no such file"],
+        strict=True,
+    ):  # fmt: skip
+        assert part in reason
+    encoded = Inputs(tmp_path / "i.h5")
+    assert encoded.clips["clip"].tolist() == [f"good{i}" for i in range(6)]
+    assert encoded.lengths.tolist() == [-(-(9000 + 320 * i) // 320) for i in (0, 2, 4, 6, 7, 8)]
+    for index, row in enumerate(encoded.clips.itertuples()):
+        alone = family.encode(stimuli.render(row, family), "cpu")
+        assert np.array_equal(encoded.clip(index)["codes"], alone["codes"])
+    assert not (tmp_path / "i.parts").exists()
+
+
+def test_several_workers_write_the_same_file(family, corpus, tmp_path):
+    for workers in (1, 3):
+        encode_clips(family, corpus, tmp_path / f"{workers}.h5", "cpu", workers)
+    assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "3.h5").read_bytes()
+
+
+def test_encoding_goes_on_where_it_was_killed(family, corpus, tmp_path, monkeypatch):
+    render, rendered = stimuli.render, []
+
+    def noting(row, family):
+        if row.clip == stop:
+            raise KeyboardInterrupt
+        rendered.append(row.clip)
+        return render(row, family)
+
+    monkeypatch.setattr(encoding.stimuli, "render", noting)
+    stop = "good4"
+    with pytest.raises(KeyboardInterrupt):
+        encode_clips(family, corpus, tmp_path / "i.h5", "cpu", code="a")
+    assert not (tmp_path / "i.h5").exists()
+    stop, before = "", len(rendered)
+    assert len(encode_clips(family, corpus, tmp_path / "i.h5", "cpu", code="a")) == 3
+    assert rendered[before:] == ["good3", "good4", "good5"], "its part and those after it"
+    monkeypatch.setattr(encoding.stimuli, "render", render)
+    encode_clips(family, corpus, tmp_path / "whole.h5", "cpu", code="a")
+    assert (tmp_path / "i.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+    stop = "good5"
+    monkeypatch.setattr(encoding.stimuli, "render", noting)
+    with pytest.raises(KeyboardInterrupt):
+        encode_clips(family, corpus, tmp_path / "j.h5", "cpu", code="a")
+    stop, before = "", len(rendered)
+    encode_clips(family, corpus, tmp_path / "j.h5", "cpu", code="b")
+    assert len(rendered) == before + 9, "parts of other code are not used"
+
+
+def test_nothing_is_written_where_no_clip_can_be_used(family, corpus, tmp_path):
+    bad = corpus[corpus["clip"].isin(["silent", "absent", "short"])].reset_index(drop=True)
+    with pytest.raises(RasenError, match="2 of 3 clips cannot be used") as error:
+        encode_clips(family, bad, tmp_path / "i.h5", "cpu")
+    assert "silent.wav: is silent" in str(error.value)
+    assert not list(tmp_path.glob("i.*"))
+
+
+def test_a_recording_that_changed_stops_the_job(family, corpus, tmp_path):
+    soundfile.write(tmp_path / "good3.wav", np.ones(9000), 16000)
+    with pytest.raises(RasenError, match=r"good3.wav: has changed since its sheet was read"):
+        encode_clips(family, corpus, tmp_path / "i.h5", "cpu")
+
+
+# --- a seeded choice
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Settings of a set of 40 recordings of 1.5 s, each louder and louder."""
+    for i in range(40):
+        soundfile.write(tmp_path / f"{i}.wav", np.linspace(0.1, 0.9, 24000), RATE, subtype="FLOAT")
+    (tmp_path / "sheet.tsv").write_text("path\n" + "".join(f"{i}.wav\n" for i in range(40)))
+    return {"kind": "audio", "sheet": str(tmp_path / "sheet.tsv"), "seconds": 0.5}
+
+
+def test_some_recordings_are_drawn_by_the_seed(many, tmp_path):
+    chosen = stimuli.clips(many | {"clips": 10})
+    assert len(chosen) == 10
+    assert chosen["clip"].is_monotonic_increasing, "in the order of the sheet"
+    assert chosen.equals(stimuli.clips(many | {"clips": 10}))
+    assert set(chosen["clip"]) != set(stimuli.clips(many | {"clips": 10, "seed": 1})["clip"])
+    assert set(chosen["clip"]) < set(stimuli.clips(many | {"clips": 11})["clip"])
+    with open(tmp_path / "sheet.tsv", "a") as sheet:
+        sheet.write("0.wav\n")
+    again = set(stimuli.clips(many | {"clips": 10})["clip"])
+    assert len(again & set(chosen["clip"])) >= 9, "a line more changes one clip at most"
+    with pytest.raises(RasenError, match="lists 41 recordings, not clips: 50"):
+        stimuli.clips(many | {"clips": 50})
+    with pytest.raises(RasenError, match="clips is 0; give a number above 0"):
+        stimuli.clips(many | {"clips": 0})
+
+
+def test_crops_lie_anywhere_and_are_the_same_again(many):
+    plain, random = rows(many), rows(many | {"crop": "random"})
+    assert "crop" not in plain[0]._fields
+    starts = np.array([stimuli.render_sound(row, RATE)[0] for row in random])
+    assert {len(stimuli.render_sound(row, RATE)) for row in random} == {RATE // 2}
+    assert stimuli.render_sound(plain[0], RATE)[0] == pytest.approx(0.1)
+    # Levels rise from .1 to .9 over three times the length that is read.
+    shares = (starts - 0.1) / 0.8 * 1.5
+    np.testing.assert_allclose(shares, [row.crop for row in random], atol=1e-4)
+    assert shares.min() < 0.1
+    assert shares.max() > 0.9
+    again = rows(many | {"crop": "random", "clips": 5})
+    crops = {row.clip: row.crop for row in random}
+    assert all(crops[row.clip] == row.crop for row in again)
+    assert rows(many | {"crop": "random", "seed": 1})[0].crop != random[0].crop
 
 
 def test_resampling_keeps_a_tone():

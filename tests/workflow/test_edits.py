@@ -88,6 +88,25 @@ def test_an_edit_of_the_code_reruns_exactly_its_dependants(copy, edit, name, old
         assert planned == jobs
 
 
+def test_exchanged_weights_rerun_what_rests_on_them(copy):
+    """A number of the user's own checkpoint becomes another; its date and size stay."""
+    folder = copy.folder / "models/llama"
+    weights = folder / "model.safetensors"
+    before, date = weights.read_bytes(), weights.stat().st_mtime
+    weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    os.utime(weights, (date, date))
+    planned = copy.planned()
+    weights.write_bytes(before)
+    assert planned == {
+        "check_weights": 1, "encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3,
+        "gather_perplexity": 1, "plot_perplexity": 2,
+    }  # fmt: skip
+    assert copy.planned() == {}
+    folder.rename(folder.with_name("elsewhere"))
+    assert copy.planned() == {}, "results do not need the weights"
+    folder.with_name("elsewhere").rename(folder)
+
+
 def test_touched_files_rerun_nothing(copy):
     for folder in (copy.checkout, copy.folder):
         for path in folder.rglob("*"):
@@ -103,6 +122,17 @@ def test_a_removed_song_reruns_its_set(copy, edit):
         "gather_gradient": 1, "measure_perplexity": 1, "gather_perplexity": 1,
         "plot_perplexity": 2, "fit_helix": 1, "gather_helix": 1, "plot_helix": 1,
     }  # fmt: skip
+
+
+def test_a_replaced_recording_reruns_its_set(copy):
+    path = copy.folder / "recordings/sine 61.wav"
+    before = path.read_bytes()
+    path.write_bytes(before + before[-400:])
+    planned = copy.planned()
+    path.write_bytes(before)
+    assert planned["list_stimuli"] == planned["encode_stimuli"] == 1
+    assert planned["dump_activations"] == 6
+    assert copy.planned() == {}
 
 
 def test_fewer_layers_rerun_the_dumps_and_what_reads_them(copy):

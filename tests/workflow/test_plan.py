@@ -1,5 +1,7 @@
 """What would run: every target, from nothing, without any data."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -129,6 +131,40 @@ def test_sae_is_optional_and_its_points_must_exist(other):
     assert other.planned("sae") == {}
 
 
+def test_gradients_of_several_settings_and_starts_are_routes_of_their_own(other):
+    before = other.planned()
+
+    def change(config):
+        config["models"]["nano"]["controls"] = {"zeros": {"rule": "zeros"}}
+        config["models"]["nano"]["gradient"] = {"data": "music", "batch": 1, "checkpointing": True}
+        config["routes"]["gradient"] = {
+            "positions": [0.5, 1], "eta": [1, 0.1], "steps": [1, 3], "controls": True,
+        }  # fmt: skip
+
+    other.edit(change)
+    output = other.snakemake("--dry-run")
+    corrected = set(re.findall(r"results/gradient/nano/(\S+)\.safetensors", output))
+    plain = {"gradient", "gradient+eta0.1000", "gradient+steps003", "gradient+eta0.1000+steps003"}
+    control = {name.replace("gradient", "gradient+zeros") for name in plain}
+    assert corrected == {f"{n}-0.500" for n in plain | control} | {f"{n}-1.000" for n in plain}
+    assert other.planned()["correct_gradient"] == 12
+    assert before["correct_gradient"] == 1
+
+
+def test_saes_are_trained_on_the_frames_that_recovery_replaces(other):
+    """Whatever `delay` says of activations: the loss runs with the delay pattern."""
+    other.edit(lambda config: config["models"]["nano"].update(delay=False))
+    output = other.snakemake("--dry-run", "--printshellcmds")
+    recipes = {}
+    for block in re.split(r"^ *rule (?=\w+:)", output, flags=re.M)[1:]:
+        if found := re.search(r"--recipe '(\{.*?\})' --(?:inputs|metrics)", block):
+            recipe = json.loads(found[1])
+            if (recipe["family"], recipe["point"]) == ("musicgen", "untrained"):
+                recipes[block.split(":")[0]] = recipe["options"]
+    assert recipes["dump_activations"] == {"delay": False}
+    assert recipes["dump_frames"] == recipes["measure_recovery"] == {}
+
+
 def test_helix_is_optional(other):
     other.edit(lambda config: config["models"]["nano"].update(helix=None))
     assert not any("helix" in rule or "baselines" in rule for rule in other.planned())
@@ -158,6 +194,53 @@ def test_a_route_of_16_points_is_few_slurm_jobs(other):
     }  # fmt: skip
     alone = set(re.findall(r"^rule (\w+):", output, re.M)) - {"all", "list_points", "write_readme"}
     assert alone == set()
+
+
+def with_gpus(count, folder):
+    """An environment in which `nvidia-smi` lists so many GPUs."""
+    lines = "".join(f"echo 'GPU {i}: Made up (UUID: GPU-{i})'\n" for i in range(count))
+    (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}")
+    (folder / "nvidia-smi").chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}", "TMPDIR": str(folder)}
+
+
+def taken_gpus(study, env, *arguments):
+    """{rule: GPUs that its jobs take} in a dry run."""
+    output, _ = study.start("--dry-run", *arguments, env=env).communicate()
+    taken = {}
+    for block in re.split(r"^ *rule (?=\w+:)", output, flags=re.M)[1:]:
+        found = re.search(r"resources: .*\bgpu=(\d+)", block)
+        taken.setdefault(block.split(":")[0], set()).add(int(found[1]) if found else None)
+    return taken
+
+
+def test_jobs_run_together_on_no_more_gpus_than_there_are(other, tmp_path):
+    """`--cores 8` on a machine with two GPUs: at most two such jobs. With --resources as told."""
+    env = with_gpus(2, tmp_path)
+
+    def offered(*arguments, **more):
+        process = other.start("results/stimuli/notes.parquet", *arguments, env=env | more)
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+        return re.search(r"^Provided resources: .*?gpu=\D*(\d+)", output, re.M)[1]
+
+    assert offered() == "2"
+    assert offered("--forceall", CUDA_VISIBLE_DEVICES="1") == "1"
+    assert offered("--forceall", "--resources", "gpu=7") == "7"
+
+    other.edit(lambda config: config["models"]["nano"].update(gpus=4))
+    for arguments, most in ((), 2), (("--resources", "gpu=7"), 4), (("--profile", "slurm"), 4):
+        taken = taken_gpus(other, env, *arguments)
+        assert taken["dump_activations"] == {1, most}  # llama's and nano's
+        assert taken["measure_perplexity"] == {1, most}
+        assert taken["correct_gradient"] == taken["measure_recovery"] == {most}
+        assert taken["encode_stimuli"] == taken["train_sae"] == {1}
+        assert taken["fit_helix"] == {None}
+
+
+def test_a_machine_without_gpus_asks_for_none(other):
+    taken = taken_gpus(other, None)
+    assert taken["dump_activations"] == taken["correct_gradient"] == {0}
 
 
 def test_every_rule_has_a_slurm_group():

@@ -1,5 +1,6 @@
 """The small workflow, really run: what it makes, what reruns, what breaks."""
 
+import json
 import os
 import shutil
 
@@ -42,6 +43,29 @@ def test_tables_are_tidy_and_complete(finished):
     assert gradient["point"].tolist() == ["gradient-0.500"]
     assert (gradient["loss_after"] < gradient["loss_before"]).all()
     assert (gradient["change"] > 0).all()
+
+
+def test_a_broken_recording_is_left_out_and_told(finished):
+    inputs = finished.folder / "results/inputs/nano"
+    left_out = pd.read_parquet(inputs / "recordings.quarantine.parquet")
+    assert left_out["clip"].tolist() == ["000004-broken"]
+    assert "the file is empty (0 bytes)" in left_out["reason"].item()
+    assert pd.read_parquet(inputs / "notes.quarantine.parquet").empty
+    with hdf5.open_file(finished.folder / "results/activations/nano/trained/recordings.h5") as file:
+        assert hdf5.read_table(file, "clips")["pitch"].tolist() == [60, 61, 62, 63]
+        assert len(file["layers/00"]) == 4
+    told = finished.snakemake("--forcerun", "list_points", "--", "list_points")
+    assert "1 clips of recordings are left out for nano; why: results/inputs/nano/rec" in told
+
+
+def test_gradient_points_say_how_they_came_about(finished):
+    told = json.loads(
+        (finished.folder / "results/activations/nano/gradient-0.500/notes.json").read_text()
+    )
+    assert told["recipe"]["correction"] == {"data": "music", "eta": 1.0, "steps": 1}
+    assert table(finished, "gradient")[["data", "eta", "steps"]].values.tolist() == [
+        ["music", 1.0, 1]
+    ]
 
 
 def test_helix_table(finished):
@@ -198,8 +222,22 @@ def set_in(*path):
         ),
         (
             set_in("models", "nano", "delay", False),
-            {"dump_activations": 10, "dump_frames": 2} | CORRECTED_AGAIN | HELIX_AGAIN
-            | SAES_AGAIN,
+            {"dump_activations": 10} | CORRECTED_AGAIN | HELIX_AGAIN,  # no SAE: see recovery.py
+        ),
+        (set_in("models", "nano", "gpus", 2), {}),
+        (set_in("models", "nano", "gradient", {"data": "music", "batch": 1, "checkpointing": True}),
+         {}),
+        (
+            set_in("models", "llama", "dtype", "bfloat16"),  # and no tokens are made again
+            {"dump_activations": 3, "measure_perplexity": 3, "gather_perplexity": 1,
+             "plot_perplexity": 2},
+        ),
+        (
+            set_in("routes", "gradient", "eta", [1, 0.1]),  # one more point, and no other
+            {"list_points": 1, "correct_gradient": 1, "gather_gradient": 1, "dump_activations": 2,
+             "measure_perplexity": 1, "gather_perplexity": 1, "plot_perplexity": 2,
+             "gather_sae": 1, "plot_sae": 1}
+            | HELIX_AGAIN | {"fit_helix": 1},
         ),
         (
             set_in("models", "llama", "initial", {"rule": "hf", "seed": 2}),
@@ -280,12 +318,14 @@ def test_broken_weights_stop_their_jobs_and_no_others(other):
     assert (other.folder / "results/perplexity/llama/trained.parquet").exists()
 
 
-def test_bad_recordings_are_all_named(other):
-    (other.folder / "recordings/sine 61.wav").write_bytes(b"")
+def test_a_set_of_bad_recordings_stops_its_job(other):
+    """One bad recording is left out; where all are bad, nothing is written."""
+    for pitch in (60, 61, 63):
+        (other.folder / f"recordings/sine {pitch}.wav").write_bytes(b"")
     (other.folder / "recordings/sine 62.wav").write_text("words")
     other.snakemake("results/inputs/nano/recordings.h5", ok=False)
     log = (other.folder / "logs/encode_stimuli/nano/recordings.log").read_text()
-    assert "Error: 2 of 4 clips cannot be used:" in log
+    assert "Error: 5 of 5 clips cannot be used:" in log
     assert "sine 61.wav: the file is empty (0 bytes); replace it" in log
     assert "sine 62.wav: cannot be read as audio" in log
     assert "Traceback" not in log

@@ -60,4 +60,4 @@ def align_lyrics(
 
 
 if __name__ == "__main__":
-    command.run(align_lyrics)
+    command.run(align_lyrics, out_of_memory="set a lower `songs.align.batch` or `songs.longest`")

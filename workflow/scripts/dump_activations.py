@@ -24,11 +24,12 @@ def dump_activations(
     settings: DumpSettings,
     code: str,
     device: str,
+    gpus: int,
     batch: int,
 ):
     """Run the model at its point over encoded stimuli; write what its layers give, described."""
-    device = pick_device(device)
-    family, network = load_at_point(recipe, device)
+    device = pick_device(device, gpus)
+    family, network = load_at_point(recipe, device, gpus)
     dump(
         family,
         network,
@@ -48,4 +49,7 @@ def dump_activations(
 
 
 if __name__ == "__main__":
-    command.run(dump_activations)
+    command.run(
+        dump_activations,
+        out_of_memory="set a lower `models.{model}.batch` or more `models.{model}.gpus`",
+    )

@@ -37,4 +37,4 @@ def encode_latents(
 
 
 if __name__ == "__main__":
-    command.run(encode_latents)
+    command.run(encode_latents, out_of_memory="set a lower `songs.longest`")

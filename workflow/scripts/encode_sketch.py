@@ -50,4 +50,4 @@ def encode_sketch(
 
 
 if __name__ == "__main__":
-    command.run(encode_sketch)
+    command.run(encode_sketch, out_of_memory="set a lower `songs.sketch.window`")

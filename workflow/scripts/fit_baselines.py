@@ -8,7 +8,13 @@ from rasen import command, stimuli
 from rasen.helix.layers import fit_layers
 from rasen.helix.settings import HelixSettings
 from rasen.io import parquet
-from rasen.measure.notes import RATE, codec_token_shares, measure_sounds, note_grid
+from rasen.measure.notes import (
+    RATE,
+    codec_token_shares,
+    encoded_clips,
+    measure_sounds,
+    note_grid,
+)
 
 
 def fit_baselines(
@@ -22,6 +28,7 @@ def fit_baselines(
 ) -> None:
     """Write one row per baseline and instrument, as fit_helix does for layers, and the loudness."""
     table = parquet.read_table(clips)
+    table = table[table["clip"].isin(encoded_clips(inputs)["clip"])].reset_index(drop=True)
     grid = note_grid(table)
     sounds = measure_sounds(
         (stimuli.render_sound(row, RATE) for row in table.itertuples()), grid.pitches[0]

@@ -7,9 +7,10 @@ from rasen.io import parquet
 
 
 def gather_gradient(losses: list[Path], points: Path, table: Path) -> None:
-    """One row per model, point and step: eta, loss before and after, relative change of weights."""
-    route = parquet.read_table(points).query("route == 'gradient'")
-    parquet.write_table(route.merge(parquet.read_tables(losses), on=["model", "point"]), table)
+    """One row per model, route, point and step: its settings, loss before and after, change."""
+    listed = parquet.read_table(points)
+    routes = listed[listed["route"].str.match("gradient")]
+    parquet.write_table(routes.merge(parquet.read_tables(losses), on=["model", "point"]), table)
 
 
 if __name__ == "__main__":

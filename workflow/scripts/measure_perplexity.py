@@ -12,14 +12,24 @@ from rasen.study.recipe import Recipe
 
 
 def measure_perplexity(
-    recipe: Recipe, inputs: Path, losses: Path, model: str, point: str, device: str, batch: int
+    recipe: Recipe,
+    inputs: Path,
+    losses: Path,
+    model: str,
+    point: str,
+    device: str,
+    gpus: int,
+    batch: int,
 ):
     """Write the summed cross entropy and the number of targets of every clip and codebook."""
-    device = pick_device(device)
-    family, network = load_at_point(recipe, device)
+    device = pick_device(device, gpus)
+    family, network = load_at_point(recipe, device, gpus)
     table = clip_losses(family, network, Inputs(inputs), device, batch)
     parquet.write_table(table.assign(model=model, point=point), losses)
 
 
 if __name__ == "__main__":
-    command.run(measure_perplexity)
+    command.run(
+        measure_perplexity,
+        out_of_memory="set a lower `models.{model}.batch` or more `models.{model}.gpus`",
+    )

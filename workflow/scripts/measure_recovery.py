@@ -20,11 +20,12 @@ def measure_recovery(
     layer: int,
     recovery: Path,
     device: str,
+    gpus: int,
     batch: int,
 ):
     """Run the model once with each of the best SAEs in the layer's place."""
-    device = pick_device(device)
-    family, network = load_at_point(recipe, device)
+    device = pick_device(device, gpus)
+    family, network = load_at_point(recipe, device, gpus)
     best = parquet.read_table(metrics).query("best")["sae"]
     saes = {name: load(metrics.parent / name, device).reconstruct for name in best}
     table = loss_recovered(family, network, Inputs(inputs), layer, saes, device, batch)
@@ -33,4 +34,7 @@ def measure_recovery(
 
 
 if __name__ == "__main__":
-    command.run(measure_recovery)
+    command.run(
+        measure_recovery,
+        out_of_memory="set a lower `models.{model}.batch` or more `models.{model}.gpus`",
+    )

@@ -33,4 +33,4 @@ def separate_stems(
 
 
 if __name__ == "__main__":
-    command.run(separate_stems)
+    command.run(separate_stems, out_of_memory="set a lower `songs.longest`")

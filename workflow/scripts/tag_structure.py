@@ -56,4 +56,4 @@ def tag_structure(
 
 
 if __name__ == "__main__":
-    command.run(tag_structure)
+    command.run(tag_structure, out_of_memory="set a lower `songs.longest`")

@@ -43,4 +43,7 @@ def train_codebook(
 
 
 if __name__ == "__main__":
-    command.run(train_codebook)
+    command.run(
+        train_codebook,
+        out_of_memory="set a lower `songs.sketch.window` or `songs.sketch.sample`",
+    )

@@ -43,4 +43,7 @@ def train_sae(
 
 
 if __name__ == "__main__":
-    command.run(train_sae)
+    command.run(
+        train_sae,
+        out_of_memory="set a lower `sae.batch` or shorter lists in `sae` (a grid is one job)",
+    )

@@ -15,12 +15,15 @@ from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_json
 
 
-def run(function: Callable[..., None]) -> None:
+def run(
+    function: Callable[..., None], out_of_memory: str = "take one with more, or device: cpu"
+) -> None:
     """Call `function` with arguments from the command line, typed by its annotations.
 
-    str, int, float and Path are read as such, bool as true or false, dict, list and dataclasses
-    as JSON.
-    A RasenError becomes one plain message and exit code 1; so does a full disk.
+    str, int, float and Path are read as such, bool as true (1) or false (0), dict, list and
+    dataclasses as JSON.
+    A RasenError becomes one plain message and exit code 1; so do a full disk and a full GPU.
+    out_of_memory: which settings to change then; may name arguments: "models.{model}.batch"
     """
     parser = argparse.ArgumentParser(
         description=inspect.getdoc(function), formatter_class=argparse.RawDescriptionHelpFormatter
@@ -34,6 +37,7 @@ def run(function: Callable[..., None]) -> None:
             default=None if needed else parameter.default,
             **_reader(parameter.annotation),
         )
+    arguments: dict[str, Any] = {}
     try:
         arguments = vars(parser.parse_args())
         function(**arguments)
@@ -42,7 +46,7 @@ def run(function: Callable[..., None]) -> None:
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's; this module knows no torch
             raise
-        cure = "lower `batch` or `songs.longest`"
+        cure = out_of_memory.format(**arguments)
         sys.exit(f"Error: the GPU has too little memory; {cure} ({error})")
 
 
@@ -64,4 +68,4 @@ def _reader(annotation: Any) -> dict[str, Any]:
 
 
 def _boolean(text: str) -> bool:
-    return {"true": True, "false": False}[text.lower()]
+    return {"true": True, "1": True, "false": False, "0": False}[text.lower()]

@@ -1,5 +1,6 @@
 """Routes in figures: a colour, marker and label for each, and the axis of training steps."""
 
+import re
 from collections.abc import Iterable
 from itertools import cycle
 from typing import NamedTuple
@@ -23,21 +24,35 @@ class RouteStyle(NamedTuple):
 LINEAR = RouteStyle(BLUE, "o", "-", "linear")
 GRADIENT = RouteStyle(ORANGE, "s", "--", "gradient-corrected")
 TRAINING_RUN = RouteStyle(BLACK, "o", "-", "real training run")
-CONTROLS = [(SKY, "^", ":"), (RED, "v", ":"), (GREEN, "D", ":"), (PURPLE, "P", ":")]
+OTHERS = [(SKY, "^", ":"), (RED, "v", ":"), (GREEN, "D", ":"), (PURPLE, "P", ":")]
 
 
 def route_styles(routes: Iterable[str]) -> dict[str, RouteStyle]:
-    """{route: its style}, in order; routes other than these three are linear from another start."""
+    """{route: its style}, in order. Routes other than these three are variants of the first two:
+    from another start (`linear+zeros`), with other steps (`gradient+eta0.1000+steps010`)."""
     known = {"linear": LINEAR, "gradient": GRADIENT, "step": TRAINING_RUN}
-    controls = cycle(CONTROLS)
+    others = cycle(OTHERS)
     styles = {}
     for route in routes:
         if route in known:
             styles[route] = known[route]
         else:
-            label = f"linear from {route.removeprefix('linear+')}"
-            styles[route] = RouteStyle(*next(controls), label)
+            styles[route] = RouteStyle(*next(others), _label(route))
     return styles
+
+
+def _label(route):
+    """The name of a variant of a route in words: "gradient-corrected from zeros, 10 steps"."""
+    kind, *parts = route.split("+")
+    label = GRADIENT.label if kind == "gradient" else kind
+    for part in parts:
+        if eta := re.fullmatch(r"eta(\d+\.\d+)", part):
+            label += rf", $\eta$ = {float(eta[1]):g}"
+        elif steps := re.fullmatch(r"steps(\d+)", part):
+            label += f", {int(steps[1])} steps"
+        else:
+            label += f" from {part}"
+    return label
 
 
 def set_step_axis(axis: Axes, last_step: float) -> None:

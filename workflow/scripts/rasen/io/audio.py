@@ -11,8 +11,13 @@ from rasen.io.atomic import whole_file
 CURE = "replace it, or take its row out of the sheet"
 
 
-def read_mono(path: Path | str, rate: int, seconds: float | None = None) -> np.ndarray:
-    """Mono samples [time] float32 of an audio file at `rate`, at most its first `seconds`."""
+def read_mono(
+    path: Path | str, rate: int, seconds: float | None = None, crop: float = 0.0
+) -> np.ndarray:
+    """Mono samples [time] float32 of an audio file at `rate`, at most `seconds` of it.
+
+    crop: of what is more than that, the share in front of the part that is read
+    """
     import soundfile
 
     path = Path(path)
@@ -23,6 +28,8 @@ def read_mono(path: Path | str, rate: int, seconds: float | None = None) -> np.n
     try:
         with soundfile.SoundFile(path) as file:
             frames = -1 if seconds is None else round(seconds * file.samplerate)
+            if crop and frames > 0:
+                file.seek(round(crop * max(0, file.frames - frames)))
             sound = file.read(frames, dtype="float32", always_2d=True)
             native_rate = file.samplerate
     except soundfile.SoundFileError as error:

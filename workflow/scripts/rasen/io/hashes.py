@@ -1,6 +1,7 @@
 """Hashes of files by their content."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 END_BYTES = 1 << 20  # hashed at the start and at the end of a file of weights
@@ -26,10 +27,14 @@ def hash_if_present(path: Path | str | None) -> str:
         return "unreadable"
 
 
-def hash_folder(folder: Path | str) -> str:
-    """Hash of a folder of weights, in milliseconds: names, sizes, start and end of every file."""
+def hash_folder(folder: Path | str, patterns: Sequence[str] = ("**/*",)) -> str:
+    """Hash of a folder of weights, in milliseconds: names, sizes, start and end of every file.
+
+    patterns: of the files that count
+    """
     parts = []
-    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+    files = {path for pattern in patterns for path in Path(folder).glob(pattern) if path.is_file()}
+    for path in sorted(files):
         size = path.stat().st_size
         with open(path, "rb") as stream:
             ends = stream.read(END_BYTES)

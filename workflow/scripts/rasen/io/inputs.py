@@ -26,6 +26,7 @@ def write_inputs(
     Clips are written one by one, so that memory holds one of them.
     """
     with hdf5.create(path, clip_count=len(clips), **attributes) as writer:
+        writer.file.create_group("fields")  # also where there is no clip
         fields: dict[str, hdf5.Rows] = {}
         lengths: dict[str, list[int]] = {}
         for clip in encoded:

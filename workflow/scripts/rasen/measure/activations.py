@@ -58,7 +58,7 @@ def dump(
         for part in tqdm(batches, "activations", -(-len(inputs) // batch), disable=None):
             lengths = family.frames(part["lengths"])
             for layer, hidden in family.hidden(network, part, layers):
-                values = _pool(hidden, lengths, pool)
+                values = _pool(hidden.to(device), lengths, pool)
                 if layer not in written:
                     name = f"layers/{layer:02d}"
                     written[layer] = writer.dataset(name, rows, values.shape[1:], settings.dtype)

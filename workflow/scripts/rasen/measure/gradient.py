@@ -1,6 +1,6 @@
 """The gradient-corrected point: theta(a) - eta grad L(theta(a); D) (eq. 4 of the paper)."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pandas as pd
 import torch
@@ -9,20 +9,24 @@ from tqdm import tqdm
 from rasen.errors import RasenError
 from rasen.families import LossFamily
 from rasen.io.inputs import Inputs
+from rasen.measure.blocks import computed_twice
 
 
 def correct_network(
     family: LossFamily, network: torch.nn.Module, inputs: Inputs, eta: float, steps: int,
-    device: str, batch: int,
+    device: str, batch: int, checkpointing: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """Take `steps` steps of size `eta` against the full gradient over `inputs`, in place.
 
     L is the model's own training loss over all of D, in eval mode: the mean over groups
     (codebooks) of the mean over targets. D goes through in batches whose gradients add up to the
-    exact one. Returns a table with one row per step: loss before and after it, |delta| / |theta|.
+    exact one. With `checkpointing` each layer is computed again in the backward pass, which takes
+    a third more time and far less memory.
+
+    Returns a table with one row per step: loss before and after it, |delta| / |theta|.
     """
     rows = []
-    with _differentiable(network):
+    with _differentiable(network), computed_twice(network) if checkpointing else nullcontext():
         for step in range(1, steps + 1):
             before = _loss(family, network, inputs, device, batch, f"step {step}", backward=True)
             change = _descend(network, eta)

@@ -1,12 +1,13 @@
 """A model at a point: the recipe of a point turned into a network with those weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 import torch
 
 from rasen.families import Family, open_family
+from rasen.measure.blocks import divide
 from rasen.study.points import parse_point
 from rasen.study.recipe import Initialisation, Recipe
 from rasen.weights.init_rules import InitRule, constant, draw_tensor, permuted_tensor
@@ -16,16 +17,27 @@ from rasen.weights.network_tensors import interpolate_into, load_into, named_ten
 Value = TypeVar("Value")
 
 
-def load_at_point(recipe: Recipe, device: str) -> tuple[Family, torch.nn.Module]:
-    """The family and its network, in eval mode on `device`, with the weights of a point."""
+def load_at_point(recipe: Recipe, device: str, gpus: int = 1) -> tuple[Family, torch.nn.Module]:
+    """The family and its network, in eval mode on `device`, with the weights of a point.
+
+    gpus: over how many the network is divided, where the device is "cuda"
+    """
     family = open_family(recipe.family, recipe.weights, recipe.options)
-    return family, network_at_point(family, recipe, device)
+    several = [f"{device}:{card}" for card in range(gpus)] if device == "cuda" and gpus > 1 else ()
+    return family, network_at_point(family, recipe, device, several)
 
 
-def network_at_point(family: Family, recipe: Recipe, device: str) -> torch.nn.Module:
-    """The family's network with the weights of `recipe.point`, which are never on disk."""
+def network_at_point(
+    family: Family, recipe: Recipe, device: str, several: Sequence[str] = ()
+) -> torch.nn.Module:
+    """The family's network with the weights of `recipe.point`, which are never on disk.
+
+    several: devices over which it is divided, in the place of `device`
+    """
     point = parse_point(recipe.point)
-    network = family.build(device, recipe.dtype)
+    network = family.build("cpu" if several else device, recipe.dtype)
+    if several:  # before it has values: what no page was touched for takes no main memory
+        divide(network, several)
     if point.kind == "gradient":
         load_into(network, read_safetensors(_given(recipe.corrected)))
     elif point.kind == "step":

@@ -69,6 +69,12 @@ def read_pooled_activations(path: Path) -> tuple[pd.DataFrame, dict[int, np.ndar
         return hdf5.read_table(file, "clips"), layers
 
 
+def encoded_clips(path: Path) -> pd.DataFrame:
+    """The clips of a model's inputs: those of the set that are not in its quarantine."""
+    with hdf5.open_file(path) as file:
+        return hdf5.read_table(file, "clips")
+
+
 def codec_token_shares(path: Path) -> np.ndarray | None:
     """Shares of the codec tokens of every clip [clip, dim]; None of a model that reads no codes.
 

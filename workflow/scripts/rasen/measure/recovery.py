@@ -79,10 +79,10 @@ def replaced(
 
     def hook(module, arguments, output):
         first, *rest = output if isinstance(output, tuple) else (output,)
-        place = torch.arange(first.shape[1], device=first.device)[None] - prefix
-        frames = (place >= 0) & (place < lengths[:, None])
+        place = torch.arange(first.shape[1], device=lengths.device)[None] - prefix
+        frames = ((place >= 0) & (place < lengths[:, None])).to(first.device)
         changed = first.clone()
-        changed[frames] = function(first[frames]).to(first.dtype)
+        changed[frames] = function(first[frames].to(lengths.device)).to(first)
         return (changed, *rest) if isinstance(output, tuple) else changed
 
     handle = module.register_forward_hook(hook)
@@ -98,6 +98,7 @@ def _mean(family, network, inputs, layer, device, batch):
     for part in inputs.batches(batch, device):
         lengths = family.frames(part["lengths"])
         for _, values in family.hidden(network, part, [layer]):
+            values = values.to(lengths.device)  # a layer may lie on another GPU
             valid = torch.arange(values.shape[1], device=values.device)[None] < lengths[:, None]
             total = total + values[valid].double().sum(0)
             count += int(lengths.sum())

@@ -1,34 +1,71 @@
 """The user's own recordings: a folder of audio with a sheet."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from rasen.errors import RasenError, raise_all
+from rasen.errors import RasenError
 from rasen.io import audio, hashes
+from rasen.io.json_dataclass import from_dict
 from rasen.io.sheets import read_sheet, refuse_repeated_clips
+from rasen.seeds import generator
 from rasen.stimuli.above_zero import require_above_zero
 
-RESERVED = {"kind", "text", "sha256", "bytes", "seconds"}
+RESERVED = {"kind", "text", "sha256", "bytes", "seconds", "crop"}
+
+
+class ChangedRecording(RasenError):
+    """A recording is not what it was when its sheet was read: no fault of the recording's."""
 
 
 @dataclass(frozen=True)
 class RecordingSettings:
-    """A set of recordings: the sheet that lists them, and how many seconds of each are used."""
+    """A set of recordings.
+
+    sheet:    lists them
+    seconds:  how much of each is used
+    clips:    how many of them, drawn by the seed; None: all
+    crop:     where that part begins: at the start, or at a place drawn by the seed
+    """
 
     sheet: str
     seconds: float = 30
+    clips: int | None = None
+    crop: Literal["start", "random"] = "start"
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        require_above_zero(self, "seconds")
+        require_above_zero(self, "seconds", *["clips"] * (self.clips is not None))
 
 
 def recording_clips(settings: RecordingSettings) -> pd.DataFrame:
-    """One row per line of the sheet: `path` (relative to the sheet's folder) and its labels."""
+    """One row per line of the sheet: `path` (relative to the sheet's folder) and its labels.
+
+    A recording that is missing or cannot be opened is listed too, and left out when it is encoded.
+    """
+    table = _listed(settings)
+    # By content, not by date: a changed recording is another clip.
+    with ThreadPoolExecutor() as pool:
+        table["sha256"] = list(pool.map(hashes.hash_if_present, table["path"]))
+    if set(table["sha256"]) <= {"missing", "unreadable"}:
+        raise RasenError(
+            f"{settings.sheet}: none of its files can be opened, such as {table['path'].iloc[0]}; "
+            "paths are relative to the sheet's folder"
+        )
+    table["bytes"] = [
+        Path(path).stat().st_size if digest != "missing" else 0
+        for path, digest in zip(table["path"], table["sha256"], strict=True)
+    ]
+    return table.assign(kind="audio", seconds=float(settings.seconds))
+
+
+def _listed(settings):
+    """The chosen lines of the sheet, with `clip`, `path` from here, and `crop` if that is drawn."""
     sheet = Path(settings.sheet)
     table = read_sheet(sheet)
     if "path" not in table:
@@ -36,29 +73,31 @@ def recording_clips(settings: RecordingSettings) -> pd.DataFrame:
     if taken := RESERVED & set(table):
         raise RasenError(f"{sheet}: column names {sorted(taken)} are used by Rasen; rename them")
     table["path"] = [str(sheet.parent / path) for path in table["path"]]
-    missing = [
-        f"line {line}: {path} does not exist"
-        for line, path in enumerate(table["path"], start=2)
-        if not Path(path).is_file()
-    ]
-    raise_all(missing, heading=f"{sheet}: files are missing:")
     if "clip" not in table:
         table.insert(0, "clip", [f"{i:06d}-{Path(p).stem}" for i, p in enumerate(table["path"])])
     refuse_repeated_clips(sheet, table["clip"])
-    # By content, not by date: a changed recording is another clip.
-    table["sha256"] = [hashes.hash_file(path) for path in table["path"]]
-    table["bytes"] = [Path(path).stat().st_size for path in table["path"]]
-    return table.assign(kind="audio", seconds=float(settings.seconds))
+    if settings.crop == "random":
+        table["crop"] = generator(settings.seed, "crop").random(len(table))
+    if settings.clips is None:
+        return table
+    if settings.clips > len(table):
+        raise RasenError(f"{sheet}: lists {len(table)} recordings, not clips: {settings.clips}")
+    # One number a line: lines that are added at the end change few of the others' places.
+    order = generator(settings.seed, "clips").random(len(table)).argsort()
+    return table.iloc[np.sort(order[: settings.clips])].reset_index(drop=True)
 
 
 def recording_sound(row: Any, rate: int) -> np.ndarray:
-    """The first `seconds` of the recording [time], mono at `rate`, its level unchanged."""
-    if Path(row.path).is_file() and hashes.hash_file(row.path) != row.sha256:
-        raise RasenError(
+    """`seconds` of the recording [time], mono at `rate`, its level unchanged."""
+    if row.sha256 in ("missing", "unreadable"):
+        reason = {"missing": "no such file", "unreadable": "may not be read"}[row.sha256]
+        raise RasenError(f"{row.path}: {reason}; correct the path, or take its row out")
+    if hashes.hash_if_present(row.path) != row.sha256:
+        raise ChangedRecording(
             f"{row.path}: has changed since its sheet was read; run snakemake with "
             "--forcerun list_stimuli"
         )
-    return audio.read_mono(row.path, rate, row.seconds)
+    return audio.read_mono(row.path, rate, row.seconds, getattr(row, "crop", 0.0))
 
 
 def hash_of_sizes(settings: Mapping[str, Any], clips: Path | str) -> str:
@@ -69,13 +108,14 @@ def hash_of_sizes(settings: Mapping[str, Any], clips: Path | str) -> str:
     """
     if settings["kind"] != "audio" or not Path(settings["sheet"]).is_file():
         return ""
-    sheet = Path(settings["sheet"])
+    fields = {name: value for name, value in settings.items() if name != "kind"}
     try:
-        paths = [str(sheet.parent / path) for path in read_sheet(sheet).get("path", [])]
+        paths = _listed(from_dict(RecordingSettings, fields))["path"].tolist()
     except RasenError:  # the job that lists the clips says what is wrong
         return ""
     sizes = {path: Path(path).stat().st_size for path in paths if Path(path).is_file()}
     if len(sizes) < len(set(paths)) and Path(clips).is_file():
-        listed = pd.read_parquet(clips, columns=["path", "bytes"])
+        listed = pd.read_parquet(clips, columns=["path", "bytes", "sha256"])
+        listed = listed[listed["sha256"] != "missing"]
         sizes = dict(zip(listed["path"], listed["bytes"].tolist(), strict=True)) | sizes
     return hashes.short_hash(str([sizes.get(path) for path in paths]))

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from rasen.errors import RasenError
 
 VELOCITY = 64  # as SynTheory
 FADE = 0.1  # seconds after which silenced voices have decayed
+_ONE_AT_A_TIME = Lock()  # a synthesiser has one state, and stimuli are encoded in several threads
 
 
 def repeated_note(
@@ -18,20 +20,21 @@ def repeated_note(
 
     Each stroke is released when the next begins; the clip ends with the last one.
     """
-    synth, font = _synth(path, rate)
-    try:
-        synth.program_select(0, font, 0, program)
-    except RuntimeError:
-        raise RasenError(f"{path}: has no program {program} in bank 0; leave it out") from None
-    synth.sounds_off()
-    synth.generate(round(FADE * rate))  # the notes of an earlier clip decay
-    strokes = []
-    for _ in range(repeats):
-        synth.noteon(0, pitch, VELOCITY)
-        stereo = np.frombuffer(synth.generate(round(seconds * rate)), dtype=np.float32)
-        strokes.append(stereo.reshape(-1, 2).mean(axis=1))
-        synth.noteoff(0, pitch)
-    return np.concatenate(strokes)
+    with _ONE_AT_A_TIME:
+        synth, font = _synth(path, rate)
+        try:
+            synth.program_select(0, font, 0, program)
+        except RuntimeError:
+            raise RasenError(f"{path}: has no program {program} in bank 0; leave it out") from None
+        synth.sounds_off()
+        synth.generate(round(FADE * rate))  # the notes of an earlier clip decay
+        strokes = []
+        for _ in range(repeats):
+            synth.noteon(0, pitch, VELOCITY)
+            stereo = np.frombuffer(synth.generate(round(seconds * rate)), dtype=np.float32)
+            strokes.append(stereo.reshape(-1, 2).mean(axis=1))
+            synth.noteoff(0, pitch)
+        return np.concatenate(strokes)
 
 
 @cache

@@ -33,6 +33,7 @@ NEVER = (
     "results/gradient/**/*.safetensors",
     "results/songs/*/vocals.*",  # and so are recordings
     "results/songs/*/accompaniment.*",
+    "results/inputs/*/*.parts/*",  # of jobs that were killed
     "results/**/*.partial",
     "results/share.zip",
 )

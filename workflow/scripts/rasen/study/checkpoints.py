@@ -9,6 +9,13 @@ from rasen.study.points import parse_point
 from rasen.study.registry import FAMILIES
 
 DOWNLOADS = "resources/models"  # where downloads go
+PLAIN = (
+    "*.json",
+    "*.yaml",
+    "*.txt",
+    "*.model",
+    "*.tiktoken",
+)  # beside weights: configs, tokenizers
 MADE_HERE = {  # folders that a rule makes: the file by which Snakemake knows each
     f"{DOWNLOADS}/nano": "training.json",  # the embedded model, its training run inside
     f"{DOWNLOADS}/demo-muq": "model.safetensors",  # small ones to try the songs with
@@ -20,10 +27,10 @@ _HUB = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(@(?P<revision>[\w./-]+
 def hub_id(weights: str) -> tuple[str, str | None] | None:
     """(id, revision or None) when `weights` names a checkpoint on the hub, else None.
 
-    A hub id has at most one slash and is not a folder here.
+    A hub id has at most one slash and is neither a folder nor a file here.
     """
     match = _HUB.fullmatch(weights)
-    if match and not Path(weights).expanduser().is_dir():
+    if match and not Path(weights).expanduser().exists():
         return match["id"], match["revision"]
     return None
 

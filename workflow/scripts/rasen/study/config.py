@@ -1,5 +1,6 @@
 """The config against its schema: every mistake at once, each with its place and its cure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
@@ -19,12 +20,22 @@ HEADING = "the configuration has mistakes:"
 
 def load_config(config: Mapping[str, Any], schema_file: Path | str) -> dict[str, Any]:
     """The config with its defaults, checked against the schema and in itself."""
-    checked = validate(config, read_schema(schema_file))
+    checked = validate(_written_out(config), read_schema(schema_file))
     raise_all(contradictions(config, checked), heading=HEADING)
     for model in checked["models"].values():
         for option in foreign_options(model["family"]):
             del model[option]
     return checked
+
+
+def _written_out(config):
+    """A copy in which `gradient: NAME` stands as `gradient: {data: NAME}`."""
+    config = deepcopy(dict(config))
+    models = config.get("models")
+    for model in models.values() if isinstance(models, dict) else ():
+        if isinstance(model, dict) and isinstance(model.get("gradient"), str):
+            model["gradient"] = {"data": model["gradient"]}
+    return config
 
 
 def read_schema(path: Path | str) -> dict[str, Any]:
@@ -86,12 +97,12 @@ def _explain(error):
     at = f"{place}." if place else ""
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(error.schema.get("properties", {}))
-        patterns = "".join(error.schema.get("patternProperties", {}))
+        patterns = list(error.schema.get("patternProperties", {}))
         for key in error.instance:
             if key not in known and not patterns:
                 yield f"{at}{key}: unknown setting; {suggestion(str(key), known)}"
-            elif key not in known:
-                yield f"{at}{key}: a name must match {patterns}"
+            elif key not in known and not any(re.search(each, key) for each in patterns):
+                yield f"{at}{key}: a name must match {' or '.join(patterns)}"
     elif error.validator == "required":
         for key in error.validator_value:
             if key not in error.instance:
@@ -102,11 +113,19 @@ def _explain(error):
         hint = f"; did you mean '{near[0]}'?" if near else ""
         choices = ", ".join(str(value) for value in error.validator_value)
         yield f"{place}: '{error.instance}' is not one of {choices}{hint}"
-    elif inner := [part for part in error.context or [] if part.relative_path]:
+    elif inner := [part for part in error.context or [] if part.relative_path or _of_keys(part)]:
         yield from _explain(max(inner, key=lambda part: len(part.relative_path)))
     else:
         what = error.schema.get("description", "")
         yield f"{place}: {error.message}" + (f" ({what})" if what else "")
+
+
+def _of_keys(error):
+    """Whether a mistake is one of the keys of a mapping: unknown, or missing."""
+    return isinstance(error.instance, dict) and error.validator in (
+        "additionalProperties",
+        "required",
+    )
 
 
 def _fill(properties_validator):

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from rasen.errors import suggestion
-from rasen.study.checkpoints import local_folder
+from rasen.study.checkpoints import local_folder, model_weights
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
+from rasen.study.song_models import song_weights
+from rasen.study.targets import stimulus_sets
 
 PLACE = "config/config.yaml"
 LOSS_USES = ("gradient", "perplexity")  # settings of a model that want its loss
@@ -28,6 +30,10 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
         ):
             yield f"{PLACE}: models.{name}.{problem}"
         yield from _absent_layers(name, model, config)
+    for place, weights, _ in (*model_weights(config), *song_weights(config)):
+        path = Path(local_folder(weights))
+        if path.is_file():
+            yield f"{PLACE}: {place}: {path} is a file; give the folder that has it: {path.parent}"
     period = config["helix"]["period"]
     if isinstance(period, list) and period[0] > period[1]:
         yield f"{PLACE}: helix.period: {period} runs backwards; write {period[::-1]}"
@@ -38,7 +44,7 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
 def _sets_of(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(setting, stimulus set) of every set that a model is shown."""
     uses = [(f"activations.{i}", name) for i, name in enumerate(model["activations"])]
-    return uses + [(key, model[key]) for key in SINGLE_SETS if model[key]]
+    return uses + [(key, name) for key in SINGLE_SETS for name in stimulus_sets(model, key)]
 
 
 def _unknown_sets(model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:

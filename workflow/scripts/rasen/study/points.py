@@ -6,12 +6,14 @@
     step-000500             a checkpoint of a real training run
 
 A control start (another theta_init) has a name of its own, which its points carry:
-`untrained+zeros`, `linear+zeros-0.900`.
+`untrained+zeros`, `linear+zeros-0.900`. So do other step sizes and numbers of steps than the first
+ones of the config: `gradient+eta0.1000-0.250`, `gradient+zeros+eta0.1000+steps010-0.250`.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -21,7 +23,9 @@ from rasen.errors import RasenError
 COLUMNS = ["model", "route", "point", "position"]
 _NAME = re.compile(
     r"(?P<kind>untrained|trained|linear|gradient|step)"
-    r"(\+(?P<start>[a-z][a-z0-9]*))?"
+    r"(\+(?!steps\d)(?P<start>[a-z][a-z0-9]*))?"
+    r"(\+eta(?P<eta>\d+\.\d{4}))?"
+    r"(\+steps(?P<steps>\d{3,}))?"
     r"(-(?P<position>\d\.\d{3}|\d{6,}))?"
 )
 _POSITIONS = {  # which kinds carry a position, and what it looks like
@@ -35,20 +39,24 @@ _POSITIONS = {  # which kinds carry a position, and what it looks like
 
 @dataclass(frozen=True)
 class Point:
-    """One set of weights, as its name tells it. `start` is "" for the model's own theta_init."""
+    """One set of weights, as its name tells it.
+
+    start:       "" for the model's own theta_init, else the name of a control
+    eta, steps:  of a gradient point, None for the first ones of the config
+    """
 
     kind: str
     start: str = ""
     position: float | None = None
+    eta: float | None = None
+    steps: int | None = None
 
     @property
     def name(self) -> str:
-        start = f"+{self.start}" if self.start else ""
         if self.kind == "step":
             return f"step-{self.position:06.0f}"
-        if self.kind in ("linear", "gradient"):
-            return f"{self.kind}{start}-{self.position:.3f}"
-        return self.kind + start
+        variant = self.kind + _variant(self.start, self.eta, self.steps)
+        return variant if self.position is None else f"{variant}-{self.position:.3f}"
 
 
 def parse_point(name: str) -> Point:
@@ -58,8 +66,19 @@ def parse_point(name: str) -> Point:
         kind, start, position = match["kind"], match["start"] or "", match["position"]
         shape = _POSITIONS[kind]
         fits = position is None if shape is None else position and re.fullmatch(shape, position)
-        if fits and not (start and kind in ("trained", "step")):
-            return Point(kind, start, None if position is None else float(position))
+        corrected = match["eta"] or match["steps"]
+        if (
+            fits
+            and not (start and kind in ("trained", "step"))
+            and not (corrected and kind != "gradient")
+        ):
+            return Point(
+                kind,
+                start,
+                None if position is None else float(position),
+                None if match["eta"] is None else float(match["eta"]),
+                None if match["steps"] is None else int(match["steps"]),
+            )
     raise RasenError(f"{name}: not a point; points look like trained, linear-0.900, step-000500")
 
 
@@ -73,9 +92,26 @@ def linear_point(alpha: float, start: str = "") -> Point:
     return Point("linear", start, alpha)
 
 
-def gradient_point(alpha: float) -> Point:
-    """The gradient-corrected point at `alpha` (the ends are corrected too)."""
-    return Point("gradient", "", _thousandths(alpha))
+def gradient_point(
+    alpha: float, start: str = "", eta: float | None = None, steps: int | None = None
+) -> Point:
+    """The gradient-corrected point at `alpha` (the ends are corrected too).
+
+    Lines from all starts end at the trained model, so its correction has one name.
+    """
+    alpha = _thousandths(alpha)
+    return Point("gradient", "" if alpha == 1 else start, alpha, eta, steps)
+
+
+def _variant(start="", eta=None, steps=None):
+    """What distinguishes a route from the plain one of its kind: "+zeros+eta0.1000+steps010"."""
+    if eta is not None and not (round(eta, 4) > 0 and abs(eta - round(eta, 4)) < 1e-9):
+        raise RasenError(f"routes.gradient.eta: {eta}: give at most four decimals")
+    return (
+        (f"+{start}" if start else "")
+        + (f"+eta{eta:.4f}" if eta is not None else "")
+        + (f"+steps{steps:03d}" if steps is not None else "")
+    )
 
 
 def _thousandths(alpha):
@@ -93,15 +129,19 @@ def routes_of_model(
 ) -> pd.DataFrame:
     """Every (model, route, point, position) of one model, in the order of the route.
 
-    routes:       {"linear": {"whole": [...], "near": [...]}, "gradient": {"positions": [...]}}
+    routes:       {"linear": {"whole": [...], "near": [...]}, "gradient": {"positions": [...],
+                  "eta": one or several, "steps": one or several, "controls": from them too?}}
     checkpoints:  {"steps": [...], "untrained": step or None, "trained": step or None}, or None
-    controls:     names of further starts; each has the whole-route grid
+    controls:     names of further starts; each has the whole-route grid, and where
+                  `routes.gradient.controls` says so the gradient routes
     """
     whole = routes["linear"]["whole"]
     rows = [("linear", linear_point(a), a) for a in _union(whole, routes["linear"]["near"])]
     for start in controls:
         rows += [(f"linear+{start}", linear_point(a, start), a) for a in _union(whole)]
-    rows += [("gradient", gradient_point(a), a) for a in _union(routes["gradient"]["positions"])]
+    for which in _gradient_routes(routes["gradient"], controls):
+        positions = _union(routes["gradient"]["positions"])
+        rows += [("gradient" + _variant(*which), gradient_point(a, *which), a) for a in positions]
     if checkpoints:
         at = {step: Point("step", "", step) for step in checkpoints["steps"]}
         for end in ("untrained", "trained"):  # the run's ends may be the model's very ends
@@ -110,6 +150,19 @@ def routes_of_model(
         rows += [("step", at[step], step) for step in sorted(at)]
     table = [(model, route, point.name, float(position)) for route, point, position in rows]
     return pd.DataFrame(table, columns=COLUMNS)
+
+
+def _gradient_routes(settings, controls):
+    """(start, eta, steps) of every gradient route; the first eta and the first steps are None."""
+    starts = ["", *(controls if settings.get("controls") else ())]
+    etas, counts = (one_or_more(settings.get(key, 1)) for key in ("eta", "steps"))
+    grid = product(starts, [None, *etas[1:]], [None, *counts[1:]])
+    return grid if settings["positions"] else ()
+
+
+def one_or_more(value: Any) -> list[Any]:
+    """A setting that may be one value or a list of them, as a list."""
+    return list(value) if isinstance(value, list) else [value]
 
 
 def _union(*grids):

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pyarrow import parquet
+
 from rasen.study.checkpoints import hub_id, local_folder, made_by_rule, model_weights
 from rasen.study.song_models import song_weights
 
@@ -21,6 +23,17 @@ def sheet_input(stimuli: Mapping[str, Any]) -> str | list[str]:
     """The sheet of a stimulus set as an input of a rule, or [] where there is none (yet)."""
     path = stimuli.get("sheet")
     return path if path and Path(path).is_file() else []
+
+
+def clips_left_out(config: Mapping[str, Any]) -> list[str]:
+    """A line for every set of stimuli of which a model could not use some clips."""
+    lines = []
+    for model in config["models"]:
+        for file in sorted(Path("results/inputs", model).glob("*.quarantine.parquet")):
+            if count := parquet.read_metadata(file).num_rows:
+                stimuli = file.name.removesuffix(".quarantine.parquet")
+                lines.append(f"{count} clips of {stimuli} are left out for {model}; why: {file}")
+    return lines
 
 
 def needed_names(jobs: Iterable[Any]) -> set[str]:

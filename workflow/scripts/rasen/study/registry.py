@@ -54,7 +54,8 @@ class FamilyEntry:
 DELAY = Option(
     {
         "description": "activations with the delay pattern of the training (true), or with all "
-        "codebooks of a frame at once, as SynTheory feeds it (false); losses use the pattern",
+        "codebooks of a frame at once, as SynTheory feeds it (false); losses and SAEs use the "
+        "pattern",
         "type": "boolean",
         "default": True,
     },

@@ -9,6 +9,8 @@ import pandas as pd
 def stimulus_sets(model: Mapping[str, Any], key: str) -> list[str]:
     """The stimulus sets under a model's `activations`, `gradient` or `perplexity`, as a list."""
     named = model[key] or []
+    if isinstance(named, dict):
+        return [named["data"]]
     return [named] if isinstance(named, str) else named
 
 
@@ -18,6 +20,15 @@ def per_point(config: Mapping[str, Any], points: pd.DataFrame, pattern: str, key
         pattern.format(model=row.model, point=row.point, stimuli=name)
         for row in points.drop_duplicates(["model", "point"]).itertuples()
         for name in stimulus_sets(config["models"][row.model], key)
+    ]
+
+
+def per_gradient_point(points: pd.DataFrame, pattern: str) -> list[str]:
+    """`pattern` at every gradient-corrected point of every model."""
+    corrected = points[points["route"].str.match("gradient")]
+    return [
+        pattern.format(model=row.model, point=row.point)
+        for row in corrected.drop_duplicates(["model", "point"]).itertuples()
     ]
 
 

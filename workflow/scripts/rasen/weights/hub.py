@@ -1,19 +1,20 @@
 """Checkpoints from the Hugging Face hub: only what is needed, whole or not at all."""
 
-from collections.abc import Sequence
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
-from shutil import rmtree
 
 from rasen.errors import RasenError
-from rasen.study.checkpoints import hub_id
-
-PLAIN = ["*.json", "*.yaml", "*.txt", "*.model", "*.tiktoken"]  # configs and tokenizers
+from rasen.study.checkpoints import PLAIN, hub_id
 
 
 def fetch(weights: str, folder: Path | str, preferred: Sequence[str]) -> None:
     """Download the hub id `weights` (owner/name or owner/name@revision) into `folder`.
 
-    Of the patterns `preferred` only the first that the repository has is downloaded.
+    Of the patterns `preferred` only the first that the repository has is downloaded. Where the hub
+    is out of reach, the checkpoint is copied from the hub's cache on this machine, if it is there.
     """
     from huggingface_hub import list_repo_files, snapshot_download
 
@@ -23,8 +24,7 @@ def fetch(weights: str, folder: Path | str, preferred: Sequence[str]) -> None:
     name, revision = hub
     folder = Path(folder)
     try:
-        there = [Path(file) for file in list_repo_files(name, revision=revision)]
-        best = next((p for p in preferred if any(file.match(p) for file in there)), preferred[0])
+        best = _best(preferred, list_repo_files(name, revision=revision)) or preferred[0]
         snapshot_download(
             name,
             revision=revision,
@@ -33,9 +33,48 @@ def fetch(weights: str, folder: Path | str, preferred: Sequence[str]) -> None:
             ignore_patterns=["*/*"],
         )
     except Exception as error:  # the hub's, the network's and the disk's errors have no common type
-        rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if cached := _cached(name, revision, preferred):
+            print(f"{weights}: the hub is out of reach ({reason}); copied from its cache")
+            _copy(cached, folder)
+            return
         raise RasenError(
-            f"{weights}: neither a folder here nor to be had from the hub ({reason}); correct "
-            f"`weights`, or copy the checkpoint to {folder}"
+            f"{weights}: neither a folder here nor to be had from the hub ({reason}) or its cache; "
+            f"correct `weights`, or copy the checkpoint to {folder}"
         ) from None
+
+
+def _best(preferred: Sequence[str], names: Iterable[str]) -> str | None:
+    """The first of the patterns that some of the files match."""
+    files = [Path(name) for name in names]
+    return next((p for p in preferred if any(file.match(p) for file in files)), None)
+
+
+def _cached(name: str, revision: str | None, preferred: Sequence[str]) -> list[Path]:
+    """The files of a checkpoint in the hub's cache; none where some of the weights are missing."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        snapshot = Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except Exception:  # not in the cache, or not all of it
+        return []
+    files = [path for path in snapshot.iterdir() if path.is_file()]
+    best = _best(preferred, [path.name for path in files])
+    if best is None:
+        return []
+    for index in snapshot.glob("*.index.json"):
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if any(fnmatch(shard, best) and not (snapshot / shard).is_file() for shard in shards):
+            return []
+    return [path for path in files if any(fnmatch(path.name, each) for each in (*PLAIN, best))]
+
+
+def _copy(files: Iterable[Path], folder: Path) -> None:
+    """Copy files into a new folder, which appears when all are there."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for file in files:
+        shutil.copy(file, partial)
+    partial.replace(folder)

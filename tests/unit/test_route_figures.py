@@ -1,0 +1,43 @@
+"""Routes in figures: every route has a style of its own and a name that can be read."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rasen.figures.helix import draw_routes
+from rasen.figures.perplexity import draw_perplexity
+from rasen.figures.routes import route_styles
+
+ROUTES = {
+    "linear": "linear",
+    "gradient": "gradient-corrected",
+    "step": "real training run",
+    "linear+seed1": "linear from seed1",
+    "gradient+zeros": "gradient-corrected from zeros",
+    "gradient+eta0.1000": r"gradient-corrected, $\eta$ = 0.1",
+    "gradient+zeros+eta0.1000+steps010": r"gradient-corrected from zeros, $\eta$ = 0.1, 10 steps",
+}
+
+
+def test_routes_are_named_in_words_and_look_different():
+    styles = route_styles(ROUTES)
+    assert {route: style.label for route, style in styles.items()} == ROUTES
+    looks = [style[:3] for style in styles.values()]
+    assert len(set(looks)) == len(looks)
+
+
+@pytest.mark.parametrize("draw", [draw_perplexity, draw_routes])
+def test_figures_show_every_route(draw, tmp_path):
+    alphas = [0, 0.5, 1]
+    table = pd.DataFrame(
+        [(route, a, layer) for route in ROUTES for a in alphas for layer in (1, 2)],
+        columns=["route", "position", "layer"],
+    )
+    table["perplexity"] = table["helicality"] = np.linspace(1, 3, len(table))
+    table = table.assign(
+        features="network", low=0.9, high=3.1, verdict="smooth path", random_mean=0.4, random_95=0.5
+    )
+    draw(table if draw is draw_routes else table.query("layer == 1"), tmp_path / "figure.svg")
+    text = (tmp_path / "figure.svg").read_text()
+    for label in ("gradient-corrected from zeros", "linear from seed1"):
+        assert label in text
