@@ -80,7 +80,10 @@ def test_helix_table(finished):
     assert network["keys"].eq(8).all()
     assert network["features"].eq("network").all()
     assert (network["helicality"] > 1 / 3).all()
-    assert set(helix["verdict"]) <= {"no structure", "smooth path"}
+    assert set(helix["verdict"]) <= {"no structure", "cannot tell"}  # 8 keys
+    pairs = table(finished, "helix_differences")
+    assert set(pairs["against"]) == {"untrained", "previous point", "log-mel"}
+    assert (pairs["low"] <= pairs["difference"]).all()
     assert set(helix.query("layer == -1")["features"]) == {
         "log-mel", "log-frequency", "codec tokens",
     }  # fmt: skip
