@@ -63,6 +63,8 @@ def perplexities(tables):
     yield f"{early} after 64 of its 400 steps and at {middle} after 128"
     yield f"({first.loss_before:.2f} to {first.loss_after:.2f} nats)"
     yield f"perplexity rises to {value['gradient-1.000']}"
+    yield f"where perplexity is still {value['linear-0.250']}"
+    yield f"while perplexity is still {middle}"
 
 
 def helices(tables):
@@ -74,6 +76,19 @@ def helices(tables):
         yield f"| {point} | " + " | ".join(map(short, rows["helicality"])) + " |"
     one = network.iloc[0]
     yield f"mean {short(one.random_mean)}, 95 % quantile {short(one.random_95)}"
+    run = network.query("layer > 0").set_index("point")
+    forms, trained = run.loc["step-000128"], run.loc["trained"]
+    yield f"(`folding` {short(run.loc['step-000064', 'folding'].max())} at most)"
+    yield (
+        f"({spread(forms['folding'])}, best other period {spread(forms['folding_rival'])}, "
+        f"corrected p {short(forms['octave_q'].max(), 4)} at most)"
+    )
+    yield f"with {spread(trained['held_out_octave'])} (chance .08) in the trained layers 1 to 6"
+    heard = table.query("point == 'log-mel'").iloc[0]
+    yield f"log-mel of the same notes, {short(heard.held_out_octave)}"
+    assert set(run.loc[["step-000128", "linear-0.250", "trained"], "verdict"]) == {"octave"}
+    assert set(run.loc[["step-000064", "linear+seed1-0.250"], "verdict"]) == {"smooth path"}
+    assert set(run.loc["linear+seed1-0.500", "verdict"]) == {"octave"}
     others = table.query("route == 'baseline'").set_index("point")["helicality"].map(short)
     yield f"codec tokens {others['codec tokens']}"
     yield f"log-frequency spectrum {others['log-frequency']}"
@@ -107,6 +122,11 @@ def autoencoders(tables):
     first, second, third = (int(value) for value in flow["matched"])
     yield f"({first} of {int(flow['before'].iloc[0])} match beyond chance)"
     yield f"({second} and {third} of a thousand"
+
+
+def spread(values):
+    """.19 to .24"""
+    return f"{short(values.min())} to {short(values.max())}"
 
 
 def main_saes(sae):
