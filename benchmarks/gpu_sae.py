@@ -51,35 +51,41 @@ def main() -> None:
         """A row; in_turn's first round warms up."""
         (taken,) = in_turn(chosen.repeats, lambda: step(x))
         speeds[what] = batch / taken
-        rows.add(f"{what}: SAE steps", batch / taken, "rows/s", note=note)
+        rows.add(f"SAE, {what}", batch / taken, "rows/s", note=note)
 
     about = f"d = {d}, n = {n}, k = {k}, batches of {batch}"
-    with rows.attempt("sparsify: SAE steps"):
+    with rows.attempt("SAE, sparsify"):
         step = sparsify(*size, device)
         time("sparsify", step, f"{version('eai-sparsify')}, float32; {about}")
-        add_peak(rows, "sparsify: peak on the GPU", lambda: step(x))
+        add_peak(rows, "SAE, sparsify: peak on the GPU", lambda: step(x))
     for precision in ("bf16", "fp32"):
         what = f"Rasen, {precision}"
-        with rows.attempt(f"{what}: SAE steps"):
+        with rows.attempt(f"SAE, {what}"):
             step = rasen(*size, x, precision=precision)
             time(what, step, about)
             if "sparsify" in speeds:
                 target = 3.0 if device == "cuda" and precision == "bf16" else None
-                rows.add(f"{what} / sparsify", speeds[what] / speeds["sparsify"], target=target)
-            add_peak(rows, f"{what}: peak on the GPU", lambda step=step: step(x))
-            add_waits(rows, f"{what}: waits for the GPU per step", lambda step=step: step(x))
-        with rows.attempt(f"{what}, blocks of {batch} rows"), blocks(batch):
+                rows.add(
+                    f"SAE, {what} / sparsify", speeds[what] / speeds["sparsify"], target=target
+                )
+            add_peak(rows, f"SAE, {what}: peak on the GPU", lambda step=step: step(x))
+            add_waits(rows, f"SAE, {what}: waits for the GPU per step", lambda step=step: step(x))
+        with rows.attempt(f"SAE, {what}, blocks of {batch} rows"), blocks(batch):
             time(f"{what}, blocks of {batch} rows", rasen(*size, x, precision=precision))
     for kind in KINDS:
-        with rows.attempt(f"Rasen, {kind}"):
+        with rows.attempt(f"SAE, Rasen, {kind}"):
             if kind != "topk":
                 step = rasen(*size, x, kind=kind)
                 time(f"Rasen, {kind}", step)
-                add_waits(rows, f"Rasen, {kind}: waits per step", lambda step=step: step(x))
+                add_waits(
+                    rows,
+                    f"SAE, Rasen, {kind}: waits for the GPU per step",
+                    lambda step=step: step(x),
+                )
             first, second = (bits_after_training(*size, x, kind) for _ in range(2))
-            what = f"Rasen, {kind}: {STEPS} steps twice, the same bits (1: yes)"
+            what = f"SAE, Rasen, {kind}: {STEPS} steps twice, the same bits (1: yes)"
             rows.add(what, float(first == second))
-    with rows.attempt("the encoder's product alone"):
+    with rows.attempt("SAE, the encoder's product alone"):
         for dtype in (torch.float32, torch.bfloat16):
             weight, some = torch.randn(n, d, device=device).to(dtype), x.to(dtype)
             name = str(dtype).removeprefix("torch.")

@@ -1,6 +1,6 @@
 """One job in a process of its own; prints the peak of its main memory and of the GPU's, in GB.
 
-    python benchmarks/job.py open|dump FOLDER INPUTS DEVICE BATCH
+python benchmarks/job.py open|dump FOLDER INPUTS DEVICE BATCH
 """
 
 import resource

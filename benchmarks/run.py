@@ -7,6 +7,7 @@ of two things timed in turn in one process; times are medians.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -57,6 +58,10 @@ class Bench:
     frames: int  # of each clip
     clips: int
     batch: int
+
+    def target(self, value: float) -> float | None:
+        """A target for the models' real sizes; the tiny one has none."""
+        return value if self.frames == FRAMES["small"] else None
 
     @property
     def shapes(self) -> dict[str, torch.Size]:
@@ -140,7 +145,7 @@ def blending(bench: Bench) -> None:
         lambda: interpolate_into(network, drawn, trained, 0.3),
         lerp,
     )
-    target = 0.5 if bench.device == "cpu" else None
+    target = bench.target(0.5) if bench.device == "cpu" else None
     bench.rows.add("blend: plain lerp_ of tensors in memory", plain, "s")
     bench.rows.add("blend: ours", one, "s")
     bench.rows.add("blend: speed / speed of lerp_", plain / one, target=target)
@@ -178,7 +183,11 @@ def peak_of_job(bench: Bench, encoded: Path | str, what: str) -> tuple[float, fl
         sys.executable, HERE / "job.py", what, bench.family.folder, encoded,
         bench.device, str(bench.batch),
     ]  # fmt: skip
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    with TemporaryDirectory() as locks:  # its own: this process holds the GPU's, and waits
+        printed = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True,
+            env=os.environ | {"TMPDIR": locks},
+        ).stdout  # fmt: skip
     main, card = printed.split()[-2:]
     return float(main), float(card)
 
@@ -202,34 +211,38 @@ def drawing(bench: Bench) -> None:
     bench.rows.add("theta_init: speed / torch's trunc_normal_", torchs / drawn)
 
 
-@torch.inference_mode()
 def running(bench: Bench) -> None:
     """Activations of every layer, pooled and written, against the bare forward passes."""
     for dtype in bench.dtypes:
         with bench.rows.attempt(f"activations in {dtype}"), bench.inputs() as encoded:
-            network = bench.network(dtype)
-            path = Path(encoded.path).with_name("activations.h5")
+            running_in(bench, dtype, encoded)
 
-            def forward():
-                for part in encoded.batches(bench.batch, bench.device):
-                    bare_forward(network, part)
 
-            def dump(**settings):
-                chosen = DumpSettings(**settings)
-                activations.dump(
-                    bench.family, network, encoded, path, chosen, bench.device, bench.batch
-                )
+@torch.inference_mode()
+def running_in(bench: Bench, dtype: str, encoded: Inputs) -> None:
+    """The same in one number format."""
+    network = bench.network(dtype)
+    path = Path(encoded.path).with_name("activations.h5")
 
-            bare, pooled, every = in_turn(
-                bench.repeats, forward, dump, lambda: dump(pool="all", dtype="float16")
-            )
-            add, frames = bench.rows.add, bench.clips * bench.frames
-            add(f"{dtype}: bare forward passes", frames / bare, "frames/s")
-            add(f"{dtype}: activations (mean), speed / bare forward", bare / pooled, target=0.9)
-            add(f"{dtype}: activations (all frames, float16), same", bare / every)
-            batches = -(-bench.clips // bench.batch)
-            add_waits(bench.rows, f"{dtype}: waits for the GPU, {batches} batches (mean)", dump)
-            add_peak(bench.rows, f"{dtype}: peak on the GPU (mean)", dump)
+    def forward():
+        for part in encoded.batches(bench.batch, bench.device):
+            bare_forward(network, part)
+
+    def dump(**settings):
+        chosen = DumpSettings(**settings)
+        activations.dump(bench.family, network, encoded, path, chosen, bench.device, bench.batch)
+
+    bare, pooled, every = in_turn(
+        bench.repeats, forward, dump, lambda: dump(pool="all", dtype="float16")
+    )
+    add = bench.rows.add
+    add(f"{dtype}: bare forward passes", bench.clips * bench.frames / bare, "frames/s")
+    target = bench.target(0.9)
+    add(f"{dtype}: activations (mean), speed / bare forward", bare / pooled, target=target)
+    add(f"{dtype}: activations (all frames, float16), same", bare / every)
+    batches = -(-bench.clips // bench.batch)
+    add_waits(bench.rows, f"{dtype}: waits for the GPU, {batches} batches (mean)", dump)
+    add_peak(bench.rows, f"{dtype}: peak on the GPU (mean)", dump)
 
 
 def gradient(bench: Bench) -> None:
@@ -274,7 +287,9 @@ def gradient(bench: Bench) -> None:
                     lambda again=checkpointing: step(again),
                 )
             forget()
-        bench.rows.add("gradient: bare forward and backward", clips * bench.frames / plain, "frames/s")
+        bench.rows.add(
+            "gradient: bare forward and backward", clips * bench.frames / plain, "frames/s"
+        )
         add_waits(bench.rows, "gradient, checkpointing: waits for the GPU", lambda: step(True))
         prints = []
         for _ in range(2):
@@ -290,27 +305,33 @@ def perplexity(bench: Bench) -> None:
     losses = {}
     for dtype in bench.dtypes:
         with bench.rows.attempt(f"perplexity in {dtype}"), bench.inputs() as encoded:
-            network = bench.network(dtype)
-
-            @torch.inference_mode()
-            def forward():
-                for part in encoded.batches(bench.batch, bench.device):
-                    bare_forward(network, part)
-
-            def ours():
-                return clip_losses(bench.family, network, encoded, bench.device, bench.batch)
-
-            bare, all_of_it = in_turn(bench.repeats, forward, ours)
-            add, frames = bench.rows.add, bench.clips * bench.frames
-            add(f"{dtype}: perplexity", frames / all_of_it, "frames/s")
-            add(f"{dtype}: perplexity, speed / bare forward", bare / all_of_it)
-            add_waits(bench.rows, f"{dtype}: perplexity, waits for the GPU", ours)
-            first, second = (ours()["loss"].to_numpy() for _ in range(2))
-            add(f"{dtype}: losses twice the same bits (1: yes)", float((first == second).all()))
-            losses[dtype] = first.mean() / ours()["targets"].mean()
+            losses[dtype] = perplexity_in(bench, dtype, encoded)
     if len(losses) == 2:
         first, second = losses.values()
-        bench.rows.add("perplexity: difference of the dtypes, nats", abs(first - second))
+        bench.rows.add("perplexity: difference of the dtypes", abs(first - second), "nats")
+
+
+@torch.inference_mode()
+def perplexity_in(bench: Bench, dtype: str, encoded: Inputs) -> float:
+    """The same in one number format; returns the mean loss in nats."""
+    network = bench.network(dtype)
+
+    def forward():
+        for part in encoded.batches(bench.batch, bench.device):
+            bare_forward(network, part)
+
+    def ours():
+        return clip_losses(bench.family, network, encoded, bench.device, bench.batch)
+
+    bare, whole = in_turn(bench.repeats, forward, ours)
+    add = bench.rows.add
+    add(f"{dtype}: perplexity", bench.clips * bench.frames / whole, "frames/s")
+    add(f"{dtype}: perplexity, speed / bare forward", bare / whole)
+    add_waits(bench.rows, f"{dtype}: perplexity, waits for the GPU", ours)
+    first, second = ours(), ours()
+    equal = (first["loss"] == second["loss"]).all()
+    add(f"{dtype}: losses twice the same bits (1: yes)", float(equal))
+    return float(first["loss"].sum() / first["targets"].sum())
 
 
 def precision(bench: Bench) -> None:
