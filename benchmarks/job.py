@@ -3,7 +3,7 @@
 python benchmarks/job.py open|dump FOLDER INPUTS DEVICE BATCH
 """
 
-import resource
+import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +40,9 @@ def main(what: str, folder: str, inputs: str, device: str, batch: str) -> None:
                 gpus=1,
                 batch=int(batch),
             )
-    main_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    # not getrusage: there the peak of the process that started this one counts
+    status = Path("/proc/self/status").read_text()
+    main_memory = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024 / 1e9
     card = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_initialized() else 0.0
     print(main_memory, card)
 

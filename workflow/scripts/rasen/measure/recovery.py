@@ -53,7 +53,8 @@ def loss_recovered(
                 loss, count = family.losses(network, part)
             sums[name] = sums[name] + loss.double().sum()
         targets = targets + count.sum()
-    loss = {name: float(total) / int(targets) for name, total in sums.items()}
+    count = int(targets)
+    loss = {name: float(total) / count for name, total in sums.items()}
     gap = loss["mean"] - loss["model"] if loss["mean"] > loss["model"] else float("nan")
     return pd.DataFrame(
         {
