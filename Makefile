@@ -1,6 +1,7 @@
 # make demo    install, run the embedded model through everything, write the report
 # make test    install, lint (types too), run every test
 # make bench   print each speed and memory ratio beside its target
+# make bench-gpu   what only a GPU can tell, as a table in benchmarks/ (under 30 minutes)
 # make pins    compile envs/*.in to envs/*.txt again
 # PYTHON names the interpreter to make environments with (3.11 or newer).
 
@@ -9,7 +10,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 export PYTHON OMP_NUM_THREADS ?= 1
 BIN = .venv/bin
 
-.PHONY: demo test lint bench pins install install-test
+.PHONY: demo test lint bench bench-gpu pins install install-test
 
 demo: install
 	$(BIN)/snakemake --cores $(CORES)
@@ -33,6 +34,9 @@ bench: install-test
 	$(BIN)/python benchmarks/helix.py
 	$$(workflow/install saelens) benchmarks/sae.py
 	$(BIN)/python benchmarks/songs.py
+
+bench-gpu: install
+	$(BIN)/python benchmarks/gpu.py
 
 install:
 	@workflow/install core > /dev/null

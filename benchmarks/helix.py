@@ -1,8 +1,8 @@
 """The exact helix fit beside the published protocol: CPU time, and which finds the better helix.
 
-    python benchmarks/helix.py [--cases 6] [--trials 1000] [--json FILE]
+    python benchmarks/helix.py [--size full|tiny] [--cases 6] [--trials 1000] [--json FILE]
 
-Run it with OMP_NUM_THREADS=1 and with Optuna installed. One TPE case costs about a CPU minute.
+It needs Optuna (envs/test.txt). One TPE case of 1000 trials costs about a CPU minute.
 """
 
 import argparse
@@ -25,25 +25,32 @@ from rasen.helix import LITERATURE, OCTAVE, baselines, best_of_trials, fit, fit_
 KEYS = 36
 DIM = 1024
 JOB = {"layers": 49, "points": 16, "instruments": 92, "triples": 10}
+SIZES = {  # problems of fits and of the job, cases given to TPE and their trials
+    "full": {"fits": 4000, "job": 200, "cases": 6, "trials": 1000},
+    "tiny": {"fits": 20, "job": 4, "cases": 4, "trials": 20},
+}
 TARGETS = {"free fit": 0.6, "fixed fit": 0.06, "job": 0.83}  # ms of one core
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--cases", type=int, default=6, help="problems given to TPE")
-    arguments.add_argument("--trials", type=int, default=1000, help="trials of each of 3 seeds")
+    arguments.add_argument("--size", default="full", choices=SIZES)
+    arguments.add_argument("--cases", type=int, help="problems given to TPE")
+    arguments.add_argument("--trials", type=int, help="trials of each of 3 seeds")
     arguments.add_argument("--json", help="write the numbers to this file too")
     arguments = arguments.parse_args()
     rng = np.random.default_rng(0)
-    result = {"fits": speed_of_fits(rng), "job": whole_job(rng)}
+    size = SIZES[arguments.size]
+    result = {"fits": speed_of_fits(rng, size["fits"]), "job": whole_job(rng, size["job"])}
     free = result["fits"]["free fit, cone"]["ms"]
-    result["trials"] = beside_trials(rng, arguments.cases, arguments.trials, free)
+    cases, trials = arguments.cases or size["cases"], arguments.trials or size["trials"]
+    result["trials"] = beside_trials(rng, cases, trials, free)
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(result, file, indent=1)
 
 
-def speed_of_fits(rng: np.random.Generator, problems: int = 4000) -> dict:
+def speed_of_fits(rng: np.random.Generator, problems: int) -> dict:
     """CPU time of fits with omega free and fixed, by every rule for the radius."""
     x = reduce(rng.standard_normal((problems, KEYS, 40)))
     fit(x[:300])
@@ -57,7 +64,7 @@ def speed_of_fits(rng: np.random.Generator, problems: int = 4000) -> dict:
     return result
 
 
-def whole_job(rng: np.random.Generator, problems: int = 200) -> dict:
+def whole_job(rng: np.random.Generator, problems: int) -> dict:
     """Reduction and all ten triples, for features as wide as those of MusicGen small."""
     features = rng.standard_normal((problems, KEYS, DIM)).astype(np.float32)
     reducing = cpu(reduce, features, 5)

@@ -1,6 +1,6 @@
 """SAE training beside SAELens, dictionary_learning and sparsify, in one process: make bench.
 
-    $(workflow/install saelens) benchmarks/sae.py [--rounds 5] [--d 512 --n 8192 --k 32]
+    $(workflow/install saelens) benchmarks/sae.py [--size full|tiny] [--d 512 --n 8192 --k 32]
 
 Every trainer takes whole steps (forward, backward, optimiser, bookkeeping) on the same batch, in
 turn, on one thread; times are processor time, the least of the rounds. Peers run as their own
@@ -36,6 +36,10 @@ from sparsify.sparse_coder import SparseCoder
 from rasen.sae.settings import Setting
 from rasen.sae.training_run import TrainingRun
 
+SIZES = {
+    "full": {"d": 512, "n": 8192, "k": 32, "rounds": 5},
+    "tiny": {"d": 32, "n": 256, "k": 8, "rounds": 1},
+}
 BATCH, LR = 4096, 3e-4
 LONG = 10**9  # rows of a run that never ends
 
@@ -45,9 +49,11 @@ Step = Callable[[torch.Tensor], Any]
 def main() -> None:
     """Time all trainers and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, value in {"d": 512, "n": 8192, "k": 32, "rounds": 5}.items():
-        parser.add_argument(f"--{name}", type=int, default=value)
-    arguments = parser.parse_args()
+    parser.add_argument("--size", default="full", choices=SIZES)
+    for name in SIZES["full"]:
+        parser.add_argument(f"--{name}", type=int)
+    given = {name: value for name, value in vars(parser.parse_args()).items() if value}
+    arguments = argparse.Namespace(**SIZES[given["size"]] | given)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     size = (arguments.d, arguments.n, arguments.k)

@@ -1,6 +1,6 @@
 """Songs: time of each stage per song, its startup per batch, and the reading speed of training.
 
-    python benchmarks/songs.py --songs 50 100 200
+    python benchmarks/songs.py [--size full|tiny] [--songs 50 100 200]
 
 Runs the real workflow on that many short songs (cut from the fixture songs, each at its own tempo)
 with the small models, two cores, one thread per job, and reads the times of each stage.
@@ -35,17 +35,22 @@ FIXTURES = ROOT / "resources/songs"
 NAMES = ("river", "tsuki", "yue")
 RATE = 44100
 SECONDS = re.compile(r", ([\d.]+) s$", re.M)  # of a song, in a job's log
+SIZES = {  # read: songs of the shards that the reader reads; the others: see the options
+    "full": {"read": (200, 2000), "songs": [50, 100, 200], "batch": 16, "codes": 256, "times": 0},
+    "tiny": {"read": (20,), "songs": [2], "batch": 2, "codes": 16, "times": 0},
+}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--songs", type=int, nargs="+", default=[50, 100, 200])
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument(
-        "--times", type=int, default=0, help="repeats of whole songs; 0: short cuts"
-    )
-    arguments = parser.parse_args()
-    for songs in (200, 2000):
+    parser.add_argument("--size", default="full", choices=SIZES)
+    parser.add_argument("--songs", type=int, nargs="+")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--codes", type=int, help="in the codebook")
+    parser.add_argument("--times", type=int, help="repeats of whole songs; 0: short cuts")
+    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    arguments = argparse.Namespace(**SIZES[given["size"]] | given)
+    for songs in arguments.read:
         reader(songs)
     rows = [row for count in arguments.songs for row in corpus(count, arguments)]
     table = pd.DataFrame(rows)
@@ -64,6 +69,7 @@ def corpus(count, arguments):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["songs"] |= {"batch": arguments.batch, "shortest": 1}
     config["songs"]["filters"] = {"duplicates": False}
+    config["songs"]["sketch"]["codes"] = arguments.codes
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     lines = ["song\taudio\tlyrics\tlanguage\tartist"]
     cuts = {name: cut(name, arguments.times) for name in NAMES}
@@ -87,9 +93,7 @@ def corpus(count, arguments):
     print(f"{count} songs: {wall:.0f} s of wall time, {kept} in the training set", flush=True)
     for stage in STAGES:
         logs = (folder / "logs" / stage).glob("*.log")
-        worked = [
-            float(x) for log in logs for x in re.findall(r", ([\d.]+) s$", log.read_text(), re.M)
-        ]
+        worked = [float(x) for log in logs for x in SECONDS.findall(log.read_text())]
         files = list((folder / "results/benchmarks" / stage).glob("*.tsv"))
         whole = sum(pd.read_csv(file, sep="\t")["s"].sum() for file in files)
         startup = whole - sum(worked)

@@ -57,8 +57,10 @@ def dump(
         batches = inputs.batches(batch, device)
         for part in tqdm(batches, "activations", -(-len(inputs) // batch), disable=None):
             lengths = family.frames(part["lengths"])
+            pooled = None
             for layer, hidden in family.hidden(network, part, layers):
-                values = _pool(hidden.to(device), lengths, pool)
+                pooled = pooled or _pooling(pool, lengths, hidden.shape[1])
+                values = pooled(hidden.to(device))
                 if layer not in written:
                     name = f"layers/{layer:02d}"
                     written[layer] = writer.dataset(name, rows, values.shape[1:], settings.dtype)
@@ -95,16 +97,22 @@ def _chosen(wanted: Literal["all"] | Sequence[int], layers: Sequence[str]) -> li
     return sorted({layer % len(layers) for layer in wanted})
 
 
-def _pool(hidden, lengths, pool):
-    """[clip, frame, dim] -> [clip, dim] (mean or last valid frame), or [valid frames, dim]."""
+def _pooling(pool, lengths, frames):
+    """The function [clip, frame, dim] -> [clip, dim] (mean or last valid frame), or [valid, dim].
+
+    What the processor has to know of a batch it asks here, once: each question waits for the GPU,
+    and a model has many layers.
+    """
     if pool == "last":
-        return hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1]
-    if pool == "mean" and bool((lengths == hidden.shape[1]).all()):
-        return hidden.float().mean(dim=1)
-    valid = torch.arange(hidden.shape[1], device=hidden.device)[None] < lengths[:, None]
+        clips = torch.arange(len(lengths), device=lengths.device)
+        return lambda hidden: hidden[clips, lengths - 1]
+    if pool == "mean" and bool((lengths == frames).all()):
+        return lambda hidden: hidden.float().mean(dim=1)
+    valid = torch.arange(frames, device=lengths.device)[None] < lengths[:, None]
     if pool == "mean":
-        return (hidden.float() * valid[..., None]).sum(dim=1) / lengths[:, None]
-    return hidden[valid]
+        return lambda hidden: (hidden.float() * valid[..., None]).sum(dim=1) / lengths[:, None]
+    clip, frame = valid.nonzero(as_tuple=True)
+    return lambda hidden: hidden[clip, frame]
 
 
 class _FramePlaces:

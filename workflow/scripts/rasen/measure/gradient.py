@@ -1,6 +1,7 @@
 """The gradient-corrected point: theta(a) - eta grad L(theta(a); D) (eq. 4 of the paper)."""
 
 from contextlib import contextmanager, nullcontext
+from math import fsum, isfinite
 
 import pandas as pd
 import torch
@@ -41,7 +42,7 @@ def _loss(family, network, inputs, device, batch, what, backward):
     """The loss over all of D; with `backward` its gradient gathers in the parameters."""
     lengths = torch.from_numpy(inputs.lengths)
     targets = family.targets(lengths).sum(0).to(device)  # [group], over all of D
-    total = 0.0
+    total = torch.zeros((), dtype=torch.float64, device=device)  # read once: reading waits
     parts = tqdm(inputs.batches(batch, device), what, -(-len(inputs) // batch), disable=None)
     for part in parts:
         with torch.set_grad_enabled(backward):
@@ -49,23 +50,25 @@ def _loss(family, network, inputs, device, batch, what, backward):
             share = (sums.sum(0) / targets).mean()
         if backward:
             share.backward()
-        total += share.item()
-    if total != total or abs(total) == float("inf"):
-        raise RasenError(f"the loss on D is {total} ({what}); try a smaller eta")
-    return total
+        total += share.detach()
+    loss = total.item()
+    if not isfinite(loss):
+        raise RasenError(f"the loss on D is {loss} ({what}); try a smaller eta")
+    return loss
 
 
 @torch.no_grad()
 def _descend(network, eta):
     """One step of plain gradient descent; returns |eta gradient| / |theta|."""
-    weights, moves = 0.0, 0.0
+    weights, moves = [], []
     for parameter in network.parameters():
-        weights += parameter.double().square().sum().item()
+        weights.append(parameter.double().square().sum())
         if parameter.grad is not None:  # what the loss does not touch stays where it is
-            moves += parameter.grad.double().square().sum().item()
+            moves.append(parameter.grad.double().square().sum())
             parameter.add_(parameter.grad, alpha=-eta)
             parameter.grad = None
-    return abs(eta) * (moves / weights) ** 0.5 if weights else 0.0
+    whole = fsum(square.item() for square in weights)  # all have been computed: nothing waits
+    return abs(eta) * (fsum(square.item() for square in moves) / whole) ** 0.5 if whole else 0.0
 
 
 @contextmanager

@@ -42,16 +42,19 @@ def loss_recovered(
     replacements: dict[str, Replacement | None] = {
         "model": None, "mean": lambda x: mean.to(x.dtype).expand_as(x), **functions,
     }  # fmt: skip
-    sums, targets = dict.fromkeys(replacements, 0.0), 0
+    # on the device until the end: reading a number waits for the GPU
+    sums: dict[str, torch.Tensor] = dict.fromkeys(replacements, torch.zeros((), device=device))
+    targets = torch.zeros((), dtype=torch.int64, device=device)
     batches = inputs.batches(batch, device)
     for part in tqdm(batches, "replace", -(-len(inputs) // batch), disable=None):
         lengths = family.frames(part["lengths"])
         for name, function in replacements.items():
             with replaced(module, function, lengths, family.prefix):
                 loss, count = family.losses(network, part)
-            sums[name] += loss.double().sum().item()
-        targets += int(count.sum())
-    loss = {name: total / targets for name, total in sums.items()}
+            sums[name] = sums[name] + loss.double().sum()
+        targets = targets + count.sum()
+    count = int(targets)
+    loss = {name: float(total) / count for name, total in sums.items()}
     gap = loss["mean"] - loss["model"] if loss["mean"] > loss["model"] else float("nan")
     return pd.DataFrame(
         {

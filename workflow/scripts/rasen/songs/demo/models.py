@@ -5,6 +5,7 @@ outputs are meaningless, but differ for different music.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,13 @@ MUQ = {
 }
 
 
-def make_muq(folder: Path | str, seed: int) -> None:
-    """Write a MuQ of some 90 thousand parameters: config.json and model.safetensors."""
+def make_muq(folder: Path | str, seed: int, config: Mapping[str, Any] = MUQ) -> None:
+    """Write a MuQ, by default of some 90 thousand parameters: config.json, model.safetensors."""
     from safetensors.torch import save_file
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    model = muq.build_muq(MUQ)  # its weights do not depend on `seed`: each matrix is drawn anew
+    model = muq.build_muq(config)  # its weights do not depend on `seed`: each matrix is drawn anew
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         for parameter in model.parameters():
@@ -83,13 +84,13 @@ def vae_config(channels: int = 8) -> dict[str, Any]:
     }
 
 
-def make_vae(folder: Path | str, seed: int) -> None:
-    """Write a VAE of some 770 thousand parameters: vae.json and vae.safetensors."""
+def make_vae(folder: Path | str, seed: int, channels: int = 8) -> None:
+    """Write a VAE, by default of some 770 thousand parameters: vae.json and vae.safetensors."""
     from safetensors.torch import save_file
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config = vae_config()
+    config = vae_config(channels)
     (folder / "vae.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     oobleck_config, _ = oobleck.from_stable_audio(config)
     with torch.random.fork_rng(devices=[]):
