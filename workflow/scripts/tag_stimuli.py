@@ -20,4 +20,4 @@ def tag_stimuli(clips: Path, settings: ClapSettings, device: str, tags: Path) ->
 
 
 if __name__ == "__main__":
-    command.run(tag_stimuli)
+    command.run(tag_stimuli, out_of_memory="set `sae.label.clap.device: cpu`")

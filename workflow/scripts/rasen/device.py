@@ -16,11 +16,13 @@ _held: list[int] = []  # open lock files of this process's cards, released when 
 def pick_device(wanted: str, gpus: int = 1) -> str:
     """The torch device for `auto`, `cpu` or `cuda`; subnormal numbers count as zero from now on.
 
-    A job on GPUs takes `gpus` of them for itself: torch sees these and no others.
+    A job on GPUs takes `gpus` of them for itself: torch sees these and no others. Float32 is float32
+    there as well: torch would let convolutions (codecs, MuQ) round their inputs to ten bits.
     """
     import torch
 
     flush_subnormals()
+    torch.backends.cudnn.allow_tf32 = False
     if wanted != "cpu" and torch.backends.cuda.is_built():
         take_cards(max(1, gpus))
     if wanted == "auto":
