@@ -80,4 +80,4 @@ def tally_features(
 
 
 if __name__ == "__main__":
-    command.run(tally_features, out_of_memory="set `models.{model}.device: cpu`")
+    command.run(tally_features, out_of_memory="set `device: cpu` for this model")

@@ -16,8 +16,8 @@ _held: list[int] = []  # open lock files of this process's cards, released when 
 def pick_device(wanted: str, gpus: int = 1) -> str:
     """The torch device for `auto`, `cpu` or `cuda`; subnormal numbers count as zero from now on.
 
-    A job on GPUs takes `gpus` of them for itself: torch sees these and no others. Float32 is float32
-    there as well: torch would let convolutions (codecs, MuQ) round their inputs to ten bits.
+    A job on GPUs takes `gpus` of them for itself: torch sees these and no others. Float32 is
+    float32 there, too: torch would let convolutions (codecs, MuQ) round their inputs to ten bits.
     """
     import torch
 
