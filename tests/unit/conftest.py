@@ -15,6 +15,13 @@ torch.set_num_threads(1)
 OFFICIAL = Initialisation("official", 3)
 
 
+@pytest.fixture(autouse=True)
+def subnormal_numbers():
+    """Jobs count them as zero for their whole process; tests share one."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     return tiny.musicgen(tmp_path_factory.mktemp("musicgen"))

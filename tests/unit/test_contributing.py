@@ -52,6 +52,7 @@ def test_the_family_of_the_page_goes_through_every_measure(folder, tmp_path):
         {
             "clip": ["a", "b"],
             "kind": "melodies",
+            "interval": 12,
             "seed": 0,
             "index": [0, 1],
             "seconds": [0.05, 0.02],
