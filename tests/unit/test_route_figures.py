@@ -35,8 +35,8 @@ def test_figures_show_every_route(draw, tmp_path):
     )
     table["perplexity"] = table["helicality"] = np.linspace(1, 3, len(table))
     table = table.assign(
-        features="network", low=0.9, high=3.1, verdict="smooth path", random_mean=0.4, random_95=0.5,
-        smooth_50=0.6, smooth_95=0.7,
+        features="network", low=0.9, high=3.1, verdict="smooth path", random_mean=0.4,
+        random_95=0.5, smooth_50=0.6, smooth_95=0.7,
     )  # fmt: skip
     if draw is draw_routes:
         draw(table, "nano", tmp_path / "figure.svg")
