@@ -83,6 +83,20 @@ def as_saelens(
     return SAE(tensors, config)
 
 
+def as_training(sae: SAE, setting: Setting, rms: float = 1.0) -> TrainingWeights:
+    """The training weights that a stored SAE stands for on rows whose `rms` may be another one."""
+    factor = normalise.stored_factor(setting.normalise, sae.d, rms)
+    weights = TrainingWeights(
+        encoder=sae.encoder.clone(),
+        decoder=sae.decoder.clone(),
+        b_enc=sae.b_enc / factor,
+        b_dec=sae.b_dec / factor,
+    )
+    for tensor in weights.tensors():
+        tensor.requires_grad_()
+    return weights
+
+
 def save(sae: SAE, folder: Path | str) -> None:
     """Write an SAE's folder; its config comes last, so a folder that has one is whole."""
     folder = Path(folder)
