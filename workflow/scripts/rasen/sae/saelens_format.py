@@ -6,9 +6,10 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from safetensors.torch import load_file, save_file
@@ -112,6 +113,14 @@ def save(sae: SAE, folder: Path | str) -> None:
         tensors["threshold"] = sae.threshold
     save_file({name: tensor.cpu() for name, tensor in tensors.items()}, folder / WEIGHTS)
     write_text(folder / CONFIG, json.dumps(sae.config, indent=1))
+
+
+def remove_others(folder: Path | str, names: Iterable[str]) -> None:
+    """Remove the SAEs in a folder that have none of these names, left by other settings."""
+    kept = set(names)
+    for config in Path(folder).glob(f"*/{CONFIG}"):
+        if config.parent.name not in kept:
+            rmtree(config.parent)
 
 
 def load(folder: Path | str, device: str = "cpu") -> SAE:

@@ -147,6 +147,10 @@ def with_seeds(grid: Mapping[str, Any], seeds: Sequence[int], run_seed: int) -> 
 
 def in_shard(settings: Sequence[Setting], number: int, count: int) -> list[Setting]:
     """The settings of one of `count` jobs, among which the latents are spread evenly."""
+    if count > len(settings):
+        raise RasenError(
+            f"sae.shards: {count} jobs for {len(settings)} SAEs; set sae.shards: {len(settings)}"
+        )
     shards: list[list[Setting]] = [[] for _ in range(count)]
     for setting in sorted(settings, key=lambda setting: -setting.expansion):
         min(shards, key=lambda shard: sum(s.expansion for s in shard)).append(setting)
