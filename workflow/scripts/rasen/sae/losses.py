@@ -67,8 +67,8 @@ def _sparse_loss(weights, x, setting, scale, fired):
     prefixes = PREFIXES if setting.kind == "matryoshka" else (1,)
     (index, counts, before), bags = _by_prefix(winners, n, prefixes)
     values = before.relu()
-    active = values > 0
-    fired[index[active]] = True
+    active = (values > 0).float()
+    fired |= torch.bincount(index, active, n) > 0
 
     parts = weighted_sums(index, bags, values, weights.decoder).view(len(x), len(prefixes), d)
     # every prefix is the one before plus its own latents, so each winner is decoded once
