@@ -217,7 +217,9 @@ def saes_of_point_before(wildcards):
     point = targets.point_before(config, points, wildcards.model, wildcards.point)
     if point is None:
         return []
-    return f"results/sae/{wildcards.model}/{point}/layer-{wildcards.layer}/metrics.parquet"
+    return (
+        f"results/sae/{wildcards.model}/{point}/layer-{wildcards.layer}/metrics.parquet"
+    )
 
 
 def song_memory(base):

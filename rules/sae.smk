@@ -71,8 +71,14 @@ if SHARDS > 1:
     rule join_shards:
         """The tables of a layer's SAEs that were trained in several jobs as one."""
         input:
-            shards=expand(f"{LAYER_OF_SHARD}metrics.parquet", shard=range(SHARDS), allow_missing=True),
-            outliers=expand(f"{LAYER_OF_SHARD}outliers.parquet", shard=0, allow_missing=True),
+            shards=expand(
+                f"{LAYER_OF_SHARD}metrics.parquet",
+                shard=range(SHARDS),
+                allow_missing=True,
+            ),
+            outliers=expand(
+                f"{LAYER_OF_SHARD}outliers.parquet", shard=0, allow_missing=True
+            ),
         output:
             metrics="results/sae/{model}/{point}/layer-{layer}/metrics.parquet",
             outliers="results/sae/{model}/{point}/layer-{layer}/outliers.parquet",
@@ -403,6 +409,7 @@ rule plot_sae:
         saes="results/tables/sae.parquet",
         features="results/tables/features.parquet",
         flow="results/tables/feature_flow.parquet",
+        seeds="results/tables/feature_seeds.parquet",
     output:
         figures=report(
             directory("results/figures/sae/{model}"),
@@ -424,7 +431,7 @@ rule plot_sae:
         code=code("plot_sae.py"),
     shell:
         "rasen core plot_sae.py --saes {input.saes} --features {input.features} --flow {input.flow}"
-        " --model {wildcards.model} --points {params.points:q}"
+        " --seeds {input.seeds} --model {wildcards.model} --points {params.points:q}"
         " --settings {params.settings:q} --figures {output.figures} > {log} 2>&1"
 
 

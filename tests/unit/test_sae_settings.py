@@ -8,8 +8,8 @@ import pytest
 
 from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_json, to_json
-from rasen.sae.normalise import KINDS as NORMALISATIONS
 from rasen.sae import training_memory
+from rasen.sae.normalise import KINDS as NORMALISATIONS
 from rasen.sae.settings import (
     KINDS,
     Setting,
@@ -133,7 +133,8 @@ def test_other_seeds_are_of_the_main_cell_alone():
 def test_shards_hold_every_setting_once_and_as_many_latents():
     settings = expand({"expansion": [4, 8, 16, 32, 64], "k": [8, 16, 32], "lr": [1e-3, 3e-3]})
     shards = [in_shard(settings, number, 4) for number in range(4)]
-    assert sorted(map(settings.index, sum(shards, []))) == list(range(30))
+    held = [settings.index(setting) for shard in shards for setting in shard]
+    assert sorted(held) == list(range(30))
     latents = [sum(setting.expansion for setting in shard) for shard in shards]
     assert max(latents) - min(latents) <= 64
     assert in_shard(settings, 0, 1) == settings

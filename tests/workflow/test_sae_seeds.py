@@ -1,4 +1,4 @@
-"""SAEs of several seeds, in several jobs, started as those of the point before: the real workflow."""
+"""SAEs of several seeds, in several jobs, with a warm start: the real workflow."""
 
 import json
 

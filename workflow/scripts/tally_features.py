@@ -36,8 +36,8 @@ from rasen.study.recipe import Recipe
 def tally_features(
     frames: Path, inputs: Path, metrics: Path, recipe: Recipe, layer: int, settings: dict,
     rows: str, language: str, label: LabelSettings, seed: int, sae_seed: int, device: str,
-    memory: int, tally: Path, features: Path, examples: Path, top: Path, intervals: Path | None = None,
-    meanings: Path | None = None, tags: Path | None = None,
+    memory: int, tally: Path, features: Path, examples: Path, top: Path,
+    intervals: Path | None = None, meanings: Path | None = None, tags: Path | None = None,
 ) -> None:  # fmt: skip
     """Write all activations, one row per feature with its labels, and its examples.
 

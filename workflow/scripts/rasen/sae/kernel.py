@@ -194,9 +194,7 @@ class ByLatent(NamedTuple):
         counts = torch.bincount(index, minlength=n)
         return cls(index.int().sort(stable=True).indices, counts.cumsum(0) - counts)
 
-    def sums(
-        self, counts: torch.Tensor, values: torch.Tensor, rows: torch.Tensor
-    ) -> torch.Tensor:
+    def sums(self, counts: torch.Tensor, values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Sums over each latent's winners of their row times their value: [n, d].
 
         It is the gradient of `weighted_sums` by its weight.
