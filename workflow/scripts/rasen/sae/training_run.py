@@ -9,13 +9,13 @@ import torch
 from rasen.sae import normalise, training_weights
 from rasen.sae.kernel import ROWS, largest, pre_activations
 from rasen.sae.losses import add_gradients
+from rasen.sae.metrics import CONSTANT
 from rasen.sae.model import SAE
 from rasen.sae.saelens_format import as_saelens, as_training
 from rasen.sae.settings import Setting
 
 MOST_DEAD_AFTER = 10_000_000  # rows; see dead_after in rasen.sae.settings
 EPSILON = 6.25e-10  # of Adam, as Gao et al.: gradients of rare latents are small
-CONSTANT = 1e-12  # variance over mean square: what is below are equal rows, rounded
 BLOCK = 4096  # rows of the validation loss at once
 
 
