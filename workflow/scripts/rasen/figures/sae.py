@@ -120,7 +120,7 @@ def draw_dead(metrics: pd.DataFrame, what: str, path: Path) -> None:
             axis.scatter(x, ends[:, 0], color=colour, s=30, zorder=3, label=kind)
             axis.scatter(x, ends[:, 1], c="white", **options)
         axis.set_xlim(-0.5, len(points) - 0.5)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.08 * max(1e-9, np.nanmax(best[[first, second]].to_numpy()) * factor))
         _point_ticks(axis, points)
         axis.set_title(title, loc="left", fontsize=9)
     handles, labels = axes[0, 0].get_legend_handles_labels()
