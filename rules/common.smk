@@ -72,6 +72,8 @@ LABEL = config["sae"]["label"]
 CLAP = LABEL["clap"] or {}
 per_point = partial(targets.per_point, config, points)
 per_sae_layer = partial(targets.per_sae_layer, config, points)
+SAE_SEEDS = targets.sae_seeds(config)
+SHARDS = config["sae"]["shards"]
 sae_points = partial(targets.sae_points, config, points)
 per_batch = partial(targets.per_batch, BATCHES)
 song_settings = partial(song_models.song_settings, SONGS)
@@ -92,6 +94,8 @@ wildcard_constraints:
     batch="[0-9]{5}",
     checkpoint="trained|step-[0-9]+",
     layer="[0-9]+",
+    shard="[0-9]+",
+    sae_seed="[0-9]+",
 
 
 def environment(wildcards):
@@ -229,6 +233,16 @@ def corrected(wildcards):
     if parse_point(wildcards.point).kind == "gradient":
         return f"results/gradient/{wildcards.model}/{wildcards.point}.safetensors"
     return []
+
+
+def saes_of_point_before(wildcards):
+    """The SAEs of the point before, for a warm start; without one, nothing."""
+    point = targets.point_before(config, points, wildcards.model, wildcards.point)
+    if point is None:
+        return []
+    return (
+        f"results/sae/{wildcards.model}/{point}/layer-{wildcards.layer}/metrics.parquet"
+    )
 
 
 def song_memory(base):

@@ -1,6 +1,14 @@
 # SAEs: sparse autoencoders on every frame of a layer, what their features mean, how they change.
 #   needs    results/inputs/{model}/{stimuli}.h5 of models with `sae: {stimuli}`, weights of {point}
-#   makes    results/tables/{sae,features,feature_flow}.parquet    results/figures/sae/{model}/*.svg
+#   makes    results/tables/{sae,features,feature_flow,feature_seeds}.parquet    results/figures/sae/{model}/*.svg
+
+
+# one job trains the SAEs of a layer, or a shard of them
+OF_SHARD = "-shard-{shard}" if SHARDS > 1 else ""
+LAYER_OF_SHARD = "results/sae/{model}/{point}/layer-{layer}/" + (
+    "shard-{shard}/" if SHARDS > 1 else ""
+)
+OTHER_SEEDS = [f"-seed{seed}" for seed in SAE_SEEDS[1:]]
 
 
 use rule dump_activations as dump_frames with:
@@ -22,33 +30,70 @@ use rule dump_activations as dump_frames with:
 
 
 rule train_sae:
-    """Train every SAE of the grid on one layer in one pass; a killed job resumes from its state."""
+    """Train the SAEs of the grid on one layer in one pass; a killed job resumes from its state."""
     input:
         frames=lambda wildcards: f"results/frames/{{model}}/{{point}}/{MODELS[wildcards.model]['sae']}.h5",
+        previous=saes_of_point_before,
     output:
-        metrics="results/sae/{model}/{point}/layer-{layer}/metrics.parquet",
-        outliers="results/sae/{model}/{point}/layer-{layer}/outliers.parquet",
+        metrics=LAYER_OF_SHARD + "metrics.parquet",
+        outliers=LAYER_OF_SHARD + "outliers.parquet",
     log:
-        "logs/train_sae/{model}/{point}/layer-{layer}.log",
+        f"logs/train_sae/{{model}}/{{point}}/layer-{{layer}}{OF_SHARD}.log",
     benchmark:
-        "results/benchmarks/train_sae/{model}/{point}/layer-{layer}.tsv"
+        f"results/benchmarks/train_sae/{{model}}/{{point}}/layer-{{layer}}{OF_SHARD}.tsv"
     conda:
         "../envs/core.yaml"
     threads: of_model("threads")
     resources:
-        mem_mb=growing("memory"),
+        mem_mb=growing(config["sae"]["training_memory"] or "memory"),
         runtime=growing("runtime"),
         gpu=gpus,
         device=of_model("device"),
     params:
         settings=json.dumps(SAE_GRID),
+        seeds=json.dumps(SAE_SEEDS),
         outlier=config["sae"]["outlier"],
         seed=config["seed"],
+        shard=lambda wildcards: wildcards.get("shard", 0),
+        shards=SHARDS,
+        previous=given("previous"),
         code=code("train_sae.py"),
     shell:
         "rasen core train_sae.py --frames {input.frames} --layer {wildcards.layer}"
-        " --settings {params.settings:q} --outlier {params.outlier} --seed {params.seed}"
-        " --device {resources.device} --metrics {output.metrics} > {log} 2>&1"
+        " --settings {params.settings:q} --seeds {params.seeds:q} --outlier {params.outlier}"
+        " --seed {params.seed} --shard {params.shard} --shards {params.shards}"
+        " --device {resources.device} --memory {resources.mem_mb} --metrics {output.metrics}"
+        " {params.previous} > {log} 2>&1"
+
+
+if SHARDS > 1:
+
+    rule join_shards:
+        """The tables of a layer's SAEs that were trained in several jobs as one."""
+        input:
+            shards=expand(
+                f"{LAYER_OF_SHARD}metrics.parquet",
+                shard=range(SHARDS),
+                allow_missing=True,
+            ),
+            outliers=expand(
+                f"{LAYER_OF_SHARD}outliers.parquet", shard=0, allow_missing=True
+            ),
+        output:
+            metrics="results/sae/{model}/{point}/layer-{layer}/metrics.parquet",
+            outliers="results/sae/{model}/{point}/layer-{layer}/outliers.parquet",
+        log:
+            "logs/join_shards/{model}/{point}/layer-{layer}.log",
+        conda:
+            "../envs/core.yaml"
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(10),
+        params:
+            code=code("join_shards.py"),
+        shell:
+            "rasen core join_shards.py --shards {input.shards} --outliers-of {input.outliers}"
+            " --metrics {output.metrics} --outliers {output.outliers} > {log} 2>&1"
 
 
 rule measure_recovery:
@@ -116,6 +161,7 @@ rule tally_features:
         recipe=recipe_json("encode"),
         settings=json.dumps(SAE_GRID),
         rows=config["sae"]["rows"],
+        sae_seed=lambda wildcards: wildcards.get("sae_seed", SAE_SEEDS[0]),
         language=config["sae"]["language"],
         label=json.dumps({key: LABEL[key] for key in ("tenths", "rate", "top")}),
         optional=given("intervals", "meanings", "tags"),
@@ -125,9 +171,20 @@ rule tally_features:
         "rasen {params.env} tally_features.py --frames {input.frames} --inputs {input.inputs}"
         " --metrics {input.metrics} --recipe {params.recipe:q} --layer {wildcards.layer}"
         " --settings {params.settings:q} --rows {params.rows} --language {params.language}"
-        " --seed {params.seed} --device {resources.device} --memory {resources.mem_mb}"
+        " --seed {params.seed} --sae-seed {params.sae_seed}"
+        " --device {resources.device} --memory {resources.mem_mb}"
         " --tally {output.tally} --features {output.features} --examples {output.examples}"
         " --top {output.top} --label {params.label:q} {params.optional} > {log} 2>&1"
+
+
+use rule tally_features as tally_other_seed with:
+    output:
+        tally="results/sae/{model}/{point}/layer-{layer}/tally-seed{sae_seed}.h5",
+        features="results/sae/{model}/{point}/layer-{layer}/features-seed{sae_seed}.parquet",
+        examples="results/sae/{model}/{point}/layer-{layer}/examples-seed{sae_seed}.parquet",
+        top="results/sae/{model}/{point}/layer-{layer}/top_clips-seed{sae_seed}.parquet",
+    log:
+        "logs/tally_features/{model}/{point}/layer-{layer}-seed{sae_seed}.log",
 
 
 rule tag_stimuli:
@@ -226,10 +283,11 @@ rule judge_answers:
 
 
 rule match_features:
-    """Which feature of one point is which of the next: matched, born, died, and how far it moved."""
+    """Which feature of one point is which of the next, and which of one seed is which of another."""
     input:
         tallies=lambda wildcards: [
-            f"results/sae/{{model}}/{point}/layer-{{layer}}/tally.h5"
+            f"results/sae/{{model}}/{point}/layer-{{layer}}/tally{of_seed}.h5"
+            for of_seed in ["", *OTHER_SEEDS]
             for point in sae_points(wildcards.model)
         ],
     output:
@@ -311,6 +369,13 @@ rule gather_sae:
         features=per_sae_layer(
             "results/sae/{model}/{point}/layer-{layer}/features.parquet"
         ),
+        other_seeds=[
+            path
+            for of_seed in OTHER_SEEDS
+            for path in per_sae_layer(
+                f"results/sae/{{model}}/{{point}}/layer-{{layer}}/features{of_seed}.parquet"
+            )
+        ],
         matches=targets.per_matched_layer(
             config, points, "results/sae/{model}/matches/layer-{layer}.parquet"
         ),
@@ -318,6 +383,7 @@ rule gather_sae:
         saes="results/tables/sae.parquet",
         features="results/tables/features.parquet",
         flow="results/tables/feature_flow.parquet",
+        seeds="results/tables/feature_seeds.parquet",
         coverage="results/tables/feature_coverage.parquet",
     log:
         "logs/gather_sae.log",
@@ -327,11 +393,13 @@ rule gather_sae:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        seed=SAE_SEEDS[0],
         code=code("gather_sae.py"),
     shell:
-        "rasen core gather_sae.py --points {input.points} --metrics {input.metrics}"
-        " --recovery {input.recovery} --features {input.features} --matches {input.matches}"
-        " --saes {output.saes} --table {output.features} --flow {output.flow}"
+        "rasen core gather_sae.py --points {input.points} --seed {params.seed}"
+        " --metrics {input.metrics} --recovery {input.recovery} --features {input.features}"
+        " --other-seeds {input.other_seeds} --matches {input.matches} --saes {output.saes}"
+        " --table {output.features} --flow {output.flow} --seeds {output.seeds}"
         " --coverage {output.coverage} > {log} 2>&1"
 
 
@@ -341,6 +409,7 @@ rule plot_sae:
         saes="results/tables/sae.parquet",
         features="results/tables/features.parquet",
         flow="results/tables/feature_flow.parquet",
+        seeds="results/tables/feature_seeds.parquet",
     output:
         figures=report(
             directory("results/figures/sae/{model}"),
@@ -362,7 +431,7 @@ rule plot_sae:
         code=code("plot_sae.py"),
     shell:
         "rasen core plot_sae.py --saes {input.saes} --features {input.features} --flow {input.flow}"
-        " --model {wildcards.model} --points {params.points:q}"
+        " --seeds {input.seeds} --model {wildcards.model} --points {params.points:q}"
         " --settings {params.settings:q} --figures {output.figures} > {log} 2>&1"
 
 

@@ -17,9 +17,11 @@ KEPT = {
               "folding_rival", "octave_q", "held_out_octave", "held_out_p", "random_mean",
               "random_95"],
     "sae": ["route", "point", "sae", "best", "kind", "expansion", "k", "normalise", "n", "fvu",
-            "loss_recovered"],
+            "loss_recovered", "seed"],
     "features": ["point", "label", "column", "confirmed", "units"],
-    "feature_flow": ["from_point", "to_point", "before", "after", "matched", "overlap"],
+    "feature_flow": ["from_point", "to_point", "before", "after", "matched", "overlap",
+                     "matched_low", "matched_high", "seed_share_before", "seed_share_after",
+                     "deaths_beyond", "births_beyond"],
 }  # fmt: skip
 HERE = Path(__file__).parent / "demo"
 
@@ -132,7 +134,8 @@ def spread(values):
 def main_saes(sae):
     """The main SAE of each point: the first expansion, k and normalisation of the config."""
     first = sae.iloc[0]
-    same = [(sae[key] == first[key]) for key in ("kind", "expansion", "k", "normalise")]
+    keys = {"kind", "expansion", "k", "normalise", "seed"} & set(sae)
+    same = [(sae[key] == first[key]) for key in sorted(keys)]
     return sae[pd.concat(same, axis=1).all(axis=1)].set_index("point")
 
 

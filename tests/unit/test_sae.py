@@ -13,7 +13,16 @@ from rasen.errors import RasenError
 from rasen.io import hdf5
 from rasen.measure import activations
 from rasen.sae import codes as codes_of
-from rasen.sae import load, metrics, norms, settings, train, trainer, training_weights
+from rasen.sae import (
+    load,
+    metrics,
+    norms,
+    settings,
+    train,
+    trainer,
+    training_run,
+    training_weights,
+)
 from rasen.sae.activation_source import BLOCK, open_activations
 from rasen.sae.batch_stream import BatchStream
 from rasen.sae.data_split import TEST, TRAIN, VALIDATION, sample_whole_clips, split_by_clip
@@ -178,6 +187,117 @@ def test_fvu_equals_dense_autograd(tmp_path):
         row = train(x, grid | {"precision": precision}, 0, tmp_path / precision).iloc[0]
         assert row.rows_test == len(test)
         assert abs(row.fvu - dense["fvu"]) < 1e-3
+
+
+def test_a_short_run_loses_nothing_to_its_ramps(tmp_path, monkeypatch):
+    """50 steps, in which a tenth and a half of the rate would go: FVU of a constant rate + 1 %."""
+    x, _ = planted()
+    run = SMALL | {"steps": 50}
+    ours = np.mean([train(x, run, seed, tmp_path / f"a{seed}").fvu[0] for seed in SEEDS])
+    monkeypatch.setattr(trainer, "lr_factor", lambda step, steps: 1.0)
+    constant = np.mean([train(x, run, seed, tmp_path / f"b{seed}").fvu[0] for seed in SEEDS])
+    assert ours < 1.01 * constant  # with ramps of 5 and 20 %: 1.06
+    assert ours < 0.275  # 0.285
+
+
+# seeds, warm start, what goes wrong
+
+
+def test_a_seed_changes_the_first_weights_and_not_the_rows(tmp_path, monkeypatch):
+    """An SAE with the seed of another run, in this one, is not that of the other run."""
+    seen = []
+    step = training_run.TrainingRun.step
+
+    def recording(run, x, factor):
+        seen.append((run.seed, float(x.double().sum())))
+        return step(run, x, factor)
+
+    monkeypatch.setattr(training_run.TrainingRun, "step", recording)
+    x, _ = planted(6000)
+    grid = settings.with_seeds(SMALL | {"k": [4, 2]}, [0, 1], 0)
+    table = train(x, grid, 0, tmp_path)
+    assert table["seed"].tolist() == [0, 0, 1]
+    assert table["k"].tolist() == [4, 2, 4]
+    assert table["best"].all()
+    rows = {seed: [total for of, total in seen if of == seed] for seed in (0, 1)}
+    assert sorted(rows[1] * 2) == sorted(rows[0])
+    first, other = (load(tmp_path / table.sae[place]) for place in (0, 2))
+    assert not torch.allclose(first.decoder, other.decoder)
+    assert settings.main_sae(table, SMALL | {"k": [4, 2]}) == table.sae[0]
+    assert settings.main_sae(table, SMALL | {"k": [4, 2]}, 1) == table.sae[2]
+
+
+@pytest.mark.parametrize("normalise", ["rms", "scalar", "standard"])
+def test_a_warm_start_is_the_sae_that_it_starts_as(normalise, tmp_path):
+    """No step taken to speak of: it codes as before, also where rows have become longer."""
+    x, _ = planted(6000)
+    run = SMALL | {"normalise": normalise}
+    table = train(x, run, 0, tmp_path / "before")
+    crawl = run | {"lr": 1e-12, "steps": 1}
+    (tmp_path / "before" / table.sae[0]).rename(tmp_path / "before" / "kept")
+    table["sae"] = settings.expand(crawl)[0].folder_name(32)
+    (tmp_path / "before" / "kept").rename(tmp_path / "before" / table["sae"][0])
+    table.to_parquet(tmp_path / "before" / trainer.TABLE)
+    again = train(3 * x, crawl, 0, tmp_path / "after", start=tmp_path / "before")
+    before, after = (load(tmp_path / part / again.sae[0]) for part in ("before", "after"))
+    for name in ("encoder", "decoder", "b_enc", "b_dec"):
+        was, now = getattr(before, name), getattr(after, name)
+        assert torch.allclose(was, now, atol=1e-5 * float(was.abs().max())), name
+
+
+def test_a_warm_start_resumes_from_the_same_start_alone(tmp_path, monkeypatch):
+    x, _ = planted(6000)
+    for seed in (0, 1):
+        train(x, SMALL, seed, tmp_path / str(seed))
+    save = trainer.save_state
+
+    def once(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "save_state", once)
+        with pytest.raises(KeyboardInterrupt):
+            train(x, SMALL, 0, tmp_path / "on", save_every=2, start=tmp_path / "0")
+    with pytest.raises(RasenError, match="started with another start"):
+        train(x, SMALL, 0, tmp_path / "on", start=tmp_path / "1")
+    train(x, SMALL, 0, tmp_path / "on", start=tmp_path / "0")
+
+
+def test_one_that_diverged_is_marked_and_never_the_best(tmp_path):
+    x, _ = planted(6000)
+    with pytest.warns(UserWarning, match=r"lr1e\+20: diverged; a smaller lr may help"):
+        table = train(x, SMALL | {"lr": [0.01, 1e20]}, 0, tmp_path)
+    assert table["diverged"].tolist() == [False, True]
+    assert table["best"].tolist() == [True, False]
+    assert (tmp_path / table.sae[0]).exists()
+    assert not (tmp_path / table.sae[1]).exists()
+    again = train(x, SMALL | {"lr": [0.01, 1e20]}, 0, tmp_path / "warm", start=tmp_path)
+    assert again["diverged"].tolist() == [False, True], "started from random directions"
+    every = train(x, SMALL | {"lr": [1e19, 1e20]}, 0, tmp_path / "all")
+    assert not every["best"].any()
+    with pytest.raises(RasenError, match="diverged at every learning rate"):
+        settings.main_sae(every, SMALL | {"lr": [1e19, 1e20]})
+
+
+def test_the_best_rate_at_the_edge_of_the_grid_is_told(tmp_path):
+    x, _ = planted(6000)
+    with pytest.warns(UserWarning, match=r"of 1 of 1 SAEs lies at the edge of the grid \(0.01\)"):
+        table = train(x, SMALL | {"lr": [1e-4, 0.01]}, 0, tmp_path / "edge")
+    assert table["best_at_edge"].tolist() == [False, True]
+    table = train(x, SMALL | {"lr": [1e-4, 0.01, 1e20]}, 0, tmp_path / "within")
+    assert table["best"].tolist() == [False, True, False]
+    assert not table["best_at_edge"].any()
+    assert not train(x, SMALL, 0, tmp_path / "alone")["best_at_edge"].any()
+
+
+@pytest.mark.parametrize("normalise", ["none", "scalar", "standard"])
+def test_equal_rows_have_no_share_of_variance(normalise, tmp_path):
+    x = np.tile(3.3 + np.arange(32, dtype=np.float32), (6000, 1))
+    row = train(x, SMALL | {"normalise": normalise}, 0, tmp_path).iloc[0]
+    assert np.isnan([row.fvu, row.fvu_normal, row.explained_variance]).all()
+    assert row.token_error < 1e-6
+    assert not row.diverged
 
 
 # one pass, many SAEs

@@ -139,7 +139,7 @@ def test_texts_with_labels_get_both_analyses_and_their_figures(run, route, tmp_p
     table = described(run, tmp_path)
     assert {"label", "p", "p_corrected", "granularity", "p_granularity"} <= set(table)
     assert not [name for name in table if name.endswith(("_x", "_y"))]
-    draw_labels(table.assign(position=0), tmp_path / "labels.svg")
+    draw_labels(table.assign(position=0), "llm", tmp_path / "labels.svg")
 
 
 @pytest.mark.filterwarnings("ignore:sae. .* rows for")
@@ -178,6 +178,7 @@ def described(run, folder, rows="test", label=None, **options):
         language="script",
         label=label or LabelSettings(),
         seed=0,
+        sae_seed=0,
         device="cpu",
         memory=2000,
         tally=folder / "tally.h5",

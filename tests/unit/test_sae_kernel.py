@@ -67,15 +67,36 @@ def test_search_in_stages_is_exact(rows, n, k):
     assert torch.equal(values.gather(1, index), ours)
 
 
-@pytest.mark.parametrize(("faster", "large"), [(True, "bf16"), (False, "fp32")])
-def test_auto_takes_bf16_for_large_encoders_where_it_is_faster(faster, large, monkeypatch):
+@pytest.mark.parametrize("fastest", ["bf16", "plain", "onednn"])
+def test_auto_takes_the_fastest_for_large_encoders(fastest, monkeypatch):
     used = []
     real = kernel.pre_activations
     monkeypatch.setattr(kernel, "pre_activations", lambda *a: used.append(a[2]) or real(*a))
-    monkeypatch.setattr(kernel, "bf16_is_faster", lambda device: faster)
+    ways = {"auto": fastest, "fp32": "plain", "bf16": "bf16"}
+    monkeypatch.setattr(kernel, "fastest_ways", lambda device: ways)
     for n in (100, 2**20 // 64):
         kernel.choose_winners(torch.randn(3, 64), torch.randn(n, 64), torch.zeros(n), 2)
-    assert used == ["fp32", large]
+    assert used == ["plain", fastest]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "exact", "fastest"),
+    [
+        ({"onednn": 1.0, "plain": 1.1, "bf16": 0.3}, "onednn", "bf16"),
+        ({"onednn": 1.5, "plain": 1.0, "bf16": 9.0}, "plain", "plain"),
+        ({"onednn": 1.1, "plain": 1.0, "bf16": 0.9}, "onednn", "onednn"),  # not clearly faster
+    ],
+)
+def test_ways_are_chosen_by_time_once_per_process(seconds, exact, fastest, monkeypatch):
+    timed = []
+    monkeypatch.setattr(kernel, "pre_activations", lambda encoder, bias, way: way)
+    monkeypatch.setattr(kernel, "_seconds", lambda way, x: timed.append(way) or seconds[way])
+    kernel.fastest_ways.cache_clear()
+    for _ in range(2):
+        ways = kernel.fastest_ways("cpu")
+    kernel.fastest_ways.cache_clear()
+    assert (ways["fp32"], ways["auto"], ways["bf16"]) == (exact, fastest, "bf16")
+    assert len(timed) == 12
 
 
 def test_search_takes_the_short_way_where_it_can(monkeypatch):
@@ -239,9 +260,9 @@ print(peak() - before)
 
 def test_bf16_is_not_taken_from_a_processor_that_has_none():
     """oneDNN limited to AVX2 has no arithmetic for bf16, and takes 2.7 times as long with it."""
-    code = "from rasen.sae.kernel import bf16_is_faster; print(bf16_is_faster('cpu'))"
+    code = "from rasen.sae.kernel import fastest_ways; print(fastest_ways('cpu')['auto'])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "PYTHONPATH": str(SCRIPTS)},
     )  # fmt: skip
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() in ("onednn", "plain")

@@ -1,5 +1,8 @@
 """Settings of SAEs: what a grid means, what is refused, and that the config's schema agrees."""
 
+import os
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, asdict, fields
 from pathlib import Path
 
@@ -8,13 +11,24 @@ import pytest
 
 from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_json, to_json
+from rasen.sae import training_memory
 from rasen.sae.normalise import KINDS as NORMALISATIONS
-from rasen.sae.settings import KINDS, Setting, expand, main_sae, main_setting
+from rasen.sae.settings import (
+    KINDS,
+    Setting,
+    expand,
+    in_shard,
+    main_sae,
+    main_setting,
+    with_seeds,
+)
 from rasen.study import config
 
-SCHEMA = config.read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "workflow/scripts"
+SCHEMA = config.read_schema(ROOT / "workflow/schemas/config.schema.yaml")
 SECTION = SCHEMA["properties"]["sae"]["properties"]
-LIBRARY_ALONE = {"dead_after", "precision", "steps"}
+LIBRARY_ALONE = {"dead_after", "seed", "steps"}
 MODELS = {"m": {"family": "musicgen", "weights": "/models/m"}}
 
 
@@ -64,6 +78,9 @@ def test_a_setting_is_frozen_and_survives_json():
         ({"k": 0}, "sae: k must be a whole number above 0, not 0"),
         ({"k": 4.5}, "sae: k must be a whole number above 0, not 4.5"),
         ({"batch": 0}, "sae: batch must be a whole number above 0, not 0"),
+        ({"steps": 2.5}, "sae: steps must be a whole number above 0, not 2.5"),
+        ({"seed": -1}, "sae: seed must be a whole number from 0, not -1"),
+        ({"seed": 0.5}, "sae: seed must be a whole number from 0, not 0.5"),
         ({"steps": 1e3}, "sae: steps must be a whole number above 0, not 1000.0"),
     ],
 )
@@ -96,8 +113,74 @@ def test_the_main_sae_has_the_first_values_and_the_best_rate(kind):
     table = pd.DataFrame([asdict(setting) for setting in settings])
     table["sae"] = [setting.folder_name(64) for setting in settings]
     table["best"] = table["lr"] == 0.2
+    table["seed"] = 0
     sparsity = "l0.01" if kind == "relu" else "k8"
     assert main_sae(table, grid) == f"{kind}-n128-{sparsity}-scalar-lr0.2"
+    with pytest.raises(RasenError, match=r"main SAE \(seed 0\) diverged at every .* \(0.1, 0.2\)"):
+        main_sae(table.assign(best=False), grid)
+
+
+def test_other_seeds_are_of_the_main_cell_alone():
+    grid = {"k": [8, 4], "lr": [0.1, 0.2]}
+    settings = expand(with_seeds(grid, [0, 1, 2], 0))
+    assert settings[:4] == expand(grid), "named and trained as without seeds"
+    assert [(setting.k, setting.lr, setting.seed) for setting in settings[4:]] == [
+        (8, 0.1, 1), (8, 0.1, 2), (8, 0.2, 1), (8, 0.2, 2),
+    ]  # fmt: skip
+    assert main_setting(with_seeds(grid, [0, 1], 0)) == main_setting(grid)
+    assert expand(with_seeds(grid, [0], 0)) == expand(grid)
+    first, *_, last = expand(with_seeds(grid, [3, 0], 0))
+    assert (first.seed, last.seed) == (3, None)
+    assert last.folder_name(64) == "topk-n1024-k8-scalar-lr0.2"
+    assert first.folder_name(64) == "topk-n1024-k8-scalar-lr0.1-seed3"
+
+
+def test_shards_hold_every_setting_once_and_as_many_latents():
+    settings = expand({"expansion": [4, 8, 16, 32, 64], "k": [8, 16, 32], "lr": [1e-3, 3e-3]})
+    shards = [in_shard(settings, number, 4) for number in range(4)]
+    held = [settings.index(setting) for shard in shards for setting in shard]
+    assert sorted(held) == list(range(30))
+    latents = [sum(setting.expansion for setting in shard) for shard in shards]
+    assert max(latents) - min(latents) <= 64
+    assert in_shard(settings, 0, 1) == settings
+    with pytest.raises(RasenError, match=r"31 jobs for 30 SAEs; set sae.shards: 30"):
+        in_shard(settings, 0, 31)
+
+
+def test_a_grid_that_no_job_holds_says_how_many_shards_do():
+    """The paper's grid with three rates: its weights and moments alone are 187 GB."""
+    grid = expand({"expansion": [4, 8, 16, 32, 64], "k": [8, 16, 32, 64, 128],
+                   "lr": [3e-4, 1e-3, 3e-3]})  # fmt: skip
+    assert 187_000 < training_memory.needed_mb(grid, 2048) < 200_000
+    with pytest.raises(RasenError, match=r"up to \d+ at width 2048; set sae.shards: (\d+)") as told:
+        training_memory.require_memory(grid, 1, 2048, 40_000)
+    shards = int(str(told.value).split()[-1])
+    assert 5 <= shards <= 8
+    training_memory.require_memory(grid, shards, 2048, 40_000)
+    with pytest.raises(RasenError, match=r"the largest SAE alone takes \d+: set sae.training_mem"):
+        training_memory.require_memory(grid, 5, 2048, 8000)
+
+
+def test_the_memory_that_is_told_is_the_memory_that_is_taken():
+    """Measured: 1,145 MB of 1,214, also where the state is saved on the way."""
+    code = """
+import resource, sys, tempfile
+import numpy as np, torch
+from rasen.sae import train
+from rasen.sae.settings import expand
+from rasen.sae.training_memory import needed_mb
+torch.set_num_threads(1)
+x = np.random.default_rng(0).standard_normal((20_000, 256), np.float32)
+grid = {"expansion": 48, "k": 16, "batch": 2048, "steps": 3, "lr": [n * 1e-3 for n in range(1, 7)]}
+train(x, grid, 0, tempfile.mkdtemp(), save_every=2, held_out=1000)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+print(peak / needed_mb(expand(grid), 256))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert 0.5 < float(done.stdout) < 1.05
 
 
 # the section `sae` of the config
@@ -123,13 +206,13 @@ def test_the_schema_offers_all_fields_but_three_and_repeats_no_default():
     names = {field.name for field in fields(Setting)}
     assert set(config.SAE_GRID) == names & set(SECTION) == names - LIBRARY_ALONE
     assert not [key for key in config.SAE_GRID if "default" in SECTION[key]]
-    with pytest.raises(RasenError, match=r"sae.precision: unknown setting"):
-        config.validate({"models": MODELS, "sae": {"precision": "bf16"}}, SCHEMA)
+    with pytest.raises(RasenError, match=r"sae.steps: unknown setting"):
+        config.validate({"models": MODELS, "sae": {"steps": 10}}, SCHEMA)
 
 
 @pytest.mark.parametrize("key", config.SAE_GRID)
 def test_the_schema_and_the_library_accept_the_same_values(key):
-    values = [*KINDS, *NORMALISATIONS, "other", None, True, -1, -0.5, 0, 0.5, 1, 3.5, 4]
+    values = [*KINDS, *NORMALISATIONS, "bf16", "other", None, True, -1, -0.5, 0, 0.5, 1, 3.5, 4]
     verdicts = {str(value): accepted_by_schema(key, value) for value in values}
     assert verdicts == {str(value): accepted_by_library(key, value) for value in values}
     assert len(set(verdicts.values())) == 2

@@ -246,7 +246,7 @@ def test_a_machine_without_gpus_asks_for_none(other):
 def test_every_rule_has_a_slurm_group():
     """But for those that run on this machine and those that are long and alone."""
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    rules = {block.split(":")[0]: block for block in re.split(r"^rule ", text, flags=re.M)[1:]}
+    rules = {block.split(":")[0]: block for block in re.split(r"^ *rule ", text, flags=re.M)[1:]}
     remote = {n for n, block in rules.items() if "    shell:" in block and "localrule" not in block}
     profile = yaml.safe_load((ROOT / "slurm/profile.yaml").read_text())
     remote |= set(re.findall(r"^use rule \w+ as (\w+) with:", text, flags=re.M))

@@ -1,6 +1,6 @@
-"""Follow features from point to point."""
+"""Follow features from point to point, and from seed to seed."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -13,24 +13,41 @@ from rasen.sae.saelens_format import load
 
 
 def match_features(tallies: list[Path], model: str, layer: int, seed: int, matches: Path) -> None:
-    """Match the main SAEs of neighbouring points, in the order of `tallies`."""
+    """Match the main SAEs of neighbouring points, for every seed, and of all seeds at one point.
+
+    tallies: in the order of the points, all points of a seed after those of another
+    """
+    sources = pd.DataFrame([_source(path) for path in tallies])
+    pairs = [
+        pair
+        for column, pairs_of in (("seed", pairwise), ("point", lambda rows: combinations(rows, 2)))
+        for _, group in sources.groupby(column, sort=False)
+        for pair in pairs_of(list(group.itertuples()))
+    ]
     tables = []
-    for paths in pairwise(tallies):
-        with open_tally(paths[0]) as before, open_tally(paths[1]) as after:
-            (start, first), (end, second) = map(_point_and_sae, paths)
+    for first, second in pairs:
+        with open_tally(first.tally) as before, open_tally(second.tally) as after:
             table = match.match_features(
-                match.point_features(load(first), before),
-                match.point_features(load(second), after),
+                match.point_features(load(first.sae), before),
+                match.point_features(load(second.sae), after),
                 seed=seed,
             )
-        tables.append(table.assign(model=model, layer=layer, from_point=start, to_point=end))
+        ends = {"from_point": first.point, "to_point": second.point}
+        ends |= {"from_seed": first.seed, "to_seed": second.seed}
+        tables.append(table.assign(model=model, layer=layer, **ends))
     parquet.write_table(pd.concat(tables, ignore_index=True), matches)
 
 
-def _point_and_sae(path: Path) -> tuple[str, Path]:
-    """The point of a tally, and the folder of its SAE."""
+def _source(path: Path) -> dict:
+    """What a tally is of, and the folder of its SAE."""
     with hdf5.open_file(path) as file:
-        return str(file.attrs["point"]), path.parent / str(file.attrs["sae"])
+        named = {name: file.attrs[name] for name in ("point", "seed", "sae")}
+    return {
+        "tally": path,
+        "point": str(named["point"]),
+        "seed": int(named["seed"]),
+        "sae": path.parent / str(named["sae"]),
+    }
 
 
 if __name__ == "__main__":

@@ -35,15 +35,16 @@ from rasen.study.recipe import Recipe
 
 def tally_features(
     frames: Path, inputs: Path, metrics: Path, recipe: Recipe, layer: int, settings: dict,
-    rows: str, language: str, label: LabelSettings, seed: int, device: str, memory: int,
-    tally: Path, features: Path, examples: Path, top: Path, intervals: Path | None = None,
-    meanings: Path | None = None, tags: Path | None = None,
+    rows: str, language: str, label: LabelSettings, seed: int, sae_seed: int, device: str,
+    memory: int, tally: Path, features: Path, examples: Path, top: Path,
+    intervals: Path | None = None, meanings: Path | None = None, tags: Path | None = None,
 ) -> None:  # fmt: skip
     """Write all activations, one row per feature with its labels, and its examples.
 
+    sae_seed: which of the main SAEs, that differ in their first weights;  seed: of everything else
     intervals: labels of frames;  meanings: of words;  tags: more labels of clips, a row per clip
     """
-    name = main_sae(parquet.read_table(metrics), settings)
+    name = main_sae(parquet.read_table(metrics), settings, sae_seed)
     sae = load(metrics.parent / name, pick_device(device))
     with hdf5.open_file(frames) as file:
         model, point = str(file.attrs["model"]), str(file.attrs["point"])
@@ -51,6 +52,7 @@ def tally_features(
         count = len(file["rows/clip"])
     require_memory(memory, sae.n, sae.d, count * (sae.k or sae.n) * (1 if rows == "all" else 0.1))
     origin: dict[str, Any] = {"model": model, "point": point, "layer": layer, "sae": name}
+    origin["seed"] = sae_seed
     write_tally(tally, sae, frames, layer, seed, rows, origin)
     family = open_family(recipe.family, recipe.weights, recipe.options)
     if tags is not None:

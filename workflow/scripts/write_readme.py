@@ -22,8 +22,9 @@ Equations are those of Sato et al. 2026.
 | `tables/helix.parquet`, `helix_differences.parquet` | per point and layer: the pitch helix of the notes, and paired comparisons; columns below |
 | `tables/sae.parquet` | per point, layer and sparse autoencoder (SAE): its settings, reconstruction error, dead features, increase of the model's loss; columns below |
 | `tables/features.parquet` | per point, layer and feature of the main SAE: how often it is active and what it means |
-| `tables/feature_flow.parquet` | per layer and pair of consecutive points: features `before`, `after`, `matched`, `births`, `deaths`, medians of `overlap` and `drift`; where features have labels how many matched ones are `named` at both points, `agreement` and `kappa` of the labels |
-| `tables/feature_coverage.parquet` | per point, layer and units of the labels (clips, frames): `alive` and `kept` features, those tested (`features`), shares of them `labelled` and `confirmed`, mean `purity` and `auroc_hard` of the labelled |
+| `tables/feature_flow.parquet` | per layer and pair of consecutive points: features `before`, `after`, `matched`, `births`, `deaths`, medians of `overlap` and `drift`; where features have labels how many matched ones are `named` at both points, `agreement` and `kappa` of the labels. With several `sae.seeds`: `matched_low`, `matched_high` of any seed's step; `seed_share_before`, `seed_share_after`, the share that matches between two seeds at the same point, and `deaths_beyond`, `births_beyond`: more than between two seeds (a lower bound: SAEs of one seed start alike at all points; below 0: fewer) |
+| `tables/feature_seeds.parquet` | per layer, point and two seeds of the main SAE: features `before`, `after`, `matched`, their `share`, `overlap`, `drift`; `named`, `agreement` and `kappa` of their labels: how stable they are over seeds |
+| `tables/feature_coverage.parquet` | per point, layer and units of the labels (clips, frames): `alive` and `kept` features, those tested (`features`), shares of them `labelled` and `confirmed`, mean `purity` and `auroc_hard` of the labelled; with several seeds the least and greatest share of any (`*_low, *_high`) |
 | `tables/songs.parquet` | the training set, one row per song: where it is stored (`shard, offset, frames`), `split`, alignment quality (`match_ratio, score`) and audio measures |
 | `tables/quarantine.parquet` | every rejected song: `stage, reason, detail`, what the reason means, and the fix |
 | `tables/lines.parquet`, `words.parquet` | the lyrics of the training set with times (s) and scores; `kept` lines, and why others were dropped; `source` says whether a word was in the lyrics or was `recovered` |
@@ -94,8 +95,10 @@ that of `chirality` is), `explained_1..3` (variance of the components) and `flag
 
 | column | what |
 |---|---|
+| `seed` | of the first weights (`sae.seeds`); rows with different seeds show how much each number depends on it |
 | `best` | the learning rate with the lowest loss on validation clips, among SAEs with otherwise equal settings; all numbers below are measured on test clips |
-| `fvu, fvu_normal, token_error` | unexplained share of the variance, over all rows and without outlier rows; mean of squared error / squared norm, with every row weighted equally. A few huge rows can dominate `fvu`: compare it with the other two |
+| `best_at_edge, diverged` | whether that rate is the smallest or largest of the grid, so that one beyond may be better; whether the training diverged (loss not finite, or 10 times that of the mean; not stored, never `best`) |
+| `fvu, fvu_normal, token_error` | unexplained share of the variance, over all rows and without outlier rows; mean of squared error / squared norm, with every row weighted equally. A few huge rows can dominate `fvu`: compare it with the other two. NaN where all rows are equal |
 | `l0, dead, dense, dead_in_training` | number of active latents per row; shares of latents that are never active, active in more than a tenth of the rows, and dead during training |
 | `norm_median, norm_max, outliers` | norms of the rows; share of rows with a norm above `sae.outlier` medians |
 | `loss, loss_model, loss_mean, loss_recovered` | nats per target on held-out data with the layer replaced by its reconstruction, unchanged, and replaced by its mean; share of the gap recovered (NaN if the model's loss without the layer is no higher) |

@@ -6,26 +6,27 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.artist import Artist
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from rasen.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, page, save
+from rasen.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, foot, head, page, save
 
 GREY, PALE = "#999999", "#dddddd"
 LANGUAGE = {"ja": BLUE, "mixed": PALE, "en": ORANGE, "neutral": GREY}
 GRANULARITY = {"token": BLUE, "synonym": SKY, "meaning": GREEN, "unrelated": PALE}
 NAMES = {"ja": "Japanese", "en": "English", "mixed": "both", "neutral": "neither"}
 COLUMNS = [BLUE, ORANGE, GREEN, PURPLE, SKY, RED, "#F0E442", BLACK]
+MOST_LEVEL, MOST_NUMBERED = 5, 16  # steps of a flow with numbers side by side, and at all
 UNLABELLED = "unlabelled"
 VALUES = colormaps["viridis"]
-SHOWN_OF_MAP = 0.92  # the palest yellow is left out
+NORMALISATIONS = {"none": BLACK, "rms": SKY, "scalar": ORANGE, "standard": GREEN}
 
 
-def draw_route(features: pd.DataFrame, path: Path) -> None:
+def draw_route(features: pd.DataFrame, what: str, path: Path) -> None:
     """Language tendency and semantic granularity along a route, stacked.
 
+    what: model and layer, as in all of these figures
     features: a row per feature with point, position, and language or granularity or both (missing
     where a feature has none); of one model, route and layer
     """
@@ -52,10 +53,12 @@ def draw_route(features: pd.DataFrame, path: Path) -> None:
             columnspacing=1.0, handlelength=1.2, fontsize=8,
         )  # fmt: skip
     axes[0, 0].set_ylabel("% of features")
+    head(figure, f"{what}: the words that activate features")
+    foot(figure, "Features of the main SAE that have enough examples. White lines: points.")
     save(figure, path)
 
 
-def draw_grid(metrics: pd.DataFrame, path: Path) -> None:
+def draw_grid(metrics: pd.DataFrame, what: str, path: Path) -> None:
     """Unexplained variance of ordinary rows, and dead features, by n/d and K.
 
     metrics: rows of rasen.sae.train with fixed kind and normalisation, of one point and layer
@@ -65,7 +68,7 @@ def draw_grid(metrics: pd.DataFrame, path: Path) -> None:
     figure, axes = page(columns=2, height=2.9, sharey=True)
     for axis, (column, title) in zip(axes[0], panels.items(), strict=True):
         grid = best.pivot_table(index="k", columns="expansion", values=column)
-        colours = Normalize(0, max(1e-9, np.nanmax(grid.to_numpy())))
+        colours = Normalize(0, np.nanmax(grid.to_numpy(), initial=1e-9))
         axis.pcolormesh(grid.to_numpy(), cmap=VALUES, norm=colours)
         axis.grid(False)
         axis.set_xticks(
@@ -83,59 +86,94 @@ def draw_grid(metrics: pd.DataFrame, path: Path) -> None:
                     color="white" if dark else "black",
                 )  # fmt: skip
     axes[0, 0].set_ylabel("K")
+    head(figure, f"{what}: SAEs by size and sparsity")
+    foot(
+        figure,
+        "Best learning rate of each. FVU: without outlier frames. Dead: active in no test frame.",
+    )
     save(figure, path)
 
 
-def draw_dead(metrics: pd.DataFrame, path: Path) -> None:
-    """Dead features and unexplained variance, by the normalisation of the inputs.
+def draw_dead(metrics: pd.DataFrame, what: str, path: Path) -> None:
+    """Dead features and unexplained variance of every point, by the normalisation of the inputs.
 
     metrics: rows of rasen.sae.train with position (of the point), of one model and layer; alike
     in all but normalise
     """
     best = metrics[metrics["best"]] if "best" in metrics else metrics
-    present = set(best["normalise"])
-    kinds = [kind for kind in ("none", "rms", "scalar", "standard") if kind in present]
+    kinds = [kind for kind in NORMALISATIONS if (best["normalise"] == kind).any()]
     panels = {
-        "dead features (%)": ("dead", "dead_in_training", "held-out rows", "end of training"),
-        "unexplained variance": ("fvu", "fvu_normal", "all rows", "without huge rows"),
+        "dead features (%)": ("dead", "dead_in_training"),
+        "unexplained variance (FVU)": ("fvu", "fvu_normal"),
     }
-    positions = sorted(best["position"].unique())
-    figure, axes = page(columns=2, height=3.2)
-    for axis, (title, (first, second, *names)) in zip(axes[0], panels.items(), strict=True):
+    points = best.drop_duplicates("point").sort_values("position")["point"].tolist()
+    figure, axes = page(columns=2, height=3.5)
+    for axis, (title, (first, second)) in zip(axes[0], panels.items(), strict=True):
         factor = 100 if first == "dead" else 1
-        for place, kind in enumerate(kinds):
-            rows = best[best["normalise"] == kind].sort_values("position")
-            shift = 0.5 * (np.linspace(-0.5, 0.5, len(rows)) if len(rows) > 1 else np.zeros(1))
-            colours = [
-                _colour_of_place(positions.index(position), positions)
-                for position in rows["position"]
-            ]
-            options = {"s": 34, "edgecolors": colours, "zorder": 3}
-            ends = rows[[first, second]].to_numpy() * factor
-            axis.vlines(place + shift, *ends.T, color=GREY, lw=0.7)
-            axis.scatter(place + shift, ends[:, 0], c=colours, **options)
-            axis.scatter(place + shift, ends[:, 1], c="white", **options)
-        axis.set_xticks(range(len(kinds)), kinds)
-        axis.set_xlim(-0.6, len(kinds) - 0.4)
-        axis.set_ylim(bottom=0)
-        axis.set_xlabel("normalisation")
+        for kind, shift in zip(kinds, 0.14 * _centred(len(kinds)), strict=True):
+            rows = best[best["normalise"] == kind].drop_duplicates("point").set_index("point")
+            ends = rows.reindex(points)[[first, second]].to_numpy() * factor
+            x, colour = np.arange(len(points)) + shift, NORMALISATIONS[kind]
+            options = {"s": 30, "edgecolors": colour, "zorder": 3}
+            axis.vlines(x, *ends.T, color=colour, lw=0.7)
+            axis.plot(x, ends[:, 0], color=colour, lw=0.7, alpha=0.5)
+            axis.scatter(x, ends[:, 0], color=colour, s=30, zorder=3, label=kind)
+            axis.scatter(x, ends[:, 1], c="white", **options)
+        axis.set_xlim(-0.5, len(points) - 0.5)
+        axis.set_ylim(0, 1.08 * max(1e-9, np.nanmax(best[[first, second]].to_numpy()) * factor))
+        _point_ticks(axis, points)
         axis.set_title(title, loc="left", fontsize=9)
-        marks = [
-            Line2D([], [], ls="", marker="o", mec=GREY, mfc=fill, label=name)
-            for fill, name in zip((GREY, "white"), names, strict=True)
-        ]
-        axis.legend(handles=marks, fontsize=7.5, handletextpad=0.2, loc="best")
-    if len(positions) > 1:
-        places = Normalize(0, (len(positions) - 1) / SHOWN_OF_MAP)
-        bar = figure.colorbar(ScalarMappable(places, VALUES), ax=axes, aspect=30)
-        bar.set_ticks(range(len(positions)), labels=[_number(position) for position in positions])
-        bar.ax.set_ylim(0, len(positions) - 1)
-        bar.set_label("position on the route")
-        bar.outline.set_visible(False)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(kinds), fontsize=8)
+    head(figure, f"{what}: normalisation of the frames")
+    foot(
+        figure,
+        "Left: filled, dead on test frames; hollow, at the end of training. "
+        "Right: filled, all frames; hollow, without outliers.",
+    )
     save(figure, path)
 
 
-def draw_labels(features: pd.DataFrame, path: Path, columns: int = 4) -> None:
+def draw_label_counts(features: pd.DataFrame, what: str, path: Path, columns: int = 4) -> None:
+    """How many features of a layer are named by each column of labels, at every point.
+
+    features: as of `draw_labels`, of one layer
+    """
+    tested = features[features["p"].notna()]
+    labelled = tested[tested["label"] != UNLABELLED]
+    points = tested.drop_duplicates("point").sort_values("position")["point"].tolist()
+    kinds = labelled["column"].value_counts().index.tolist()[::-1]  # the most frequent on top
+    columns = min(columns, len(points))
+    rows = -(-len(points) // columns)
+    height = 1.2 + rows * (0.7 + 0.22 * max(2, len(kinds)))
+    figure, axes = page(rows, columns, height=height, sharex=True, sharey=True)
+    for axis in axes.flat[len(points) :]:
+        axis.set_axis_off()
+    most = labelled.groupby(["point", "column"]).size().max() if len(labelled) else 1
+    for axis, point in zip(axes.flat, points, strict=False):
+        at_point = labelled[labelled["point"] == point]
+        for place, kind in enumerate(kinds):
+            confirmed = at_point.loc[at_point["column"] == kind, "confirmed"].astype(bool)
+            sure, count = int(confirmed.sum()), len(confirmed)
+            axis.barh(place, sure, height=0.72, color=BLUE)
+            axis.barh(place, count - sure, left=sure, height=0.72, color=SKY, alpha=0.6)
+            axis.text(count + 0.02 * most, place, f"{count} ({sure})", va="center", fontsize=7)
+        total = int((tested["point"] == point).sum())
+        axis.set_title(f"{point}\n{len(at_point)} of {total}", loc="left", fontsize=8)
+        axis.set_yticks(range(len(kinds)), [_plain(kind) for kind in kinds], fontsize=8)
+        axis.set_xlim(0, 1.35 * most)
+        axis.grid(False)
+    for axis in axes[-1]:
+        axis.set_xlabel("features")
+    head(figure, f"{what}: features that a label of the clips names")
+    foot(
+        figure,
+        "Labelled (confirmed on held-out clips, dark) features; above, how many of those tested.",
+    )
+    save(figure, path)
+
+
+def draw_labels(features: pd.DataFrame, what: str, path: Path, columns: int = 4) -> None:
     """The share of features that have a label, by layer and by the column of the label.
 
     features: a row per feature with point, position, layer, label, column, confirmed, and p
@@ -150,7 +188,7 @@ def draw_labels(features: pd.DataFrame, path: Path, columns: int = 4) -> None:
     layers = sorted(tested["layer"].unique())
     columns = min(columns, len(points))
     rows = -(-len(points) // columns)
-    height = 1.0 + rows * max(1.4, 0.24 * len(layers))
+    height = 1.4 + rows * max(1.4, 0.15 * len(layers))
     figure, axes = page(rows, columns, height=height, sharex=True, sharey=True)
     for axis in axes.flat[len(points) :]:
         axis.set_axis_off()
@@ -160,9 +198,9 @@ def draw_labels(features: pd.DataFrame, path: Path, columns: int = 4) -> None:
             if len(rows_of_layer):
                 _stack_labels(axis, place, rows_of_layer, colours)
         axis.set_title(point, loc="left", fontsize=9)
-        axis.set_xlim(0, 100)
         axis.grid(False)
-        axis.set_yticks(range(len(layers)), layers)
+        axis.set_yticks(range(len(layers)), layers, fontsize=6.5 if len(layers) > 12 else 8)
+        axis.set_ylim(-0.6, len(layers) - 0.4)
     for axis in axes[:, 0]:
         axis.set_ylabel("layer")
     for axis in axes[-1]:
@@ -171,29 +209,33 @@ def draw_labels(features: pd.DataFrame, path: Path, columns: int = 4) -> None:
         Line2D([], [], ls="", marker="s", ms=8, color=colour, label=_plain(kind))
         for kind, colour in colours.items()
     ]
-    marks += [
-        Patch(facecolor=PALE, edgecolor="white", hatch="/////", label="not confirmed"),
-        Line2D([], [], ls="", marker="s", ms=8, color="#eeeeee", label=UNLABELLED),
-    ]
-    figure.legend(handles=marks, loc="outside lower center", ncols=4, fontsize=8)
+    marks.append(Patch(facecolor=PALE, edgecolor="white", hatch="/////", label="not confirmed"))
+    head(figure, f"{what}: features that a label of the clips names, by layer")
+    _legend(figure, marks, 6, "Share of the features tested, by what names them; hatched where "
+            "held-out clips do not confirm it.")  # fmt: skip
     save(figure, path)
 
 
-def draw_flow(flows: pd.DataFrame, path: Path) -> None:
+def draw_flow(flows: pd.DataFrame, seeds: pd.DataFrame, what: str, path: Path) -> None:
     """Features from point to point: matched ones go on, others die or are born between.
 
-    flows: a row per step with point, following, before, after, matched, births, deaths, in the
-    order of the route; of one model, route and layer
+    flows: a row per step with point, following, before, after, matched, births, deaths (and
+    matched_low, matched_high), in the order of the route; of one model, route and layer
+    seeds: a row per point and two seeds with point, share: what matches where nothing changed
     """
-    figure, axes = page(height=3.2)
+    figure, axes = page(height=4.0)
     axis = axes[0, 0]
+    upright = 90 if len(flows) > MOST_LEVEL else 0
+    band = seeds.groupby("point")["share"].agg(["min", "max"])
     for place, row in enumerate(flows.itertuples()):
         left, middle, right = place + 0.06, place + 0.5, place + 0.94
         kept = row.matched
         axis.fill_between([left, right], 0, kept, color=PALE, lw=0)
-        if kept:
-            height = max(kept / 2, 0.03 * flows["before"].max())
-            axis.text(middle, height, f"{kept:,}", ha="center", va="center", fontsize=8)
+        if kept and len(flows) <= MOST_NUMBERED:
+            height = max(kept / 2, 0.04 * flows["before"].max())
+            axis.text(
+                middle, height, f"{kept:,}", ha="center", va="center", fontsize=8, rotation=upright
+            )
         for x, top, colour, hatch, share, where in (
             ([left, middle], row.before, RED, "\\\\\\\\", row.deaths, 0.28),
             ([right, middle], row.after, BLUE, "////", row.births, 0.72),
@@ -202,9 +244,23 @@ def draw_flow(flows: pd.DataFrame, path: Path) -> None:
                 x, [kept, kept], [top, kept], facecolor=colour, alpha=0.75, lw=0, hatch=hatch,
                 edgecolor="white",
             )  # fmt: skip
-            if share:
+            if share and len(flows) <= MOST_NUMBERED:
                 height = kept + 0.62 * (top - kept)
-                axis.text(place + where, height, f"{share:,}", ha="center", fontsize=8)
+                box = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.8}
+                axis.text(
+                    place + where, height, f"{share:,}", ha="center", va="center", fontsize=8,
+                    bbox=box, rotation=upright,
+                )  # fmt: skip
+        for point, total, ends in (
+            (row.point, row.before, [left, middle]),
+            (row.following, row.after, [middle, right]),
+        ):
+            if point in band.index:
+                low, high = total * band.loc[point]
+                axis.fill_between(ends, low, high, color=BLACK, alpha=0.25, lw=0, zorder=4)
+                axis.hlines([low, high], *ends, color=BLACK, lw=1.2, ls="--", zorder=4)
+        if np.isfinite(getattr(row, "matched_low", np.nan)):
+            axis.vlines(middle, row.matched_low, row.matched_high, color=GREEN, lw=2.5, zorder=5)
     totals = [*flows["before"], flows["after"].iloc[-1]]
     axis.bar(range(len(totals)), totals, width=0.12, color=BLACK)
     points = [*flows["point"], flows["following"].iloc[-1]]
@@ -218,8 +274,25 @@ def draw_flow(flows: pd.DataFrame, path: Path) -> None:
         ("all at a point", BLACK),
     ]
     handles = [Line2D([], [], ls="", marker="s", ms=8, color=c, label=name) for name, c in marks]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
+    said = "Features are those of the main SAE."
+    if len(band):
+        handles += [
+            Line2D([], [], ls="--", color=BLACK, label="matched between two seeds at one point"),
+            Line2D([], [], lw=2.5, color=GREEN, label="matched, of all seeds"),
+        ]
+        said += " Where the matched reach the dashed line, deaths and births are those of the seed."
+    head(figure, f"{what}: features that go on, die and are born")
+    _legend(figure, handles, 3, said)
     save(figure, path)
+
+
+def _legend(figure, handles, columns, said):
+    """The marks, and above them what they say, at the bottom."""
+    legend = figure.legend(
+        handles=handles, loc="outside lower left", ncols=columns, fontsize=8, title=said,
+        title_fontsize=7.5, alignment="left", columnspacing=1.2,
+    )  # fmt: skip
+    legend.get_title().set_color("#444444")
 
 
 def _stack_labels(axis, place, rows, colours):
@@ -233,7 +306,6 @@ def _stack_labels(axis, place, rows, colours):
             width = 100 * of_kind.sum() / len(rows)
             axis.barh(place, width, left=left, height=0.8, color=colour, ec="white", lw=0.4, **look)
             left += width
-    axis.barh(place, 100 - left, left=left, height=0.8, color="#eeeeee")
 
 
 def _shares(rows, kind, classes):
@@ -248,13 +320,9 @@ def _point_ticks(axis, points):
     axis.set_xticks(range(len(points)), points, rotation=30, ha="right", fontsize=7.5)
 
 
-def _colour_of_place(place, positions):
-    """Colour of the place-th position, dark to light."""
-    return VALUES(SHOWN_OF_MAP * place / max(1, len(positions) - 1))
-
-
-def _number(position):
-    return f"{position:,.0f}" if position > 1 else f"{position:g}"
+def _centred(count):
+    """`count` places with distance 1 about 0."""
+    return np.arange(count) - (count - 1) / 2
 
 
 def _plain(name):

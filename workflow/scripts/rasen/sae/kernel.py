@@ -1,15 +1,15 @@
-"""The sparse arithmetic: choose winners, evaluate them, decode them, with sparse gradients.
+"""The sparse arithmetic: choose winners, evaluate them, decode them, sum their gradients.
 
 Winners are the latents that are active in a row: the k with the largest pre-activations. Only
 their choice needs the whole encoder product; it runs on a few rows at a time, so a batch's
 pre-activations [rows, n] never exist at once. All the rest touches the winners alone, through
-embedding_bag, which also sums their gradients: no tensor [rows, k, d] exists either.
+embedding_bag: no tensor [rows, k, d] exists either.
 """
 
 from collections.abc import Callable
 from functools import cache
-from time import perf_counter
-from typing import Any, NamedTuple
+from time import perf_counter, thread_time
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +17,10 @@ import torch.nn.functional as F
 ROWS = 256  # rows whose pre-activations exist at once; at n = 8192 they fit the processor's cache
 GROUP = 4
 LARGE = 2**20  # numbers in the encoder from which on bf16 saves time
-TIMED = (256, 512, 2048)  # rows, d, n of the product by which precisions are timed: some ms
+TIMED = (256, 512, 1024)  # rows, d, n of the product by which ways are timed: some ms
+CLEARLY = 1.25  # times faster: what noise of the clock does not decide
 SPARE = 8  # candidates beyond k that bf16 proposes; its errors are one or two ranks
+ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 class Winners(NamedTuple):
@@ -30,42 +32,46 @@ class Winners(NamedTuple):
 
 
 def pre_activations(
-    encoder: torch.Tensor, b_enc: torch.Tensor, precision: str = "fp32"
+    encoder: torch.Tensor, b_enc: torch.Tensor, way: str = "onednn"
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """The function from centred rows [rows, d] to pre-activations [rows, n].
 
-    precision: "fp32", exact; "bf16", good enough to choose candidates by, and faster.
+    way: "onednn" or "plain" (torch's own), both full float32: oneDNN is twice as fast on AMD and
+         slower where its instructions are limited; "bf16", good enough to choose candidates by
     """
-    if precision == "bf16":
+    if way == "bf16":
         transposed, bias = encoder.bfloat16().T, b_enc.bfloat16()
         return lambda rows: torch.addmm(bias, rows.bfloat16(), transposed)
-    if encoder.is_cpu and torch.backends.mkldnn.is_available():
-        # oneDNN in full float32: twice as fast on AMD as the default (MKL)
-        packed, bias = encoder.to_mkldnn(), b_enc.to_mkldnn()
-        return lambda rows: F.linear(rows.to_mkldnn(), packed, bias).to_dense()
+    if way == "onednn" and encoder.is_cpu and ONEDNN:
+        product = torch.ops.mkldnn._linear_pointwise
+        return lambda rows: product(rows, encoder, b_enc, "none", [], "")
     return lambda rows: F.linear(rows, encoder, b_enc)
 
 
 @cache
-def bf16_is_faster(device: str) -> bool:
-    """Whether pre-activations are computed faster in bf16 here; timed once per process, in ms.
+def fastest_ways(device: str) -> dict[str, str]:
+    """{precision: way of pre-activations} that is fastest here; timed once per process, in ms.
 
-    Many processors have no arithmetic for bf16: there it takes nearly three times as long as fp32.
+    Many processors have no arithmetic for bf16: there it takes many times as long as float32.
     """
     rows, d, n = TIMED
     x, encoder = torch.ones(rows, d, device=device), torch.ones(n, d, device=device)
     bias = torch.zeros(n, device=device)
     seconds = {}
-    for precision in ("fp32", "bf16"):
-        product = pre_activations(encoder, bias, precision)
-        seconds[precision] = min(_seconds(product, x) for _ in range(4))
-    return seconds["bf16"] < seconds["fp32"]
+    for way in ("onednn", "plain", "bf16"):
+        product = pre_activations(encoder, bias, way)
+        seconds[way] = min(_seconds(product, x) for _ in range(4))
+    exact = "plain" if CLEARLY * seconds["plain"] < seconds["onednn"] else "onednn"
+    fastest = "bf16" if CLEARLY * seconds["bf16"] < seconds[exact] else exact
+    return {"fp32": exact, "auto": fastest, "bf16": "bf16"}
 
 
 def _seconds(function, x):
-    start = perf_counter()
+    # a processor's other users do not count; a GPU's time is not that of a thread
+    clock = thread_time if x.is_cpu else perf_counter
+    start = clock()
     function(x)[0, 0].item()  # waits for a GPU
-    return perf_counter() - start
+    return clock() - start
 
 
 def largest(
@@ -105,17 +111,17 @@ def choose_winners(
     values decide, so the values are those of float32, and all but surely the winners are too;
     "auto", the faster of both on this processor, as measured.
     """
-    if precision == "auto":
-        large = encoder.numel() >= LARGE
-        precision = "bf16" if large and bf16_is_faster(encoder.device.type) else "fp32"
-    product = pre_activations(encoder, b_enc, precision)
-    wanted = min(k + SPARE, len(encoder)) if precision == "bf16" else k
+    if precision == "auto" and encoder.numel() < LARGE:
+        precision = "fp32"
+    way = fastest_ways(encoder.device.type)[precision]
+    product = pre_activations(encoder, b_enc, way)
+    wanted = min(k + SPARE, len(encoder)) if way == "bf16" else k
     blocks = [_largest_of_block(product(rows), wanted, pooled) for rows in centred.split(ROWS)]
     candidates = Winners(*(torch.cat(tensors) for tensors in zip(*blocks, strict=True)))
-    if precision == "fp32":
+    if way != "bf16":
         return candidates
     index, counts, _ = candidates
-    exact = products(index, counts, centred, encoder) + b_enc[index]
+    exact = dots(index, counts, centred, encoder) + b_enc[index]
     return _best_candidates(candidates._replace(values=exact), k, pooled)
 
 
@@ -162,44 +168,39 @@ def weighted_sums(
     )
 
 
-def products(
+def dots(
     index: torch.Tensor, counts: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
-    """weight[index] . its row, for each winner: [winners], as the gradient of `weighted_sums`."""
-    with torch.enable_grad():
-        ones = torch.ones(len(index), device=index.device, requires_grad=True)
-        sums = weighted_sums(index, counts, ones, weight)
-    return torch.autograd.grad(sums, ones, rows)[0]
+    """weight[index] . its row, for each winner: [winners].
 
-
-class Encode(torch.autograd.Function):
-    """Known pre-activations of winners, encoder[index] . centred row + b_enc[index].
-
-    Forward returns them as they are; backward spreads their gradient by embedding_bag: its sum
-    is the gradient by the rows, and its own gradient by its weight the encoder's.
+    It is the gradient of `weighted_sums` by its values, of which torch has a function of its own.
     """
+    bag = torch.repeat_interleave(torch.arange(len(counts), device=index.device), counts)
+    offsets = counts.cumsum(0) - counts
+    return torch.ops.aten._embedding_bag_per_sample_weights_backward(
+        rows, weight, index, offsets, bag, 0
+    )
 
-    @staticmethod
-    def forward(
-        ctx: Any,
-        centred: torch.Tensor,
-        encoder: torch.Tensor,
-        b_enc: torch.Tensor,
-        index: torch.Tensor,
-        counts: torch.Tensor,
-        values: torch.Tensor,
-    ) -> torch.Tensor:
-        """values [winners], see Winners."""
-        ctx.save_for_backward(centred, encoder, index, counts)
-        return values.clone()
 
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Gradients by all arguments of forward, from gradient [winners]."""
-        centred, encoder, index, counts = ctx.saved_tensors
-        with torch.enable_grad():
-            weight = encoder.detach().requires_grad_()
-            by_centred = weighted_sums(index, counts, gradient, weight)
-        by_encoder = torch.autograd.grad(by_centred, weight, centred)[0]
-        by_bias = torch.bincount(index, gradient, len(encoder))
-        return by_centred.detach(), by_encoder, by_bias, None, None, None
+class ByLatent(NamedTuple):
+    """Winners in the order of their latents, for sums over all rows where one won."""
+
+    order: torch.Tensor  # [winners]
+    start: torch.Tensor  # [n], place of each latent's first winner in that order
+
+    @classmethod
+    def of(cls, index: torch.Tensor, n: int) -> "ByLatent":
+        """Of winners [winners] of n latents."""
+        counts = torch.bincount(index, minlength=n)
+        return cls(index.int().sort(stable=True).indices, counts.cumsum(0) - counts)
+
+    def sums(self, counts: torch.Tensor, values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Sums over each latent's winners of their row times their value: [n, d].
+
+        It is the gradient of `weighted_sums` by its weight.
+        """
+        bag = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), counts)
+        return F.embedding_bag(
+            bag[self.order].int(), rows, self.start.int(), mode="sum",
+            per_sample_weights=values[self.order],
+        )  # fmt: skip

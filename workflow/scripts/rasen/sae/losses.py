@@ -12,7 +12,7 @@ weight of the auxiliary loss means the same everywhere.
 import torch
 import torch.nn.functional as F
 
-from rasen.sae.kernel import Encode, choose_winners, weighted_sums
+from rasen.sae.kernel import ByLatent, Winners, choose_winners, dots, weighted_sums
 from rasen.sae.settings import Setting
 from rasen.sae.training_weights import TrainingWeights
 
@@ -48,42 +48,66 @@ def add_gradients(
     return loss, fired
 
 
+@torch.no_grad()
 def _sparse_loss(weights, x, setting, scale, fired):
-    """topk, batchtopk, matryoshka: (loss, residual [rows, d] of the whole dictionary)."""
+    """topk, batchtopk, matryoshka: (loss, residual [rows, d] of the whole dictionary).
+
+    The gradients are written out: autograd would run each sum forward once more to undo it.
+    """
+    n, d = weights.decoder.shape
     centred = x - weights.b_dec
-    index, counts, values = choose_winners(
-        centred.detach(),
-        weights.encoder.detach(),
-        weights.b_enc.detach(),
+    winners = choose_winners(
+        centred,
+        weights.encoder,
+        weights.b_enc,
         setting.k,
         pooled=setting.kind != "topk",
         precision=setting.precision,
     )
-    values = Encode.apply(centred, weights.encoder, weights.b_enc, index, counts, values).relu()
-    fired[index[values.detach() > 0]] = True
-    if setting.kind == "matryoshka":
-        reconstructions = _of_prefixes(index, counts, values, weights.decoder)
-    else:
-        reconstructions = weighted_sums(index, counts, values, weights.decoder)[:, None]
-    reconstructions = reconstructions + weights.b_dec  # [rows, prefixes, d]
-    residual = x[:, None] - reconstructions.detach()
-    scale /= reconstructions.shape[1]
-    reconstructions.backward(residual * (-2 * scale))  # the gradient of |residual|^2 * scale
+    prefixes = PREFIXES if setting.kind == "matryoshka" else (1,)
+    (index, counts, before), bags = _by_prefix(winners, n, prefixes)
+    values = before.relu()
+    active = (values > 0).float()
+    fired |= torch.bincount(index, active, n) > 0
+
+    parts = weighted_sums(index, bags, values, weights.decoder).view(len(x), len(prefixes), d)
+    # every prefix is the one before plus its own latents, so each winner is decoded once
+    residual = centred[:, None] - _running_sums(parts)  # [rows, prefixes, d]
+    scale /= len(prefixes)
+    by_prefix = residual * (-2 * scale)  # the gradient of |residual|^2 * scale
+    by_part = _running_sums(by_prefix.flip(1)).flip(1).flatten(0, 1)  # it serves all later ones
+    by_value = dots(index, bags, by_part, weights.decoder) * active
+
+    by_latent = ByLatent.of(index, n)
+    by_b_enc = torch.bincount(index, by_value, n)
+    _add_gradient(weights.decoder, by_latent.sums(bags, values, by_part))
+    _add_gradient(weights.encoder, by_latent.sums(counts, by_value, centred))
+    _add_gradient(weights.b_enc, by_b_enc)
+    _add_gradient(weights.b_dec, by_prefix.sum((0, 1)) - by_b_enc @ weights.encoder)
     return residual.square().sum() * scale, residual[:, -1]
 
 
-def _of_prefixes(index, counts, values, decoder):
-    """Reconstructions by the first n/16, n/8 ... n latents: [rows, prefixes, d].
+def _running_sums(parts):
+    """Sums of the parts [rows, parts, d] up to each; of a single part a copy would be wasted."""
+    return parts.cumsum(1) if parts.shape[1] > 1 else parts
 
-    Every prefix is the one before plus its own latents, so each winner is decoded once.
-    """
-    n, rows, levels = len(decoder), len(counts), len(PREFIXES)
-    ends = torch.tensor([round(n * prefix) for prefix in PREFIXES], device=index.device)
+
+def _by_prefix(winners, n, prefixes):
+    """Winners of each row in the order of the prefixes that hold them, and how many of each row
+    and prefix are in no shorter one [rows * prefixes]."""
+    index, counts, values = winners
+    rows, levels = len(counts), len(prefixes)
+    if levels == 1:
+        return winners, counts
+    ends = torch.tensor([round(n * prefix) for prefix in prefixes], device=index.device)
     row = torch.repeat_interleave(torch.arange(rows, device=index.device), counts)
     place, order = (row * levels + torch.bucketize(index, ends, right=True)).sort(stable=True)
-    counts = torch.bincount(place, minlength=rows * levels)
-    sums = weighted_sums(index[order], counts, values[order], decoder)
-    return sums.view(rows, levels, -1).cumsum(1)
+    bags = torch.bincount(place, minlength=rows * levels)
+    return Winners(index[order], counts, values[order]), bags
+
+
+def _add_gradient(tensor, gradient):
+    tensor.grad = gradient if tensor.grad is None else tensor.grad.add_(gradient)
 
 
 def _relu_loss(weights, x, l1, scale, fired):

@@ -8,6 +8,8 @@
     dead                 share of latents that never fire in these rows
     dense                share of latents that fire in more than a tenth of them
 
+Where all rows are equal there is nothing to explain: fvu and explained_variance are NaN.
+
 A few huge rows hold nearly all of the variance, so `fvu` alone can look perfect while normal rows
 are not described at all: read it beside the other two.
 """
@@ -23,6 +25,7 @@ from rasen.sae.model import SAE
 OUTLIER = 10  # times the median norm
 DENSE = 0.1  # of the rows
 BLOCK = 4096
+CONSTANT = 1e-12  # share of the squared norm; float32 rounds rows to 4e-15 of it
 
 
 def evaluate(sae: SAE, x: np.ndarray, outlier: float = OUTLIER) -> dict[str, float]:
@@ -74,13 +77,15 @@ class _Sums:
 
     def result(self):
         variance = self.square - (self.total**2).sum(1) / self.rows
-        fvu, fvu_normal = self.error / np.maximum(variance, 1e-30)
+        # equal rows have no variance to explain, only what rounding left of the sums
+        variance[variance <= CONSTANT * self.square] = np.nan
+        fvu, fvu_normal = self.error / variance
         unexplained = self.error[0] - (self.error_total**2).sum() / self.rows[0]
         return {
             "fvu": float(fvu),
             "fvu_normal": float(fvu_normal),
             "token_error": float(self.relative_error / self.rows[0]),
-            "explained_variance": float(1 - unexplained / max(variance[0], 1e-30)),
+            "explained_variance": float(1 - unexplained / variance[0]),
         }
 
 

@@ -6,9 +6,10 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from safetensors.torch import load_file, save_file
@@ -83,6 +84,20 @@ def as_saelens(
     return SAE(tensors, config)
 
 
+def as_training(sae: SAE, setting: Setting, rms: float = 1.0) -> TrainingWeights:
+    """The training weights that a stored SAE stands for on rows whose `rms` may be another one."""
+    factor = normalise.stored_factor(setting.normalise, sae.d, rms)
+    weights = TrainingWeights(
+        encoder=sae.encoder.clone(),
+        decoder=sae.decoder.clone(),
+        b_enc=sae.b_enc / factor,
+        b_dec=sae.b_dec / factor,
+    )
+    for tensor in weights.tensors():
+        tensor.requires_grad_()
+    return weights
+
+
 def save(sae: SAE, folder: Path | str) -> None:
     """Write an SAE's folder; its config comes last, so a folder that has one is whole."""
     folder = Path(folder)
@@ -98,6 +113,14 @@ def save(sae: SAE, folder: Path | str) -> None:
         tensors["threshold"] = sae.threshold
     save_file({name: tensor.cpu() for name, tensor in tensors.items()}, folder / WEIGHTS)
     write_text(folder / CONFIG, json.dumps(sae.config, indent=1))
+
+
+def remove_others(folder: Path | str, names: Iterable[str]) -> None:
+    """Remove the SAEs in a folder that have none of these names, left by other settings."""
+    kept = set(names)
+    for config in Path(folder).glob(f"*/{CONFIG}"):
+        if config.parent.name not in kept:
+            rmtree(config.parent)
 
 
 def load(folder: Path | str, device: str = "cpu") -> SAE:

@@ -16,7 +16,8 @@ CHOICES = {"kind": KINDS, "normalise": NORMALISATIONS, "precision": ("auto", "bf
 ABOVE_ZERO = ("expansion", "lr", "dead_after", "epochs")
 NOT_NEGATIVE = ("l1", "aux")
 WHOLE = ("k", "batch", "steps")  # from 1
-MAY_BE_MISSING = ("dead_after", "steps")
+NOT_NEGATIVE_WHOLE = ("seed",)
+MAY_BE_MISSING = ("dead_after", "steps", "seed")
 PER_RUN = ("batch", "epochs", "steps")  # all SAEs of a run see the same batches
 ROWS_PER_LATENT = 100  # ASSUME: fewer training rows than this for each latent leave many dead
 
@@ -38,10 +39,11 @@ class Setting:
                 at most 10 million
     precision:  of the search for the largest latents: auto (the faster) | bf16 | fp32; their
                 values are always exact
+    seed:       of the first weights; None: that of the run. Rows and their order are the run's
     batch, epochs, steps: rows per step and length of the run, the same for all SAEs of a run;
                 steps, where given, replaces epochs
 
-    The config offers all but dead_after, precision and steps.
+    The config offers all but dead_after and steps; its seeds are a list (see `with_seeds`).
     """
 
     expansion: float = 16
@@ -53,6 +55,7 @@ class Setting:
     aux: float = 1 / 32
     dead_after: float | None = None
     precision: str = "auto"
+    seed: int | None = None
     batch: int = 4096
     epochs: float = 1
     steps: int | None = None
@@ -127,24 +130,60 @@ def warn_of_few_rows(settings: Iterable[Setting], d: int, rows: int) -> None:
         )
 
 
+def with_seeds(grid: Mapping[str, Any], seeds: Sequence[int], run_seed: int) -> Grid:
+    """The grid at the first of `seeds`, and its main cell with all learning rates at the others.
+
+    run_seed: that of the whole run, so an SAE with this seed is named and trained as without seeds
+    """
+    first, *others = (None if seed == run_seed else seed for seed in seeds)
+    if not others:
+        return [{**grid, "seed": first}]
+    main = {
+        key: value[0] if isinstance(value, list) and key != "lr" else value
+        for key, value in grid.items()
+    }
+    return [{**grid, "seed": first}, {**main, "seed": others}]
+
+
+def in_shard(settings: Sequence[Setting], number: int, count: int) -> list[Setting]:
+    """The settings of one of `count` jobs, among which the latents are spread evenly."""
+    if count > len(settings):
+        raise RasenError(
+            f"sae.shards: {count} jobs for {len(settings)} SAEs; set sae.shards: {len(settings)}"
+        )
+    shards: list[list[Setting]] = [[] for _ in range(count)]
+    for setting in sorted(settings, key=lambda setting: -setting.expansion):
+        min(shards, key=lambda shard: sum(s.expansion for s in shard)).append(setting)
+    return sorted(shards[number], key=list(settings).index)
+
+
 def main_setting(grid: Grid) -> Setting:
     """The setting whose SAE is analysed further: the first value of every list of the grid."""
     return expand(grid)[0]
 
 
-def main_sae(metrics: pd.DataFrame, grid: Grid) -> str:
+def main_sae(metrics: pd.DataFrame, grid: Grid, seed: int | None = None) -> str:
     """Name of the SAE with the main setting of the grid and the best learning rate.
 
     metrics: the table of `rasen.sae.train`, of one point and layer
+    seed:    of its first weights; None: that of the grid's first setting
     """
     main = main_setting(grid)
-    rows = metrics[metrics["best"]]
-    keys = ["kind", "expansion", "normalise"]
+    keys = {"kind": main.kind, "expansion": main.expansion, "normalise": main.normalise}
+    # the first row is the grid's first setting
+    keys["seed"] = metrics["seed"].iloc[0] if seed is None else seed
     if main.kind != "relu":
-        keys.append("k")
-    for key in keys:
-        rows = rows[rows[key] == getattr(main, key)]
-    return rows["sae"].iloc[0]
+        keys["k"] = main.k
+    rows = metrics
+    for key, value in keys.items():
+        rows = rows[rows[key] == value]
+    if not rows["best"].any():
+        rates = ", ".join(f"{rate:g}" for rate in sorted(rows["lr"]))
+        raise RasenError(
+            f"sae: the main SAE (seed {keys['seed']}) diverged at every learning rate ({rates}); "
+            "give smaller ones in sae.lr"
+        )
+    return rows.loc[rows["best"], "sae"].iloc[0]
 
 
 # --- dicts of values: not yet known to be sound
@@ -181,6 +220,8 @@ def _problems(values, d=None):
             not_numbers.append(key)
         elif key in WHOLE and (not isinstance(value, int) or value < 1):
             problems.append(f"sae: {key} must be a whole number above 0, not {value}")
+        elif key in NOT_NEGATIVE_WHOLE and (not isinstance(value, int) or value < 0):
+            problems.append(f"sae: {key} must be a whole number from 0, not {value}")
         elif key in ABOVE_ZERO and not value > 0:
             problems.append(f"sae: {key} must be above 0, not {value}")
         elif key in NOT_NEGATIVE and not value >= 0:
@@ -208,4 +249,6 @@ def _latents(expansion, d):
 def _folder_name(values, d):
     sparsity = f"l{values['l1']:g}" if values["kind"] == "relu" else f"k{values['k']}"
     n = _latents(values["expansion"], d)
-    return "-".join([values["kind"], f"n{n}", sparsity, values["normalise"], f"lr{values['lr']:g}"])
+    seed = [] if values["seed"] is None else [f"seed{values['seed']}"]
+    parts = [values["kind"], f"n{n}", sparsity, values["normalise"], f"lr{values['lr']:g}", *seed]
+    return "-".join(parts)

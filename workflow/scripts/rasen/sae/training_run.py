@@ -9,8 +9,9 @@ import torch
 from rasen.sae import normalise, training_weights
 from rasen.sae.kernel import ROWS, largest, pre_activations
 from rasen.sae.losses import add_gradients
+from rasen.sae.metrics import CONSTANT
 from rasen.sae.model import SAE
-from rasen.sae.saelens_format import as_saelens
+from rasen.sae.saelens_format import as_saelens, as_training
 from rasen.sae.settings import Setting
 
 MOST_DEAD_AFTER = 10_000_000  # rows; see dead_after in rasen.sae.settings
@@ -22,16 +23,31 @@ class TrainingRun:
     """One SAE in training.
 
     sample: rows [rows, d] of the data, for the first b_dec, variances and factors
+    seed:   of the first weights, unless the setting has its own
     rows:   how many the whole training will see
+    start:  the SAE that it starts as, instead of random directions
     """
 
-    def __init__(self, setting: Setting, sample: torch.Tensor, seed: int, rows: int) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        sample: torch.Tensor,
+        seed: int,
+        rows: int,
+        start: SAE | None = None,
+    ) -> None:
         self.setting = setting
+        self.seed = seed if setting.seed is None else setting.seed
         self.rms = normalise.rms_norm(sample)
         x = normalise.normalise_rows(setting.normalise, sample, self.rms)
-        self.variance = float((x - x.mean(0)).double().square().sum(1).mean()) or 1.0
+        variance = (x - x.mean(0)).double().square().sum(1).mean()
+        constant = variance <= CONSTANT * x.double().square().sum(1).mean()
+        self.variance = 1.0 if constant else float(variance)
         n = setting.latents(x.shape[1])
-        self.weights = training_weights.initial_weights(n, x, seed)
+        if start is None:
+            self.weights = training_weights.initial_weights(n, x, self.seed)
+        else:
+            self.weights = as_training(start, setting, self.rms)
         self.adam = torch.optim.Adam(self.weights.tensors(), fused=True, eps=EPSILON)
         self.silent = torch.zeros(n, dtype=torch.int64, device=x.device)  # rows since it fired
         self.dead_after = setting.dead_after or min(MOST_DEAD_AFTER, max(1, rows // 10))

@@ -32,6 +32,7 @@ class RunInputs:
     seed: int
     shape: Sequence[int]  # rows and width of the activations
     activations: Mapping[str, Any]  # provenance of the source
+    start: str | None = None  # hash of the run whose SAEs it started as
 
 
 def save_state(

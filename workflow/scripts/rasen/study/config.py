@@ -14,7 +14,18 @@ from rasen.errors import RasenError, raise_all, suggestion
 from rasen.study.consistency import PLACE, contradictions
 from rasen.study.registry import FAMILIES, foreign_options
 
-SAE_GRID = ("kind", "expansion", "k", "lr", "normalise", "l1", "aux", "batch", "epochs")
+SAE_GRID = (
+    "kind",
+    "expansion",
+    "k",
+    "lr",
+    "normalise",
+    "l1",
+    "aux",
+    "precision",
+    "batch",
+    "epochs",
+)
 HEADING = "the configuration has mistakes:"
 
 

@@ -39,6 +39,21 @@ def sae_points(config: Mapping[str, Any], points: pd.DataFrame, model: str) -> l
     return [point for point in wanted if config["models"][model]["sae"] and point in visited]
 
 
+def sae_seeds(config: Mapping[str, Any]) -> list[int]:
+    """Seeds of the SAEs' first weights; the first is that of the main ones."""
+    seeds = config["sae"]["seeds"]
+    return [config["seed"] + more for more in range(seeds)] if isinstance(seeds, int) else seeds
+
+
+def point_before(
+    config: Mapping[str, Any], points: pd.DataFrame, model: str, point: str
+) -> str | None:
+    """The point as whose SAEs those of a point start; None for the first, and from random ones."""
+    ordered = sae_points(config, points, model)
+    place = ordered.index(point)
+    return ordered[place - 1] if config["sae"]["warm_start"] and place else None
+
+
 def per_sae_layer(
     config: Mapping[str, Any], points: pd.DataFrame, pattern: str, key: str = "sae"
 ) -> list[str]:
@@ -53,11 +68,11 @@ def per_sae_layer(
 
 
 def per_matched_layer(config: Mapping[str, Any], points: pd.DataFrame, pattern: str) -> list[str]:
-    """`pattern` for every layer of the models that have SAEs at two points or more."""
+    """`pattern` for every layer of the models that have SAEs at two points or seeds or more."""
     return [
         pattern.format(model=name, layer=f"{layer:02d}")
         for name in config["models"]
-        if len(sae_points(config, points, name)) > 1
+        if len(sae_points(config, points, name)) * len(sae_seeds(config)) > 1
         for layer in config["sae"]["layers"]
     ]
 
