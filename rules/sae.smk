@@ -5,9 +5,8 @@
 
 # one job trains the SAEs of a layer, or a shard of them
 OF_SHARD = "-shard-{shard}" if SHARDS > 1 else ""
-LAYER_OF_SHARD = "results/sae/{model}/{point}/layer-{layer}/" + (
-    "shard-{shard}/" if SHARDS > 1 else ""
-)
+SHARD_FOLDER = "shard-{shard}/" if SHARDS > 1 else ""
+LAYER_OF_SHARD = f"results/sae/{{model}}/{{point}}/layer-{{layer}}/{SHARD_FOLDER}"
 OTHER_SEEDS = [f"-seed{seed}" for seed in SAE_SEEDS[1:]]
 
 
@@ -35,8 +34,8 @@ rule train_sae:
         frames=lambda wildcards: f"results/frames/{{model}}/{{point}}/{MODELS[wildcards.model]['sae']}.h5",
         previous=saes_of_point_before,
     output:
-        metrics=LAYER_OF_SHARD + "metrics.parquet",
-        outliers=LAYER_OF_SHARD + "outliers.parquet",
+        metrics=f"{LAYER_OF_SHARD}metrics.parquet",
+        outliers=f"{LAYER_OF_SHARD}outliers.parquet",
     log:
         f"logs/train_sae/{{model}}/{{point}}/layer-{{layer}}{OF_SHARD}.log",
     benchmark:
