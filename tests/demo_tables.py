@@ -21,7 +21,10 @@ KEPT = {
     "features": ["point", "label", "column", "confirmed", "units"],
     "feature_flow": ["from_point", "to_point", "before", "after", "matched", "overlap",
                      "matched_low", "matched_high", "seed_share_before", "seed_share_after",
-                     "deaths_beyond", "births_beyond"],
+                     "deaths", "deaths_beyond", "births_beyond"],
+    "feature_seeds": ["point", "seed", "other_seed", "before", "after", "matched", "share"],
+    "feature_coverage": ["point", "alive", "labelled", "labelled_low", "labelled_high",
+                         "confirmed", "confirmed_low", "confirmed_high"],
 }  # fmt: skip
 HERE = Path(__file__).parent / "demo"
 
@@ -105,13 +108,15 @@ def autoencoders(tables):
     features = tables["features"]
     main = main_saes(sae)
     yield "| unexplained variance | " + " | ".join(short(main.loc[p, "fvu"]) for p in points) + " |"
-    cells = []
-    for point in points:
-        rows = features[features["point"] == point]
-        named = rows["label"].notna() & (rows["label"] != "unlabelled")
-        cells.append(f"{named.mean():.0%} ({100 * rows['confirmed'].eq(True).mean():.0f})")
-    cells = [cell.replace("%", " %") for cell in cells]
-    yield "| features with a name (confirmed on held-out notes) | " + " | ".join(cells) + " |"
+    coverage = tables["feature_coverage"].set_index("point").loc[points]
+    yield "| latents that fire, of 1024 | " + " | ".join(map(str, coverage["alive"])) + " |"
+    for name, words in (("labelled", "features with a name"), ("confirmed", "... confirmed")):
+        cells = [
+            f"{row[name]:.0%} ({row[f'{name}_low']:.0%} to {row[f'{name}_high']:.0%})"
+            for _, row in coverage.iterrows()
+        ]
+        cells = [cell.replace("%", " %") for cell in cells]
+        yield f"| {words} (with another seed) | " + " | ".join(cells) + " |"
     counts = []
     for point in points:
         columns = features.loc[features["point"] == point, "column"].value_counts()
@@ -121,9 +126,17 @@ def autoencoders(tables):
     recovered = [main.loc[p, "loss_recovered"] for p in points]
     told = ["the layer is not needed" if pd.isna(value) else short(value) for value in recovered]
     yield "| loss recovered by the reconstruction | " + " | ".join(told) + " |"
-    first, second, third = (int(value) for value in flow["matched"])
-    yield f"({first} of {int(flow['before'].iloc[0])} match beyond chance)"
-    yield f"({second} and {third} of a thousand"
+    shares = tables["feature_seeds"].set_index("point").loc[points, "share"]
+    yield "match in only " + listed(f"{100 * share:.0f}" for share in shares) + " %"
+    yield f"{listed(flow['matched'])} features of one point match the next"
+    beyond = listed(f"{value:.0f}" for value in flow["deaths_beyond"])
+    yield f"of {listed(flow['deaths'])} deaths, {beyond} are beyond"
+
+
+def listed(values):
+    """1, 2 and 3"""
+    *first, last = map(str, values)
+    return f"{', '.join(first)} and {last}"
 
 
 def spread(values):
