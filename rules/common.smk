@@ -4,6 +4,7 @@
 import json
 import re
 import shlex
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
