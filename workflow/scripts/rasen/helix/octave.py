@@ -26,7 +26,7 @@ HELIX_RIVALS = (8, 9, 10, 11, 13, 14, 15, 16)  # periods that a helix is compare
 ALPHA = 0.01  # significance level of folding in `octave_evidence`
 TURNS = 1.5  # fewest turns inside the keys for which a period can be told from a trend
 # Below, a cubic trend and twelve classes leave so few keys that smooth paths pass for octaves:
-# of smooth paths on 24 keys, up to every one did; on 32, none of 60 in 12 kinds.
+# of smooth paths on 24 keys up to every one did, on 32 two of 60 at most, of a dozen kinds.
 FEWEST_KEYS = 32
 
 
