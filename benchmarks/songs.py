@@ -129,8 +129,8 @@ def growth(table):
             print(f"{stage}: {slope:.3f} s per song + {base:.1f} s, at most {residual:.1f} s off")
 
 
-def reader(songs, frames=6000):
-    """Windows of 150 s read per second from shards of songs of four minutes, warm, and memory."""
+def reader(songs, frames=7488):
+    """Windows of 150 s read per second from shards of songs of five minutes, warm, and memory."""
     folder = WORK / "reader"
     shutil.rmtree(folder, ignore_errors=True)
     home = folder / "songs/s0"
@@ -142,7 +142,7 @@ def reader(songs, frames=6000):
     for number in range(1, songs):  # every shard has bytes of its own
         (folder / f"songs/s{number}").symlink_to("s0")
     names = pd.DataFrame({"song": [f"s{n}" for n in range(songs)]})
-    names = names.assign(artist="", language="en", seconds=240.0)
+    names = names.assign(artist="", language="en", seconds=frames / 25)
     parts = []
     for shard, start in enumerate(range(0, songs, 16)):
         path = folder / f"shards/{shard:05d}.h5"
@@ -165,7 +165,7 @@ def reader(songs, frames=6000):
 
 
 def example_phonemes():
-    """Phonemes of four minutes: 15 sections, 60 lines, 360 words."""
+    """Phonemes of the first four minutes: 15 sections, 60 lines, 360 words."""
     words = [
         {"start": at, "end": at + 0.5, "tokens": ["L", "AA1"], "ids": [7, 8]}
         for at in np.arange(360) * 2 / 3
@@ -178,7 +178,9 @@ def example_phonemes():
         {"flag": "verse", "start": 16 * n, "end": 16 * n + 16, "lines": lines[4 * n :][:4]}
         for n in range(15)
     ]
-    return {"language": "en", "marks": {"[verse]": 1, ".": 2}, "sections": sections}
+    marks = {"[verse]": 1, ".": 2, ",": 3}
+    known = {"inventory": "example", "vocabulary": 9, "marks": marks}
+    return {"language": "en", **known, "sections": sections}
 
 
 def resident():

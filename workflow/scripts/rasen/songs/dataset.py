@@ -36,17 +36,28 @@ METADATA_CACHE = 1 << 16  # bytes of HDF5's own tables and texts that an open sh
 class Windows:
     """Windows of at most `seconds` of the songs of one split.
 
-    A song gives windows in proportion to its length, at least one per epoch; they start and end
-    on patches, and where they start is drawn anew each epoch, from seed, epoch and window alone.
-    `windows[place]`: places are numbered on through the epochs. Shards are read from beside the
-    index: ../shards/{shard}.h5.
+    In every epoch each frame of a song is in exactly one of its windows (but for a rest shorter
+    than a patch, at its end). Where they begin is drawn anew each epoch, from seed, epoch and song
+    alone; they start and end on patches. `windows[place]`: places are numbered on
+    through the epochs. Shards are read from beside the index: ../shards/{shard}.h5.
+
+    seconds_per_flag: what a flag without singing stands for (1; 5 for SongBloom's model of 240 s)
+    longest_text: greatest number of ids of a window (600; 1000 for that model)
+    inventory, vocabulary: the phonemes' name and number of ids, the same for all songs
     """
 
     def __init__(
-        self, index: Path | str, split: str = "train", seconds: float = 150.0, seed: int = 0
+        self,
+        index: Path | str,
+        split: str = "train",
+        seconds: float = 150.0,
+        seed: int = 0,
+        seconds_per_flag: float = 1.0,
+        longest_text: int = 600,
     ) -> None:
         self.results = Path(index).parent.parent
         songs = parquet.read_table(index)
+        self.inventory, self.vocabulary = _vocabulary(songs, index)
         self.songs = songs[songs["split"] == split].reset_index(drop=True)
         if self.songs.empty:
             raise RasenError(f"{index}: has no songs of split '{split}'")
@@ -55,30 +66,41 @@ class Windows:
         if self.most < PATCH:
             raise RasenError(f"a window of {seconds} s holds no patch of {PATCH / FRAME_RATE} s")
         self.split, self.seed = split, seed
-        shares = np.maximum(1, np.round(self.songs["frames"] / self.most).astype(int))
-        self.owner = np.repeat(np.arange(len(self.songs)), shares)  # the song of each window
+        self.seconds_per_flag, self.longest_text = seconds_per_flag, longest_text
+        counts = -(self.songs["frames"].to_numpy() // PATCH // -(self.most // PATCH))
+        self.owner = np.repeat(np.arange(len(self.songs)), counts)  # the song of each window
+        self.number = np.arange(len(self.owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
     def __len__(self) -> int:
         """Windows per epoch."""
         return len(self.owner)
 
-    def __getitem__(self, place: int) -> dict[str, Any]:
-        """{place, song, start, sketch [T], mean [T, 64], scale [T, 64], tokens, ids}.
+    @property
+    def marks(self) -> dict[str, int]:
+        """The ids of flags, full stop and comma: {"[verse]": 1, ".": 8, ...}."""
+        return self._phonemes(self.songs.iloc[0])["marks"]
 
-        start: seconds from the song's beginning; tokens, ids: the window's lyrics as phonemes.
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        """{place, song, start, sketch [T], mean [T, 64], scale [T, 64], tokens, ids, cut}.
+
+        start: seconds from the song's beginning; tokens, ids: the window's lyrics as phonemes
+        cut: number of ids beyond `longest_text`, which were left out
         """
         epoch, index = divmod(int(place), len(self))
         index = int(_permutation(self.seed, epoch, len(self))[index])
         song = self.songs.iloc[int(self.owner[index])]
-        frames = min(int(song.frames) // PATCH * PATCH, self.most)
-        free = (int(song.frames) - frames) // PATCH
-        start = PATCH * int(generator(self.seed, "window", epoch, index).integers(free + 1))
-        shard = open_shard(layout.shard_file(self.results, song.shard))
-        row, offset = shard.locate(song.song, int(song.frames))
+        rng = generator(self.seed, "windows", epoch, song.song)
+        lengths = PATCH * window_lengths(int(song.frames) // PATCH, self.most // PATCH, rng)
+        number = self.number[index]
+        start, frames = int(lengths[:number].sum()), int(lengths[number])
+        shard, row, offset = self._locate(song)
         rows = slice(offset + start, offset + start + frames)
         latents = shard.latents[rows]
         tokens, ids = window_tokens(
-            json.loads(shard.phonemes[row]), start / FRAME_RATE, (start + frames) / FRAME_RATE
+            json.loads(shard.phonemes[row]),
+            start / FRAME_RATE,
+            (start + frames) / FRAME_RATE,
+            self.seconds_per_flag,
         )
         return {
             "place": int(place),
@@ -87,15 +109,54 @@ class Windows:
             "sketch": shard.sketch[rows],
             "mean": latents[:, :LATENT_CHANNELS],
             "scale": latents[:, LATENT_CHANNELS:],
-            "tokens": tokens,
-            "ids": np.array(ids, dtype=np.int32),
+            "tokens": tokens[: self.longest_text],
+            "ids": np.array(ids[: self.longest_text], dtype=np.int32),
+            "cut": max(0, len(ids) - self.longest_text),
         }
+
+    def _locate(self, song):
+        """(shard, row in its table, first frame) of a song."""
+        shard = open_shard(layout.shard_file(self.results, song.shard))
+        return shard, *shard.locate(song.song, int(song.frames))
+
+    def _phonemes(self, song):
+        shard, row, _ = self._locate(song)
+        return json.loads(shard.phonemes[row])
+
+
+def window_lengths(patches: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    """The lengths [windows] of a song's windows, in order: `patches` in windows of at most `most`.
+
+    All are full but two, at a place and of lengths that are drawn, so that windows start anywhere.
+    """
+    full, rest = divmod(patches, most)
+    if not full or not rest:
+        return np.array([most] * full + [rest] * bool(rest))
+    both = most + rest
+    least = max(rest, min(most // 4, both // 2))  # shorter ones would teach little
+    first = int(rng.integers(least, both - least + 1))
+    place = int(rng.integers(full))
+    return np.array([most] * place + [first, both - first] + [most] * (full - 1 - place))
+
+
+def _vocabulary(songs, index):
+    """(name of the inventory, number of its ids); songs of different ones are refused."""
+    if not {"inventory", "vocabulary"} <= {*songs}:
+        raise RasenError(f"{index}: is of an older version; run `snakemake songs`")
+    found = songs[["inventory", "vocabulary"]].drop_duplicates()
+    if len(found) > 1:
+        raise RasenError(
+            f"{index}: the songs' phonemes have different ids ({', '.join(found['inventory'])}); "
+            "run `snakemake songs` with one `songs.phonemes.vocabulary`"
+        )
+    return tuple(found.iloc[0]) if len(found) else ("", 0)
 
 
 class Order:
-    """Places of one rank, without end: rank, rank + world, ... of each epoch.
+    """Places of one rank, without end: every `world`-th, from `rank` on, epoch after epoch.
 
-    Every rank gets equally many per epoch; the remainder at its end is dropped.
+    Together the ranks get every window of every epoch once. A saved order goes on with any number
+    of ranks.
     """
 
     def __init__(self, windows: Windows, rank: int = 0, world: int = 1) -> None:
@@ -104,39 +165,34 @@ class Order:
         if len(windows) < world:
             raise RasenError(f"{len(windows)} windows for {world} ranks: some would have none")
         self.windows, self.rank, self.world = windows, rank, world
-        self.position = 0  # number of places given so far
-
-    @property
-    def epoch_length(self) -> int:
-        """Places of this rank per epoch."""
-        return len(self.windows) // self.world
+        self.position = 0  # the first place that no rank has had
 
     def __iter__(self) -> Iterator[int]:
         while True:
-            epoch, step = divmod(self.position, self.epoch_length)
-            self.position += 1
-            yield epoch * len(self.windows) + step * self.world + self.rank
+            self.position += self.world
+            yield self.position - self.world + self.rank
 
     def position_after(self, place: int) -> int:
         """The position just after `place` (a DataLoader reads ahead of it)."""
-        epoch, inside = divmod(int(place), len(self.windows))
-        return epoch * self.epoch_length + inside // self.world + 1
+        return int(place) - self.rank + self.world
 
     def state_dict(self) -> dict[str, Any]:
         """The position, and what the order depends on."""
-        return {"position": self.position, **self._identity()}
+        return {"next_place": self.position, **self._identity()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Resume at a saved position of the same order; the rank may differ."""
+        """Resume at a saved position of the same order; rank and number of ranks may differ."""
         expected = self._identity()
         different = [
             f"{key} {state.get(key)}, not {value}"
             for key, value in expected.items()
             if state.get(key) != value
         ]
+        if "next_place" not in state:
+            different.append("no next_place, as those of older versions")
         if different:
             raise RasenError(f"the saved order is another one: it has {'; '.join(different)}")
-        self.position = state["position"]
+        self.position = state["next_place"]
 
     def _identity(self):
         """Everything that determines which window stands at which position."""
@@ -146,7 +202,6 @@ class Order:
             "seed": windows.seed,
             "frames": windows.most,
             "windows": len(windows),
-            "world": self.world,
         }
 
 

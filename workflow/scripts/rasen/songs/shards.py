@@ -14,6 +14,7 @@ from rasen.networks.frames import LATENT_CHANNELS
 from rasen.songs import layout
 
 COLUMNS = ("song", "artist", "language", "seconds")  # of a song, that its shard has too
+VOCABULARY = ("inventory", "vocabulary")  # of its phonemes
 
 
 def write_shard(
@@ -44,6 +45,7 @@ def write_shard(
             phonemes = json.loads((home / layout.PHONEMES).read_text(encoding="utf-8"))
             row = {name: getattr(song, name) for name in COLUMNS}
             row["language"] = phonemes["language"]  # detected where the sheet has none
+            row |= {name: phonemes[name] for name in VOCABULARY}
             text = json.dumps(phonemes, ensure_ascii=False, separators=(",", ":"))
             rows.append({**row, "offset": total, "frames": len(sketch), "phonemes": text})
             total += len(sketch)
@@ -53,7 +55,7 @@ def write_shard(
 
 def shard_contents(path: Path | str) -> pd.DataFrame:
     """The table of a shard's songs, without phonemes; no rows where every song was rejected."""
-    columns = [*COLUMNS, "offset", "frames"]
+    columns = [*COLUMNS, *VOCABULARY, "offset", "frames"]
     with hdf5.open_file(path) as file:
         if "songs" not in file:
             return pd.DataFrame(columns=columns)
