@@ -89,8 +89,8 @@ shell.prefix(f'rasen() {{{{ {shlex.quote(str(ROOT / "workflow" / "py"))} "$@"; }
 
 
 wildcard_constraints:
-    model="|".join(map(re.escape, MODELS)),
-    point="|".join(map(re.escape, points["point"].unique())),
+    model="|".join(map(re.escape, MODELS)) or "none",
+    point="|".join(map(re.escape, points["point"].unique())) or "none",
     stimuli="|".join(config["stimuli"]) or "none",
     batch="[0-9]{5}",
     checkpoint="trained|step-[0-9]+",

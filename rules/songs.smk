@@ -39,8 +39,14 @@ rule measure_recordings:
 
 
 rule separate_stems:
-    """Vocals and accompaniment (the mix without the vocals), by Demucs."""
+    """Vocals and accompaniment (the mix without the vocals): given, or by Demucs."""
     input:
+        lambda wildcards: presence.present_recordings(
+            [
+                *BATCHES[wildcards.batch]["vocals"],
+                *BATCHES[wildcards.batch]["accompaniment"],
+            ]
+        ),
         recordings="results/batches/measure_recordings/{batch}.parquet",
         models=song_model_files("separate"),
     output:

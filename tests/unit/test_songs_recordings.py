@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from rasen.errors import RasenError
-from rasen.songs import audio_measures, corpus, duplicates, recording, sample
+from rasen.songs import audio_measures, corpus, duplicates, recording, sample, stems
 from rasen.songs.reasons import SongError
 from rasen.stimuli.melodies import melody
 
@@ -214,6 +214,51 @@ def test_a_sheet_is_read_with_paths_from_its_folder(tmp_path):
     with pytest.raises(RasenError, match=r"songs.sheet: .*none.tsv does not exist; correct"):
         corpus.song_batches({"sheet": str(tmp_path / "none.tsv"), "batch": 1})
     assert corpus.song_batches(None) == {}
+
+
+def test_languages_are_normalised(tmp_path):
+    sheet = tmp_path / "songs.tsv"
+    names = ["EN", "en-US", "English", "zh_CN", "jp", "ja", "", "fr", "Chinese"]
+    rows = "".join(f"s{i}\ta.wav\t{name}\n" for i, name in enumerate(names))
+    sheet.write_text(f"song\taudio\tlanguage\n{rows}")
+    found = corpus.read_song_sheet(sheet)["language"].tolist()
+    assert found == ["en", "en", "en", "zh", "ja", "ja", "", "fr", "zh"]
+    sheet.write_text("song\taudio\tlanguage\na\ta.wav\tenglisch?\n")
+    with pytest.raises(RasenError, match=r"line 2: 'englisch\?' is no language; write en, ja, zh"):
+        corpus.read_song_sheet(sheet)
+
+
+def test_an_accompaniment_alone_is_a_mistake(tmp_path):
+    sheet = tmp_path / "songs.tsv"
+    sheet.write_text("song\taudio\tvocals\taccompaniment\na\ta.wav\tv.wav\tb.wav\n")
+    table = corpus.read_song_sheet(sheet)
+    assert table["accompaniment"].tolist() == [str(tmp_path / "b.wav")]
+    sheet.write_text("song\taudio\taccompaniment\na\ta.wav\tb.wav\n")
+    with pytest.raises(RasenError, match="song 'a' has an accompaniment without vocals"):
+        corpus.read_song_sheet(sheet)
+
+
+def test_given_stems(tmp_path, music):
+    """At any rate, mono or stereo, a little too short: they become as long as the mix."""
+    voice, rest = tmp_path / "voice.wav", tmp_path / "rest.flac"
+    soundfile.write(voice, 0.4 * music.T, RATE)
+    soundfile.write(rest, 0.6 * music.T, RATE)
+    vocals, band, rate = stems.given_stems(voice, "", music, RATE)
+    assert rate == RATE
+    assert np.abs(vocals + band - music).max() < 1e-6
+    again = stems.given_stems(voice, rest, music, RATE)[1]
+    assert np.abs(again - band).max() < 1e-4
+    short = recording.to_mono(music, RATE, 32000)[: -32000 // 5]
+    soundfile.write(voice, short, 32000)
+    vocals, band, rate = stems.given_stems(voice, "", music, RATE)
+    assert rate == 32000
+    assert vocals.shape == band.shape == (2, 30 * 32000)
+    assert not vocals[:, -32000 // 5 :].any()
+    soundfile.write(voice, short[:32000], 32000)
+    for path, told in ((voice, "1.0 s long, the mix 30.0 s"), (tmp_path / "x.wav", "no such file")):
+        with pytest.raises(SongError, match=told) as caught:
+            stems.given_stems(path, "", music, RATE)
+        assert caught.value.reason == "stems"
 
 
 def test_names_of_digits_stay_as_they_are(tmp_path):

@@ -13,14 +13,22 @@ from rasen.errors import RasenError, raise_all
 from rasen.io.sheets import read_sheet
 from rasen.songs.layout import batch_name
 
-COLUMNS = ("song", "audio", "lyrics", "language", "artist", "structure")
+COLUMNS = (
+    "song", "audio", "lyrics", "language", "artist", "structure", "vocals", "accompaniment",
+)  # fmt: skip
+PATHS = ("audio", "lyrics", "structure", "vocals", "accompaniment")
+LANGUAGES = {  # other names that sheets have for ISO's two letters
+    "eng": "en", "english": "en", "jpn": "ja", "jp": "ja", "japanese": "ja", "zho": "zh",
+    "chi": "zh", "cmn": "zh", "cn": "zh", "chinese": "zh", "mandarin": "zh",
+}  # fmt: skip
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # it becomes a folder's name
 
 
 def read_song_sheet(sheet: Path | str) -> pd.DataFrame:
-    """DataFrame [song, audio, lyrics, language, artist, structure], all text, one row per song.
+    """DataFrame with COLUMNS, all text, one row per song.
 
-    Paths are relative to the working directory; a song without an artist is its own artist.
+    Paths are relative to the working directory; a song without an artist is its own artist, and
+    languages are in two small letters (EN, en-US and English are en).
     """
     sheet = Path(sheet)
     table = read_sheet(sheet, numbers=False)
@@ -45,17 +53,34 @@ def read_song_sheet(sheet: Path | str) -> pd.DataFrame:
     ]
     problems += [
         f"line {line}: '{path}': a path may hold no braces"
-        for column in table.columns.intersection(["audio", "lyrics", "structure"])
+        for column in table.columns.intersection(PATHS)
         for line, path in enumerate(table[column], start=2)
         if "{" in path or "}" in path  # Snakemake would take them for wildcards
     ]
-    raise_all(problems, heading=f"{sheet}: the sheet of songs has mistakes:")
     table = table.reindex(columns=COLUMNS, fill_value="")
-    for column in ("audio", "lyrics", "structure"):
+    problems += [
+        f"line {line}: song '{row.song}' has an accompaniment without vocals; give the vocals too"
+        for line, row in enumerate(table.itertuples(), start=2)
+        if row.accompaniment and not row.vocals
+    ]
+    table["language"] = table["language"].map(_language_code)
+    problems += [
+        f"line {line}: '{name}' is no language; write en, ja, zh, or nothing to have it detected"
+        for line, name in enumerate(table["language"], start=2)
+        if name and not re.fullmatch("[a-z]{2,3}", name)
+    ]
+    raise_all(problems, heading=f"{sheet}: the sheet of songs has mistakes:")
+    for column in PATHS:
         table[column] = [
             os.path.normpath(sheet.parent / path) if path else "" for path in table[column]
         ]
     return table.assign(artist=table["artist"].where(table["artist"] != "", table["song"]))
+
+
+def _language_code(name):
+    """A language's name or tag as ISO's two letters, where it is a known one."""
+    tag = re.split("[-_]", name.strip().lower())[0]
+    return LANGUAGES.get(tag, tag)
 
 
 def song_batches(settings: Mapping[str, Any] | None) -> dict[str, pd.DataFrame]:

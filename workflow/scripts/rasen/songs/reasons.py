@@ -24,6 +24,10 @@ REASONS = {
     "too_long": Reason(
         "longer than `songs.longest`", "raise it (memory grows with it), or cut the song"
     ),
+    "stems": Reason(
+        "the given vocals or accompaniment cannot be read, or are not as long as the mix",
+        "correct the columns `vocals` and `accompaniment`",
+    ),
     "no_lyrics": Reason("no lyrics are given", "name a file in the column `lyrics`"),
     "lyrics_unreadable": Reason("the lyrics are missing or not UTF-8 text", "correct the file"),
     "no_vocals": Reason(

@@ -1,4 +1,4 @@
-"""Vocals and accompaniment of a song, by Demucs through its own API."""
+"""Vocals and accompaniment of a song: given, or separated by Demucs through its own API."""
 
 import json
 import random
@@ -13,6 +13,7 @@ import yaml
 from rasen.errors import RasenError
 from rasen.seeds import generator
 from rasen.songs import recording
+from rasen.songs.reasons import SongError
 
 FILES = {"flac": ("vocals.flac", "accompaniment.flac"), "wav": ("vocals.wav", "accompaniment.wav")}
 CLASSES = {  # the only ones that a checkpoint may name: Demucs imports and calls what it says
@@ -20,6 +21,7 @@ CLASSES = {  # the only ones that a checkpoint may name: Demucs imports and call
     "demucs.hdemucs.HDemucs",
     "demucs.htdemucs.HTDemucs",
 }
+LENGTHS = 0.5  # seconds by which a given stem may be longer or shorter than the mix
 FULL_SCALE = 1 - 2.0**-23  # the largest sample of 24 bits
 
 
@@ -27,11 +29,11 @@ FULL_SCALE = 1 - 2.0**-23  # the largest sample of 24 bits
 class SeparationSettings:
     """How stems are separated and stored; the section `songs.separate` of the config.
 
-    model: folder with a Demucs bag as safetensors
+    model: folder with a Demucs bag as safetensors; None where all vocals are given
     overlap: share of neighbouring segments;  shifts: random shifts that are averaged
     """
 
-    model: str
+    model: str | None
     overlap: float
     shifts: int
     format: Literal["flac", "wav"]
@@ -54,7 +56,7 @@ def open_separator(settings: SeparationSettings, device: str) -> Any:
     """A demucs.api.Separator of the bag in the folder `settings.model`."""
     from demucs.api import Separator
 
-    folder = Path(settings.model)
+    folder = Path(settings.model or "")
     bags = sorted(folder.glob("*.yaml"))
     if len(bags) != 1:
         raise RasenError(
@@ -141,6 +143,41 @@ def separate(
     _, stems = separator.separate_tensor(torch.from_numpy(mix), separator.samplerate)
     vocals = stems["vocals"].numpy()
     return vocals, mix - vocals
+
+
+def given_stems(
+    vocals: Path | str, accompaniment: Path | str, sound: np.ndarray, rate: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """(vocals, accompaniment, rate) float32 [2, time] of files that the user has.
+
+    accompaniment: "" where there is none: then it is the mix, `sound` at `rate`, minus the vocals
+    Both get the length of the mix. Raises `SongError` for files that cannot be its stems.
+    """
+    voice, voice_rate = _given_stem(vocals)
+    mix = recording.to_stereo(sound, rate, voice_rate)
+    voice = _as_long_as(mix, recording.to_stereo(voice, voice_rate, voice_rate), voice_rate, vocals)
+    if not accompaniment:
+        return voice, mix - voice, voice_rate
+    band, band_rate = _given_stem(accompaniment)
+    band = recording.to_stereo(band, band_rate, voice_rate)
+    return voice, _as_long_as(mix, band, voice_rate, accompaniment), voice_rate
+
+
+def _given_stem(path):
+    try:
+        return recording.read_recording(path)
+    except SongError as error:
+        raise SongError("stems", f"{path}: {error}") from None
+
+
+def _as_long_as(mix, stem, rate, path):
+    difference = stem.shape[1] - mix.shape[1]
+    if abs(difference) > LENGTHS * rate:
+        raise SongError(
+            "stems",
+            f"{path}: {stem.shape[1] / rate:.1f} s long, the mix {mix.shape[1] / rate:.1f} s",
+        )
+    return np.pad(stem, ((0, 0), (0, max(0, -difference))))[:, : mix.shape[1]]
 
 
 def write_stems(

@@ -22,6 +22,8 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
 
     given: the config as written; config: the same with its defaults
     """
+    if not config["models"] and not config.get("songs"):
+        yield f"{PLACE}: models: none; name a model to measure, or a sheet of songs in `songs`"
     for name, model in config["models"].items():
         for problem in (
             *_unknown_sets(model, config),

@@ -11,10 +11,10 @@ from rasen.study.points import routes_of_model
 
 def table_of_points(config: Mapping[str, Any]) -> pd.DataFrame:
     """Every (model, route, point, position) that the config asks for."""
-    parts = []
+    parts = [pd.DataFrame(columns=["model", "route", "point", "position"])]
     for name, model in config["models"].items():
         routes = deepcopy(config["routes"])
         if not model["gradient"]:  # no data, no gradient
             routes["gradient"]["positions"] = []
         parts.append(routes_of_model(name, routes, model["checkpoints"], model["controls"]))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts[1:] or parts, ignore_index=True)

@@ -36,7 +36,8 @@ def song_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             continue
         named = songs[part][key]
         for language, weights in named.items() if isinstance(named, dict) else [("", named)]:
-            yield f"songs.{model.place}" + f".{language}" * bool(language), weights, kind
+            if weights is not None:
+                yield f"songs.{model.place}" + f".{language}" * bool(language), weights, kind
 
 
 def song_model_files(config: Mapping[str, Any], part: str) -> list[str]:
@@ -54,6 +55,6 @@ def song_settings(songs: Mapping[str, Any], part: str, *keys: str) -> str:
             named = chosen[key]
             if isinstance(named, dict):
                 chosen[key] = {name: local_folder(weights) for name, weights in named.items()}
-            else:
+            elif named is not None:
                 chosen[key] = local_folder(named)
     return json.dumps(chosen, sort_keys=True)
