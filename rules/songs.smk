@@ -38,6 +38,29 @@ rule measure_recordings:
         " --code {params.code} --ledger {output.ledger} > {log} 2>&1"
 
 
+rule describe_music:
+    """Tempo, key and loudness of every song: estimates, as columns of the index."""
+    input:
+        recordings="results/batches/measure_recordings/{batch}.parquet",
+    output:
+        ledger="results/batches/describe_music/{batch}.parquet",
+    log:
+        "logs/describe_music/{batch}.log",
+    benchmark:
+        "results/benchmarks/describe_music/{batch}.tsv"
+    conda:
+        "../envs/songs.yaml"
+    resources:
+        mem_mb=song_memory(1000),
+        runtime=growing(60),
+    params:
+        needs="songs",
+        code=code("describe_music.py", "songs"),
+    shell:
+        "rasen songs describe_music.py --recordings {input.recordings} --songs results/songs"
+        " --code {params.code} --ledger {output.ledger} > {log} 2>&1"
+
+
 rule separate_stems:
     """Vocals and accompaniment (the mix without the vocals): given, or by Demucs."""
     input:

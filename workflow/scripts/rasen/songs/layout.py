@@ -11,6 +11,7 @@ SHARD = "shards/{batch}.h5"
 SONGS = "songs"  # the folder with one folder per song
 STAGES = (  # that a song goes through, each with a ledger per batch
     "measure_recordings",
+    "describe_music",
     "separate_stems",
     "align_lyrics",
     "tag_structure",
