@@ -28,6 +28,7 @@ RUN_BY = {  # every file of benchmarks/: the test here that runs it
     "helix.py": "test_helix",
     "sae.py": "test_sae",
     "songs.py": "test_songs",
+    "structure.py": "test_structure",
 }
 ONLY_A_GPU = ("waits for the GPU", "peak on the GPU")
 
@@ -172,3 +173,16 @@ def test_songs():
         seconds = re.search(rf"^ *2 +{stage} +([\d.]+)", printed, re.M)
         assert seconds, stage
         assert float(seconds[1]) > 0
+
+
+def test_structure():
+    printed = run("structure.py", "--size", "tiny", python=environment("allin1"))
+    rows = [line.split("\t") for line in printed.splitlines()[1:]]
+    assert [row[:3:2] for row in rows[:3]] == [
+        ["river", "novelty"],
+        ["river", "allin1 (random weights)"],
+        ["river", "given"],
+    ]
+    assert [row[0] for row in rows[3:]] == ["folk"] * 3
+    assert rows[2][3:7] == ["1.00"] * 4
+    assert float(rows[0][4]) > 0.9

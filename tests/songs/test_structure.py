@@ -220,7 +220,7 @@ def test_a_single_late_section_between_choruses_is_the_bridge():
 
 def test_names_in_the_lyrics_win():
     lines = [line(0, "one", "Chorus 2"), line(1, "two", "Pre-Chorus"), line(2, "x", "[guitar?]")]
-    assert named("ABA", [1, 1, 1], [1, 9, 1], lines) == ["chorus", "verse", "chorus"]
+    assert named("ABA", [1, 1, 1], [1, 9, 1], lines) == ["chorus", "verse", "verse"]
 
 
 def test_boundaries_leave_lines_whole_and_part_named_sections():

@@ -82,7 +82,7 @@ def label_sections(
     sung = [bool(own) or share >= SUNG_SHARE for own, share in zip(sung_lines, shares, strict=True)]
 
     choruses = _repeated_lyrics(sung_lines, letters, loud, sung)
-    if not choruses:
+    if not choruses and not lines:  # ASSUME: a chorus repeats its words, where they are known
         choruses = _loudest_repeated(letters, loud, sung)
     with_voice = [i for i in range(count) if sung[i]]
     unique = [i for i in with_voice if sum(letters[j] == letters[i] for j in with_voice) == 1]
