@@ -142,7 +142,7 @@ def reader(songs, frames=7488):
     for number in range(1, songs):  # every shard has bytes of its own
         (folder / f"songs/s{number}").symlink_to("s0")
     names = pd.DataFrame({"song": [f"s{n}" for n in range(songs)]})
-    names = names.assign(artist="", language="en", seconds=frames / 25)
+    names = names.assign(artist="", language="en", license="", seconds=frames / 25)
     parts = []
     for shard, start in enumerate(range(0, songs, 16)):
         path = folder / f"shards/{shard:05d}.h5"

@@ -1,6 +1,6 @@
 # Shards: the training set as files and tables, and the quarantine of rejected songs with reasons.
 #   needs    results/batches/{stage}/{batch}.parquet, results/songs/{song}/...
-#   makes    results/shards/{batch}.h5    results/tables/{songs,quarantine,lines,words}.parquet
+#   makes    results/shards/{batch}.h5    results/tables/{songs,quarantine,lines,words}.parquet, songs.md
 
 
 rule write_shard:
@@ -85,6 +85,32 @@ rule plot_songs:
         " --filters {params.filters:q} --figure {output.figure} > {log} 2>&1"
 
 
+rule write_songs_card:
+    """The card of the data set: hours, licences, sections, filters, weights, what is not known."""
+    input:
+        songs="results/tables/songs.parquet",
+        quarantine="results/tables/quarantine.parquet",
+        structure=per_batch("results/batches/tag_structure/{batch}.parquet"),
+    output:
+        page="results/tables/songs.md",
+    log:
+        "logs/write_songs_card.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        filters=json.dumps(SONGS["filters"]),
+        weights=json.dumps(song_models.weights_for_the_card(config)),
+        batches=len(BATCHES),
+        code=code("write_songs_card.py"),
+    shell:
+        "rasen core write_songs_card.py --songs {input.songs} --quarantine {input.quarantine}"
+        " --batches {params.batches} --results results --filters {params.filters:q}"
+        " --weights {params.weights:q} --page {output.page} > {log} 2>&1"
+
+
 rule export_songs:
     """A shard as tar files in the WebDataset layout, for object stores; requested by file name."""
     input:
@@ -107,7 +133,8 @@ rule export_songs:
 
 
 rule songs:
-    """The training set, its quarantine and a picture of both."""
+    """The training set, its quarantine, a card and a picture of both."""
     input:
         "results/tables/songs.parquet",
+        "results/tables/songs.md",
         "results/figures/songs.svg",

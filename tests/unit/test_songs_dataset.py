@@ -54,7 +54,15 @@ def results(tmp_path_factory):
         latents = np.arange(frames)[:, None] + np.where(np.arange(128) < 64, 0, 0.5)
         np.save(home / "latents.npy", latents.astype(np.float16))
         (home / "phonemes.json").write_text(json.dumps(phonemes_of(name, frames)))
-        rows.append({"song": name, "artist": f"A{number}", "language": "", "seconds": frames / 25})
+        rows.append(
+            {
+                "song": name,
+                "artist": f"A{number}",
+                "language": "",
+                "license": "",
+                "seconds": frames / 25,
+            }
+        )
     rows = pd.DataFrame(rows)
     shards.write_shard(results / "shards/00000.h5", rows[:2], results / "songs")
     shards.write_shard(results / "shards/00001.h5", rows[2:], results / "songs")
@@ -85,7 +93,9 @@ def test_songs_out_of_step_are_refused(results, tmp_path):
     home.mkdir()
     np.save(home / "sketch.npy", np.zeros(16, np.uint16))
     np.save(home / "latents.npy", np.zeros((17, 128), np.float16))
-    row = pd.DataFrame([{"song": "bad", "artist": "", "language": "", "seconds": 1.0}])
+    row = pd.DataFrame(
+        [{"song": "bad", "artist": "", "language": "", "license": "", "seconds": 1.0}]
+    )
     with pytest.raises(RasenError, match="16 sketch tokens and 17 latents"):
         shards.write_shard(tmp_path / "x.h5", row, tmp_path)
     assert not (tmp_path / "x.h5").exists()
@@ -384,7 +394,9 @@ def test_a_hundred_windows_of_150_seconds_a_second(tmp_path):
         np.save(home / "sketch.npy", np.zeros(frames, np.uint16))
         np.save(home / "latents.npy", np.zeros((frames, 128), np.float16))
         (home / "phonemes.json").write_text(json.dumps(phonemes_of(f"s{number}", frames)))
-        rows.append({"song": f"s{number}", "artist": "", "language": "", "seconds": 299.5})
+        rows.append(
+            {"song": f"s{number}", "artist": "", "language": "", "license": "", "seconds": 299.5}
+        )
     shards.write_shard(tmp_path / "shards/00000.h5", pd.DataFrame(rows), tmp_path / "songs")
     table = shards.shard_contents(tmp_path / "shards/00000.h5").assign(shard="00000", split="train")
     parquet.write_table(table, tmp_path / "tables/songs.parquet")
@@ -480,7 +492,9 @@ def test_keys_of_the_export_are_unique_and_end_at_their_first_dot(results, tmp_p
     names = ["a.b", "a_b", "a.b_c"]
     for name in names:
         shutil.copytree(results / "songs/short", tmp_path / "songs" / name)
-    rows = pd.DataFrame({"song": names, "artist": "", "language": "", "seconds": 1.92})
+    rows = pd.DataFrame(
+        {"song": names, "artist": "", "language": "", "license": "", "seconds": 1.92}
+    )
     shard = tmp_path / "00000.h5"
     shards.write_shard(shard, rows, tmp_path / "songs")
     export.export_shard(tmp_path / "x.tar", shard, shards.shard_contents(shard))
@@ -515,7 +529,9 @@ def test_the_index_tells_which_file_is_gone_and_what_to_do(tmp_path, stage, name
         sizes = {files[each]: (song / files[each]).stat().st_size} if each in files else {}
         rows = pd.DataFrame([row | {"files": json.dumps(sizes)}])
         parquet.write_table(rows, tmp_path / f"batches/{each}/00000.parquet")
-    sheet = pd.DataFrame([{"song": "a", "artist": "A", "language": "", "seconds": 0.64}])
+    sheet = pd.DataFrame(
+        [{"song": "a", "artist": "A", "language": "", "license": "", "seconds": 0.64}]
+    )
     shards.write_shard(tmp_path / "shards/00000.h5", sheet, tmp_path / "songs")
     settings = IndexSettings(FILTERS, Splits(valid=0, test=0))
     paths = [tmp_path / f"tables/{t}.parquet" for t in ("songs", "quarantine", "lines", "words")]

@@ -11,6 +11,7 @@ from rasen.songs import layout, stems, structure
 from rasen.songs import ledger as ledgers
 from rasen.songs.alignment import read_alignment
 from rasen.songs.reasons import SongError
+from rasen.songs.structure.labels import FLAGS
 
 
 def tag_structure(
@@ -46,7 +47,9 @@ def tag_structure(
         sections.to_csv(folder / layout.STRUCTURE, sep="\t", index=False, float_format="%.3f")
         text = json.dumps(structure.allin1_json(sections, song.audio), indent=1)
         (folder / layout.STRUCTURE_JSON).write_text(text + "\n", encoding="utf-8")
-        return {"sections": len(sections), "backend": backend}
+        lengths = (sections["end"] - sections["start"]).groupby(sections["label"]).sum()
+        seconds = {flag: float(lengths.get(flag, 0.0)) for flag in FLAGS}
+        return {"sections": len(sections), "backend": backend, **seconds}
 
     todo = ledgers.passed(songs, recordings, stem_ledger, lyrics_ledger)
     if backend == "given":

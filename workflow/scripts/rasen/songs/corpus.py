@@ -15,6 +15,7 @@ from rasen.songs.layout import batch_name
 
 COLUMNS = (
     "song", "audio", "lyrics", "language", "artist", "structure", "vocals", "accompaniment",
+    "license",
 )  # fmt: skip
 PATHS = ("audio", "lyrics", "structure", "vocals", "accompaniment")
 LANGUAGES = {  # other names that sheets have for ISO's two letters

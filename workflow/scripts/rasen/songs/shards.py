@@ -13,7 +13,7 @@ from rasen.io import hdf5
 from rasen.networks.frames import LATENT_CHANNELS
 from rasen.songs import layout
 
-COLUMNS = ("song", "artist", "language", "seconds")  # of a song, that its shard has too
+COLUMNS = ("song", "artist", "language", "license", "seconds")  # of a song, that its shard has too
 VOCABULARY = ("inventory", "vocabulary")  # of its phonemes
 
 

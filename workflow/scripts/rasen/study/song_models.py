@@ -25,6 +25,15 @@ SONG_MODELS = {
     "muq": SongModel("sketch.model", ("*.safetensors",)),
     "vae": SongModel("latents.model", ("*vae*.safetensors", "autoencoder*.ckpt", "*.safetensors")),
 }
+LICENCES = {  # of weights, to the best of our knowledge: their pages are authoritative
+    "adefossez/HTDemucs": "MIT",
+    "Systran/faster-whisper-large-v3": "MIT",
+    "jonatasgrosman/wav2vec2-large-xlsr-53-english": "Apache-2.0",
+    "jonatasgrosman/wav2vec2-large-xlsr-53-japanese": "Apache-2.0",
+    "jonatasgrosman/wav2vec2-large-xlsr-53-chinese-zh-cn": "Apache-2.0",
+    "OpenMuQ/MuQ-large-msd-iter": "CC-BY-NC-4.0 (no commercial use, of its tokens neither)",
+    "CypressYang/SongBloom": "academic use only",
+}
 
 
 def song_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -38,6 +47,19 @@ def song_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         for language, weights in named.items() if isinstance(named, dict) else [("", named)]:
             if weights is not None:
                 yield f"songs.{model.place}" + f".{language}" * bool(language), weights, kind
+
+
+def weights_for_the_card(config: Mapping[str, Any]) -> list[dict[str, str]]:
+    """[{setting, weights, folder, licence}] of every model that the songs need."""
+    return [
+        {
+            "setting": place,
+            "weights": weights,
+            "folder": local_folder(weights),
+            "licence": LICENCES.get(weights.split("@")[0], "not known"),
+        }
+        for place, weights, _ in song_weights(config)
+    ]
 
 
 def song_model_files(config: Mapping[str, Any], part: str) -> list[str]:
