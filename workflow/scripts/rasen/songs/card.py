@@ -48,14 +48,14 @@ def write_card(
         _table(_sections(songs, sections)),
         "## Lyrics",
         _table(_counts(songs, {"lyrics": "from", "way": "found by"})),
-        "`lrc`: the times of the lyrics file; `recognised`: Whisper's words; `turns`: the turns of the "
-        "voice. Lyrics from `asr` are what Whisper heard, errors included.",
+        "`lrc`: the times of the lyrics file; `recognised`: Whisper's words; `turns`: the turns of "
+        "the voice. Lyrics from `asr` are what Whisper heard, errors included.",
         "## Songs in numbers",
         _table(_quantiles(songs)),
         "Most frequent keys (estimated): " + _most_frequent(songs["music_key"]) + ".",
         "## What was left out",
-        f"Filters: words found at least {filters.match:g}, score at least {filters.score:g}, silence at "
-        f"most {filters.silence:g}, clipped samples at most {filters.clipping:g}, duplicates "
+        f"Filters: words found at least {filters.match:g}, score at least {filters.score:g}, silence "
+        f"at most {filters.silence:g}, clipped samples at most {filters.clipping:g}, duplicates "
         f"{'rejected' if filters.duplicates else 'kept'}.",
         _table(_reasons(quarantine)),
         "## Weights that made it",
@@ -125,11 +125,11 @@ def _unknown(songs, licence):
     alone = int((songs["artist"] == songs["song"]).sum())
     lines = [
         f"Licences: {unstated:,} of {len(songs):,} songs have none stated.",
-        "Times, sections, tempo, key and, where the sheet had none, the language are estimates by the "
-        "weights above; nobody listened. The shares above are of agreement, not of truth.",
+        "Times, sections, tempo, key and, where the sheet had none, the language are estimates by "
+        "the weights above; nobody listened. The shares above are of agreement, not of truth.",
         "Backing vocals are in the sound, not in the phonemes.",
-        "Duplicates are found by their sound: other recordings of one song (covers, live) stay, and may "
-        "stand in two splits when their artists differ.",
+        "Duplicates are found by their sound: other recordings of one song (covers, live) stay, and "
+        "may stand in two splits when their artists differ.",
     ]
     if transcribed:
         lines.append(f"{transcribed:,} songs have Whisper's words as their lyrics.")
