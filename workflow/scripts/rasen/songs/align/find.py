@@ -28,11 +28,13 @@ class FoundLine:
     """The outcome of a line. match: share of its words in the transcript.
 
     reason: why the line was dropped, and then it has no words; None of a kept line
+    surprise: by how many standard deviations it fits its place better than other text
     """
 
     words: list[AlignedWord]
     reason: str | None
     match: float = 0.0
+    surprise: float | None = None
 
     @property
     def kept(self) -> bool:
@@ -76,7 +78,7 @@ def find_lines(
             best = align_line(number, span, more)
             for stamped in windows.clip_to_stamp(lines[number], shift, span):
                 best = _first_if_as_good(align_line(number, stamped, more), best)
-            result = _judge(best, settings.line_score)
+            result = judge(best, settings.line_score)
         else:
             result = FoundLine([], _reason_missing(number, matches, transcribed))
         outcomes.append(replace(result, match=ratios[number]))
@@ -84,7 +86,7 @@ def find_lines(
     # song's median. Words that Whisper invented from a neighbouring line are rejected here.
     median = np.median([mean_score(line.words) for line in outcomes if line.kept] or [1.0])
     outcomes = [
-        _judge(line.words, PLAUSIBLE * median, match=line.match) if line.kept else line
+        judge(line.words, PLAUSIBLE * median, match=line.match) if line.kept else line
         for line in outcomes
     ]
     # Lines that the transcript may lack: only a time stamp and the score can confirm these, so
@@ -94,7 +96,7 @@ def find_lines(
 
     def try_window(number: int, span: Span) -> FoundLine:
         words = align_line(number, span, {})
-        return _judge(words, UNTRANSCRIBED * median, "not_sung", outcomes[number].match)
+        return judge(words, UNTRANSCRIBED * median, "not_sung", outcomes[number].match)
 
     for number, line in enumerate(lines):
         if outcomes[number].reason == "not_sung" and shift is not None and line.start is not None:
@@ -190,7 +192,7 @@ def _align_line(align, text, recovered, transcribed, span):
     """The words of a line, aligned in its window. Recovered words are kept when the line is
     aligned about as well with them."""
     lyric_words = [(word, "lyrics") for word in text]
-    best = _align_words(lyric_words, align, span)
+    best = align_words(lyric_words, align, span)
     if recovered:
         with_recovered = []
         for place in range(len(text) + 1):
@@ -198,7 +200,7 @@ def _align_line(align, text, recovered, transcribed, span):
                 (transcribed[index].text, "recovered") for index in recovered.get(place, [])
             ]
             with_recovered += lyric_words[place : place + 1]
-        best = _first_if_as_good(_align_words(with_recovered, align, span), best)
+        best = _first_if_as_good(align_words(with_recovered, align, span), best)
     return best
 
 
@@ -207,7 +209,9 @@ def _first_if_as_good(first, second):
     return first if mean_score(first) >= AS_GOOD * mean_score(second) else second
 
 
-def _align_words(words, align, span):
+def align_words(
+    words: Sequence[tuple[str, str]], align: Align, span: Span
+) -> list[AlignedWord]:
     """(word, source) pairs with times: medians over slightly different windows. One window alone
     is off by up to half a frame of the aligner, and sometimes by much more."""
     texts = [word for word, _ in words]
@@ -228,13 +232,19 @@ def mean_score(words: Sequence[AlignedWord]) -> float:
     return float(np.mean([word["score"] for word in words])) if words else 0.0
 
 
-def _judge(words, lowest, reason="low_score", match=0.0):
+def judge(
+    words: list[AlignedWord],
+    lowest: float,
+    reason: str = "low_score",
+    match: float = 0.0,
+    surprise: float | None = None,
+) -> FoundLine:
     """A line that is kept when it could be aligned, with a mean score from `lowest`."""
     if not words:
-        return FoundLine([], "no_window", match)
+        return FoundLine([], "no_window", match, surprise)
     if mean_score(words) < lowest:
-        return FoundLine([], reason, match)
-    return FoundLine(words, None, match)
+        return FoundLine([], reason, match, surprise)
+    return FoundLine(words, None, match, surprise)
 
 
 def _reason_missing(number, matches, transcribed):
