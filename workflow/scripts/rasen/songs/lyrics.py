@@ -99,8 +99,8 @@ def _lines(rows, offset):
     paragraph, after_gap = -1, True
     for _, stamp, text, section, begins in rows:
         start = None if stamp is None else max(0.0, stamp - offset)
-        for line in reversed(lines):  # the one before it, in two parts perhaps
-            if start is None or line.start is None or line.end is not None:
+        for line in reversed(lines):  # the one before it; several, where they have one stamp
+            if start in (None, line.start) or line.start is None or line.end is not None:
                 break
             line.end = start
         if not text:  # an empty row with a time only ends the line before it

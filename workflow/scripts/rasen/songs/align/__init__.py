@@ -132,16 +132,17 @@ def align_song(
             lines, transcribed, voice.segments, language, align, seconds, settings
         )
     ways["turns"] = lambda: by_sound(stamped=False)
-    best: Alignment | None = None
+    best = None
     for way, find in ways.items():
         found = _as_alignment(find(), lines, language, seconds, song, way)
-        if best is None or _quality(found) > _quality(best):
+        if best is None or found["match_ratio"] > best["match_ratio"]:
             best = found
-        if _quality(best) >= settings.recognised:
+        if found["match_ratio"] >= settings.recognised and _fits(found):
             break
-    assert best is not None, "one way at least"
-    if _quality(best) < settings.song_match:
-        raise _rejection(tools, vocals, voice, transcribed, language, best)
+    # Few lines were recognised, and the last way says that they do not fit the sound: then Whisper
+    # has found words of the lyrics in the sound of others.
+    if best["match_ratio"] < settings.song_match or not _fits(found):
+        raise _rejection(tools, vocals, voice, transcribed, language, found)
     return best | {"lyrics": "given" if given else "asr"}
 
 
@@ -168,21 +169,20 @@ def _transcribe(tools, vocals, voice, lines, language):
     )
 
 
-def _quality(alignment: Alignment) -> float:
-    """Share of the words that were found; 0 where the lines fit the sound as any text does."""
-    surprise = alignment["surprise"]
-    return alignment["match_ratio"] if surprise is None or surprise >= SURPRISE else 0.0
+def _fits(alignment: Alignment) -> bool:
+    """Whether the lines fit the sound better than any text does (`recognised`: not measured)."""
+    return alignment["surprise"] is None or alignment["surprise"] >= SURPRISE
 
 
 def _rejection(
     tools: Tools, vocals: np.ndarray, voice: Voice | None, transcribed: Sequence[Word],
-    language: str, best: Alignment,
+    language: str, found: Alignment,
 ) -> SongError:  # fmt: skip
     """Why a song is rejected in which the lyrics were not found."""
-    detail = f"{best['match_ratio']:.0%} of the words of the lyrics were found"
-    if best["surprise"] is not None:
+    detail = f"{found['match_ratio']:.0%} of the words of the lyrics were found"
+    if found["surprise"] is not None:
         detail += (
-            f"; the lines fit the sound {best['surprise']:.1f} standard deviations better than any"
+            f"; the lines fit the sound {found['surprise']:.1f} standard deviations better than any"
             f" text does ({SURPRISE:g} are asked for)"
         )
     if voice is None:

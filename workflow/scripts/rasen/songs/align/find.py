@@ -66,7 +66,6 @@ def find_lines(
     def align_line(number: int, span: Span, more: Mapping[int, Sequence[int]]) -> list[AlignedWord]:
         return _align_line(align, texts[number], more, transcribed, span)
 
-    shift = _stamp_shift(lines, matches, transcribed)
     outcomes: list[FoundLine] = []
     for number, (indices, more) in enumerate(zip(matches, recovered, strict=True)):
         if not texts[number]:
@@ -75,10 +74,7 @@ def find_lines(
             span = windows.line_window(
                 indices, _flat(more), assigned, transcribed, segments, seconds
             )
-            best = align_line(number, span, more)
-            for stamped in windows.clip_to_stamp(lines[number], shift, span):
-                best = _first_if_as_good(align_line(number, stamped, more), best)
-            result = judge(best, settings.line_score)
+            result = judge(align_line(number, span, more), settings.line_score)
         else:
             result = FoundLine([], _reason_missing(number, matches, transcribed))
         outcomes.append(replace(result, match=ratios[number]))
@@ -89,27 +85,16 @@ def find_lines(
         judge(line.words, PLAUSIBLE * median, match=line.match) if line.kept else line
         for line in outcomes
     ]
-    # Lines that the transcript may lack: only a time stamp and the score can confirm these, so
-    # they must be aligned about as well as the others.
-    others = [word for word, in_line in zip(transcribed, assigned, strict=True) if not in_line]
-    others += [Word(w["word"], w["start"], w["end"], 1) for line in outcomes for w in line.words]
-
-    def try_window(number: int, span: Span) -> FoundLine:
-        words = align_line(number, span, {})
-        return judge(words, UNTRANSCRIBED * median, "not_sung", outcomes[number].match)
-
-    for number, line in enumerate(lines):
-        if outcomes[number].reason == "not_sung" and shift is not None and line.start is not None:
-            stamped_span = windows.stamped_window(line, len(texts[number]), shift, others, seconds)
-            if stamped_span is not None:
-                outcomes[number] = try_window(number, stamped_span)
-    # Also a single line between two kept ones, where there is a voice without words.
+    # A line that the transcript may lack: a single one between two kept ones, where there is a
+    # voice without words. Only the score can confirm it, so it must be aligned about as well.
     for number in range(len(outcomes)):
         gap = _gap(number, outcomes, seconds) if outcomes[number].reason == "not_sung" else None
         if gap is not None:
             voiced = windows.longest_voiced_stretch(gap, segments, len(texts[number]))
             if voiced is not None:
-                outcomes[number] = try_window(number, voiced)
+                words = align_line(number, voiced, {})
+                lowest, match = UNTRANSCRIBED * median, outcomes[number].match
+                outcomes[number] = judge(words, lowest, "not_sung", match)
     return outcomes
 
 
@@ -176,16 +161,6 @@ def _match_lines(lines, transcribed, language, line_match):
 def _flat(recovered):
     """All indices of a line's recovered words."""
     return [index for indices in recovered.values() for index in indices]
-
-
-def _stamp_shift(lines, matches, transcribed):
-    """See `windows.stamp_shift`: of the lines whose first word was transcribed."""
-    pairs = [
-        (transcribed[indices[0]].start, line.start)
-        for line, indices in zip(lines, matches, strict=True)
-        if line.start is not None and len(indices) and indices[0] >= 0
-    ]
-    return windows.stamp_shift([start for start, _ in pairs], [stamp for _, stamp in pairs])
 
 
 def _align_line(align, text, recovered, transcribed, span):

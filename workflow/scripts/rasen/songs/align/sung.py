@@ -10,7 +10,7 @@ from rasen.seeds import generator
 from rasen.songs.align.find import Align, FoundLine, align_words, judge
 from rasen.songs.align.place import Evidence, Letters, place_lines, surprise, weigh_evidence
 from rasen.songs.align.voice import voiced_frames
-from rasen.songs.align.windows import AGREE, PAD
+from rasen.songs.align.windows import PAD
 from rasen.songs.align.words import FRAME, SAMPLE_RATE, Span
 from rasen.songs.lyrics import Line, split_words
 
@@ -18,7 +18,9 @@ from rasen.songs.lyrics import Line, split_words
 # ones among right ones by -0.7 to 1.9. Over the lines of a sheet the median is 8.7 to 27 where it
 # is the song's own, and at most 3.0 where it is another song's.
 SURPRISE = 4.0
+AGREE = 1.0  # seconds by which a correct time stamp may be off
 TAIL = 1.0  # seconds after a line's last letter that its last word can go on, while voiced
+SUNG = 0.2  # seconds of voice per word from which another line is sung in a line's place
 ECHO = 0.3  # seconds by which a line that is sung over another one may begin before its stamp
 
 
@@ -87,11 +89,14 @@ def find_by_sound(
             gap = _between(number, places, windows[number])
             outcomes.append(keep(number, places[number], gap))
         else:
-            outcomes.append(FoundLine([], "not_sung"))
+            gap = _between(number, places, windows[number])
+            words = len(split_words(lines[number].text, language))
+            other = _voiced(gap, heard.evidence.voiced) > SUNG * words and not lines[number].backing
+            outcomes.append(FoundLine([], "mismatch" if other else "not_sung"))
     # Lines that are sung beside or over others: backing vocals, and second voices with a stamp.
     for number, line in enumerate(lines):
         apart = line.backing or (stamped and line.start is not None)
-        if not apart or outcomes[number].reason != "not_sung":
+        if not apart or number in places or not heard.letters[number]:
             continue
         gap = _between(number, places, windows[number])
         if stamped and line.start is not None:
@@ -99,7 +104,7 @@ def find_by_sound(
         (alone,) = place_lines(heard.evidence, [heard.letters[number]], [gap])
         if alone is not None:
             result = keep(number, alone, gap)
-            outcomes[number] = result if result.kept else FoundLine([], "not_sung")
+            outcomes[number] = result if result.kept else outcomes[number]
     return outcomes
 
 
@@ -121,6 +126,12 @@ def _between(number, places, window):
     before = [end for other, (_, end) in places.items() if other < number]
     after = [start for other, (start, _) in places.items() if other > number]
     return max([window[0], *before]), min([window[1], *after])
+
+
+def _voiced(gap, voiced):
+    """Seconds with a voice in a gap."""
+    first, last = (round(edge * SAMPLE_RATE / FRAME) for edge in gap)
+    return voiced[first:last].sum() * FRAME / SAMPLE_RATE
 
 
 def _window(place, gap, voiced):
