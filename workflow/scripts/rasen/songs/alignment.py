@@ -1,8 +1,9 @@
 """The alignment of a song's lyrics as it is stored (alignment.json), and as tables."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -65,9 +66,10 @@ class Alignment(TypedDict):
     lines: list[AlignedLine]
 
 
-def lead_lines(alignment: Alignment) -> list[AlignedLine]:
-    """The kept lines that are no backing vocals."""
-    return [line for line in alignment["lines"] if line["kept"] and not line["backing"]]
+def lead_lines(alignment: Mapping[str, Any]) -> list[AlignedLine]:
+    """The kept lines that are no backing vocals, in order of time."""
+    kept = [li for li in alignment["lines"] if li["kept"] and not li.get("backing", False)]
+    return sorted(kept, key=lambda line: line["start"] or 0.0)
 
 
 def write_alignment(path: Path | str, alignment: Alignment) -> None:

@@ -14,6 +14,7 @@ from rasen.io.sheets import read_sheet
 from rasen.songs.layout import batch_name
 
 COLUMNS = ("song", "audio", "lyrics", "language", "artist", "structure")
+TRANSCRIBE = "asr"  # in the place of lyrics: a song's words are those that Whisper hears
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # it becomes a folder's name
 
 
@@ -53,7 +54,10 @@ def read_song_sheet(sheet: Path | str) -> pd.DataFrame:
     table = table.reindex(columns=COLUMNS, fill_value="")
     for column in ("audio", "lyrics", "structure"):
         table[column] = [
-            os.path.normpath(sheet.parent / path) if path else "" for path in table[column]
+            path
+            if path == "" or (column, path) == ("lyrics", TRANSCRIBE)
+            else os.path.normpath(sheet.parent / path)
+            for path in table[column]
         ]
     return table.assign(artist=table["artist"].where(table["artist"] != "", table["song"]))
 

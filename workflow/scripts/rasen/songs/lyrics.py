@@ -17,7 +17,9 @@ STAMP = re.compile(r"\[(\d+):(\d{1,2}(?:[.:]\d{1,3})?)\]\s*")
 WORD_STAMP = re.compile(r"<\d+:\d{1,2}(?:[.:]\d{1,3})?>\s*")  # of enhanced LRC
 METADATA = re.compile(r"\[(ar|ti|al|au|by|la|re|ve|length|offset|tool|id|#)\s*:(.*)\]", re.I)
 SECTION = re.compile(r"\[([^\[\]]+)\]")
-BACKING = re.compile(r"(.*?)((?:\s*[(\uff08][^()\uff08\uff09]*[)\uff09])+)\W*")  # brackets of all widths
+BACKING = re.compile(
+    r"(.*?)((?:\s*[(\uff08][^()\uff08\uff09]*[)\uff09])+)\W*"
+)  # brackets of all widths
 UNSPACED = ("ja", "zh")  # written without spaces: every character counts as a word
 APOSTROPHES = "\u2018\u2019\u02bc`\u00b4"
 KATAKANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}  # to hiragana

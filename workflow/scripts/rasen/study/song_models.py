@@ -1,7 +1,7 @@
 """The models that the songs need: where the config names them, and which files they are."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,20 @@ def song_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             continue
         named = songs[part][key]
         for language, weights in named.items() if isinstance(named, dict) else [("", named)]:
+            if weights is None:  # Whisper may be left out
+                continue
             yield f"songs.{model.place}" + f".{language}" * bool(language), weights, kind
+
+
+def config_for_lyrics(config: Mapping[str, Any], lyrics: Iterable[str]) -> Mapping[str, Any]:
+    """The config, without Whisper where every song has LRC: files with other names may be text.
+
+    lyrics: paths (empty: a song has none)
+    """
+    if any(path and not path.lower().endswith(".lrc") for path in lyrics):
+        return config
+    songs = config["songs"]
+    return {**config, "songs": {**songs, "align": {**songs["align"], "whisper": None}}}
 
 
 def song_model_files(config: Mapping[str, Any], part: str) -> list[str]:
@@ -54,6 +67,6 @@ def song_settings(songs: Mapping[str, Any], part: str, *keys: str) -> str:
             named = chosen[key]
             if isinstance(named, dict):
                 chosen[key] = {name: local_folder(weights) for name, weights in named.items()}
-            else:
+            elif named is not None:
                 chosen[key] = local_folder(named)
     return json.dumps(chosen, sort_keys=True)

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from rasen.songs.align.find import FoundLine, chunks_to_retry, find_lines, mean_score
+from rasen.songs.align.find import FoundLine, chunks_to_retry, find_lines
+from rasen.songs.align.outcome import as_alignment
 from rasen.songs.align.recognise import (
     Voice,
     find_voice,
@@ -28,14 +29,13 @@ from rasen.songs.align.recognise import (
     transcribe_words,
 )
 from rasen.songs.align.settings import AlignSettings
-from rasen.songs.align.sung import SURPRISE, find_by_sound, hear
+from rasen.songs.align.sung import find_by_sound, hear
 from rasen.songs.align.words import SAMPLE_RATE, Span, Word
-from rasen.songs.alignment import AlignedLine, Alignment
+from rasen.songs.alignment import Alignment
 from rasen.songs.lyrics import UNSPACED, Line, split_words, written_language
 from rasen.songs.reasons import SongError
 
 SINGABLE = 12  # words, or characters, per second of the whole song: no song has more
-OVERLAP = 0.05  # seconds that two lines have in common before they overlap
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,9 @@ def align_song(
     language: str | None = None,
     song: str = "",
 ) -> Alignment:
-    """The alignment of `lines` (of `lyrics`; None: what Whisper hears) to `vocals` [time] at 16 kHz.
+    """The alignment of `lines` to `vocals` [time] at 16 kHz.
 
+    lines: of `lyrics`, or None: Whisper's words are taken for them
     language: as the sheet says, or None: by Whisper, or the lyrics' script where it is not used
     Raises `SongError` where the song is rejected.
     """
@@ -121,29 +122,31 @@ def align_song(
         return hear(tools.aligner, vocals, lines, language)
 
     def by_sound(stamped: bool) -> list[FoundLine]:
-        least = settings.line_score
-        return find_by_sound(lines, language, heard(), align, least, song, stamped)
+        return find_by_sound(lines, language, heard(), align, settings, song, stamped)
 
     ways: dict[str, Callable[[], list[FoundLine]]] = {}
     if not needs_whisper(lines):
         ways["lrc"] = lambda: by_sound(stamped=True)
-    if transcribed:
+    if voice is not None and transcribed:
+        segments = voice.segments
         ways["recognised"] = lambda: find_lines(
-            lines, transcribed, voice.segments, language, align, seconds, settings
+            lines, transcribed, segments, language, align, seconds, settings
         )
     ways["turns"] = lambda: by_sound(stamped=False)
-    best = None
+    best: Alignment | None = None
     for way, find in ways.items():
-        found = _as_alignment(find(), lines, language, seconds, song, way)
+        found = as_alignment(find(), lines, language, seconds, song, way)
         if best is None or found["match_ratio"] > best["match_ratio"]:
             best = found
-        if found["match_ratio"] >= settings.recognised and _fits(found):
+        if found["match_ratio"] >= settings.recognised and _fits(found, settings):
             break
     # Few lines were recognised, and the last way says that they do not fit the sound: then Whisper
     # has found words of the lyrics in the sound of others.
-    if best["match_ratio"] < settings.song_match or not _fits(found):
+    assert best is not None, "there is always the last way"
+    if best["match_ratio"] < settings.song_match or not _fits(found, settings):
         raise _rejection(tools, vocals, voice, transcribed, language, found)
-    return best | {"lyrics": "given" if given else "asr"}
+    best["lyrics"] = "given" if given else "asr"
+    return best
 
 
 def _check_length(lines, language, seconds):
@@ -164,14 +167,12 @@ def _transcribe(tools, vocals, voice, lines, language):
     def retry(words):
         return chunks_to_retry(lines or [], words, language, seconds, tools.settings)
 
-    return transcribe_words(
-        tools.transcriber, vocals, voice, language, tools.batch, align, retry
-    )
+    return transcribe_words(tools.transcriber, vocals, voice, language, tools.batch, align, retry)
 
 
-def _fits(alignment: Alignment) -> bool:
+def _fits(alignment: Alignment, settings: AlignSettings) -> bool:
     """Whether the lines fit the sound better than any text does (`recognised`: not measured)."""
-    return alignment["surprise"] is None or alignment["surprise"] >= SURPRISE
+    return alignment["surprise"] is None or alignment["surprise"] >= settings.surprise
 
 
 def _rejection(
@@ -183,7 +184,7 @@ def _rejection(
     if found["surprise"] is not None:
         detail += (
             f"; the lines fit the sound {found['surprise']:.1f} standard deviations better than any"
-            f" text does ({SURPRISE:g} are asked for)"
+            f" text does; `songs.align.surprise` is {tools.settings.surprise:g}"
         )
     if voice is None:
         try:
@@ -195,67 +196,3 @@ def _rejection(
     elif voice.likely[1] > 0.5 and voice.likely[0] != language:
         return SongError("wrong_language", f"{detail}; it may be {voice.likely[0]}")
     return SongError("lyrics_mismatch", detail)
-
-
-def _as_alignment(
-    outcomes: Sequence[FoundLine],
-    lines: Sequence[Line],
-    language: str,
-    seconds: float,
-    song: str,
-    way: str,
-) -> Alignment:
-    """The alignment of the song, as it is written."""
-    aligned: list[AlignedLine] = []
-    total, hits, scores = 0, 0.0, []
-    for number, (line, result) in enumerate(zip(lines, outcomes, strict=True)):
-        words = result.words
-        aligned.append(
-            {
-                "line": number,
-                "text": line.text,
-                "paragraph": line.paragraph,
-                "section": line.section,
-                "backing": line.backing,
-                "overlaps": False,
-                "kept": result.kept,
-                "reason": result.reason,
-                "start": words[0]["start"] if words else None,
-                "end": words[-1]["end"] if words else None,
-                "score": round(mean_score(words), 3) if words else None,
-                "match": round(result.match, 3) if words else None,
-                "surprise": None if result.surprise is None else round(result.surprise, 1),
-                "words": words,
-            }
-        )
-        if line.backing:
-            continue
-        length = len(split_words(line.text, language))
-        total += length
-        # A kept line without a transcribed word was found by aligning it to the sound itself.
-        hits += (result.match or 1.0) * length if result.kept else 0.0
-        scores += [word["score"] for word in words]
-    _mark_overlaps(aligned)
-    lead = [line["surprise"] or 0.0 for line in aligned if not line["backing"]]
-    return {
-        "song": song,
-        "language": language,
-        "lyrics": "given",
-        "way": way,
-        "surprise": None if way == "recognised" else round(float(np.median(lead or [0.0])), 1),
-        "seconds": round(seconds, 3),
-        "match_ratio": round(hits / max(1, total), 3),
-        "score": round(float(np.mean(scores)), 3) if scores else 0.0,
-        "lines": aligned,
-    }
-
-
-def _mark_overlaps(lines: Sequence[AlignedLine]) -> None:
-    """Mark the kept lines that are sung while another one is."""
-    kept = sorted((line for line in lines if line["kept"]), key=lambda line: line["start"])
-    latest: AlignedLine | None = None  # the one of the lines so far that ends last
-    for line in kept:
-        if latest is not None and latest["end"] - line["start"] > OVERLAP:
-            latest["overlaps"] = line["overlaps"] = True
-        if latest is None or line["end"] > latest["end"]:
-            latest = line

@@ -184,9 +184,7 @@ def _first_if_as_good(first, second):
     return first if mean_score(first) >= AS_GOOD * mean_score(second) else second
 
 
-def align_words(
-    words: Sequence[tuple[str, str]], align: Align, span: Span
-) -> list[AlignedWord]:
+def align_words(words: Sequence[tuple[str, str]], align: Align, span: Span) -> list[AlignedWord]:
     """(word, source) pairs with times: medians over slightly different windows. One window alone
     is off by up to half a frame of the aligner, and sometimes by much more."""
     texts = [word for word, _ in words]

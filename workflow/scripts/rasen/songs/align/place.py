@@ -54,6 +54,7 @@ def weigh_evidence(
     voiced, heard = voiced[:count], posteriors[:count, chosen].astype(np.float64)
     usual = np.exp(heard[voiced]).mean(axis=0) if voiced.any() else np.ones(len(chosen))
     ratio = np.maximum(heard - np.log(usual + LEAST), WORST)
+    ratio[:, BLANK] = np.minimum(ratio[:, BLANK], 0)  # no letter for long is no proof of a line
     ratio[~voiced] = np.minimum(ratio[~voiced], 0)
     ratio[~voiced, BLANK] = SILENCE
     return Evidence(ratio, voiced, {number: column for column, number in enumerate(chosen)})

@@ -30,7 +30,7 @@ class Voice:
 
 
 def find_voice(transcriber: Any, vocals: np.ndarray, least: float) -> list[Chunk]:
-    """Chunks with a voice in `vocals` [time]; the song is rejected with less than `least` seconds."""
+    """Chunks with a voice in `vocals` [time]; below `least` seconds of it a song is rejected."""
     chunks: list[Chunk] = transcriber.detect_voice(vocals)
     voiced = sum(end - start for chunk in chunks for start, end in chunk.segments)
     if voiced < least:

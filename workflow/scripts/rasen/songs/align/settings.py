@@ -18,6 +18,8 @@ class AlignSettings:
     voiced: seconds of voice below which a song has no vocals
     certain: probability of another language from which a song is rejected
     line_match: least share of a line's words in the transcript;  line_score: their least mean score
+    surprise: standard deviations by which a line must fit its place better than other text does,
+    where it is found without a transcript, and the median line of a song
     recognised: share of the words below which a way to find them is followed by another one
     song_match: least share of all words that must be found
     """
@@ -32,6 +34,7 @@ class AlignSettings:
     certain: float
     line_match: float
     line_score: float
+    surprise: float
     recognised: float
     song_match: float
 

@@ -1,4 +1,4 @@
-"""Lines found without a transcript: by their LRC times, or in order among the turns of the voice."""
+"""Lines found without a transcript: at their LRC times, or in order wherever there is a voice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +8,13 @@ import numpy as np
 
 from rasen.seeds import generator
 from rasen.songs.align.find import Align, FoundLine, align_words, judge
-from rasen.songs.align.place import Evidence, Letters, place_lines, surprise, weigh_evidence
+from rasen.songs.align.place import Evidence, place_lines, surprise, weigh_evidence
+from rasen.songs.align.settings import AlignSettings
 from rasen.songs.align.voice import voiced_frames
 from rasen.songs.align.windows import PAD
 from rasen.songs.align.words import FRAME, SAMPLE_RATE, Span
 from rasen.songs.lyrics import Line, split_words
 
-# Measured on the four fixture songs, clean and separated: right lines surprise by 5.2 to 48, wrong
-# ones among right ones by -0.7 to 1.9. Over the lines of a sheet the median is 8.7 to 27 where it
-# is the song's own, and at most 3.0 where it is another song's.
-SURPRISE = 4.0
 AGREE = 1.0  # seconds by which a correct time stamp may be off
 TAIL = 1.0  # seconds after a line's last letter that its last word can go on, while voiced
 SUNG = 0.2  # seconds of voice per word from which another line is sung in a line's place
@@ -29,7 +26,7 @@ class Heard:
     """A song as the aligner hears it. letters: of each line;  borders: columns between words"""
 
     evidence: Evidence
-    letters: list[Letters]
+    letters: list[list[int]]
     borders: list[int]
 
 
@@ -53,13 +50,13 @@ def find_by_sound(
     language: str,
     heard: Heard,
     align: Align,
-    lowest: float,
+    settings: AlignSettings,
     song: str,
     stamped: bool,
 ) -> list[FoundLine]:
     """The outcome of each line.
 
-    align: gives the times of words in a window;  lowest: mean score of a line that is kept
+    align: gives the times of words in a window;  song: its name, from which numbers are drawn
     stamped: whether each line is sung by its LRC time
     """
     seconds = len(heard.evidence.ratio) * FRAME / SAMPLE_RATE
@@ -75,11 +72,11 @@ def find_by_sound(
         rng = generator(0, "surprise", song, number)
         pool = [letter for line in heard.letters for letter in line]
         fit = surprise(heard.evidence, heard.letters[number], gap, pool, heard.borders, rng)
-        if fit < SURPRISE:
+        if fit < settings.surprise:
             return FoundLine([], "mismatch", surprise=fit)
         words = [(word, "lyrics") for word in split_words(lines[number].text, language)]
         span = _window(place, gap, heard.evidence.voiced)
-        return judge(align_words(words, align, span), lowest, surprise=fit)
+        return judge(align_words(words, align, span), settings.line_score, surprise=fit)
 
     outcomes = []
     for number in range(len(lines)):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rasen.songs.align.words import FRAME, SAMPLE_RATE, Span
+from rasen.songs.align.words import FRAME, SAMPLE_RATE
 
 RANGE = 60.0  # decibels below the loudest frames: quieter ones count as equally silent
 BINS = 60
@@ -35,15 +35,3 @@ def _otsu(values):
     share, mean = below / len(values), (counts * middles).sum() / len(values)
     between = (mean * share - sums / len(values)) ** 2 / np.maximum(share * (1 - share), 1e-12)
     return edges[1:-1][int(between.argmax())]
-
-
-def turns(voiced: np.ndarray, pause: float) -> list[Span]:
-    """(start, end) in seconds of the stretches of voiced frames, without pauses that are shorter."""
-    edges = np.flatnonzero(np.diff(np.r_[0, voiced.astype(int), 0])) * FRAME / SAMPLE_RATE
-    joined: list[list[float]] = []
-    for start, end in edges.reshape(-1, 2).tolist():
-        if joined and start - joined[-1][1] < pause:
-            joined[-1][1] = end
-        else:
-            joined.append([start, end])
-    return [(start, end) for start, end in joined]
