@@ -196,6 +196,29 @@ def test_without_a_whisper(tools, separated, name):
     assert reason(deaf, name, vocals=np.zeros(20 * RATE)) == "no_vocals"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_verse_that_is_cut_out_of_a_song(tools, name):
+    """Whisper has memorised whole songs, and hears others in a cut of them."""
+    verse, vocals, band = compose.fixture_song(SONGS, name, 0)
+    section = next(part for part in verse["sections"] if part["label"] == "verse")
+    first, last = (round(section[edge] * compose.RATE) for edge in ("start", "end"))
+    model = str(MODELS / "demucs")
+    settings = default_settings(stems.SeparationSettings, "separate", model=model)
+    separator = stems.open_separator(settings, "cpu")
+    found, _ = stems.separate(separator, (vocals + band)[:, first:last], compose.RATE, name)
+    found = resample(found.mean(axis=0), compose.RATE, RATE)
+    lines = [line for line in verse["lines"] if section["start"] <= line["start"] < section["end"]]
+    text = "\n".join(line["text"] for line in lines)
+    alignment = align_song(tools, found, lyrics.parse_lyrics(text), verse["language"])
+    assert alignment["match_ratio"] == 1
+    off = [
+        word["start"] - true["start"] + section["start"]
+        for line, sung in zip(alignment["lines"], lines, strict=True)
+        for word, true in zip(line["words"], sung["words"], strict=True)
+    ]
+    assert np.abs(off).mean() < 0.030
+
+
 def test_a_line_that_whisper_misses_is_found(tools, monkeypatch):
     line = "over the mountain the evening is blue"
     honest = Transcriber.transcribe

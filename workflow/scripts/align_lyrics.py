@@ -1,6 +1,7 @@
 """Align the known lyrics of every song of a batch to its vocals."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def align_lyrics(
             "language": alignment["language"],
             "lyrics": alignment["lyrics"],
             "way": alignment["way"],
-            "surprise": alignment["surprise"],
+            "surprise": math.nan if alignment["surprise"] is None else alignment["surprise"],
             "match_ratio": alignment["match_ratio"],
             "score": alignment["score"],
             "lines": len(alignment["lines"]),

@@ -95,4 +95,5 @@ def alignment_tables(alignment: Alignment) -> tuple[pd.DataFrame, pd.DataFrame]:
         for line in alignment["lines"]
         for index, word in enumerate(line["words"])
     ]
-    return pd.DataFrame(lines, columns=LINES), pd.DataFrame(words, columns=WORDS)
+    table = pd.DataFrame(lines, columns=LINES).astype({"surprise": float})
+    return table, pd.DataFrame(words, columns=WORDS)
