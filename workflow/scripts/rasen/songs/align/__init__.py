@@ -136,7 +136,7 @@ def align_song(
     best: Alignment | None = None
     for way, find in ways.items():
         found = as_alignment(find(), lines, language, seconds, song, way)
-        if best is None or found["match_ratio"] > best["match_ratio"]:
+        if best is None or _quality(found, settings) > _quality(best, settings):
             best = found
         if found["match_ratio"] >= settings.recognised and _fits(found, settings):
             break
@@ -173,6 +173,11 @@ def _transcribe(tools, vocals, voice, lines, language):
 def _fits(alignment: Alignment, settings: AlignSettings) -> bool:
     """Whether the lines fit the sound better than any text does (`recognised`: not measured)."""
     return alignment["surprise"] is None or alignment["surprise"] >= settings.surprise
+
+
+def _quality(alignment: Alignment, settings: AlignSettings) -> tuple[bool, float]:
+    """By which one of two alignments of a song is the better one."""
+    return _fits(alignment, settings), alignment["match_ratio"]
 
 
 def _rejection(
