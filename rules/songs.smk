@@ -10,6 +10,11 @@ ALIGN_KEYS = [
 ]  # `batch` changes no result
 
 
+def align_config(wildcards):
+    """The config that the songs of a batch are aligned with: without Whisper where all have LRC."""
+    return song_models.config_for_lyrics(config, BATCHES[wildcards.batch]["lyrics"])
+
+
 rule measure_recordings:
     """Read every recording once: level, silence, fingerprint, and whether it is usable."""
     input:
@@ -104,7 +109,9 @@ rule align_lyrics:
         ),
         recordings="results/batches/measure_recordings/{batch}.parquet",
         stems="results/batches/separate_stems/{batch}.parquet",
-        models=song_model_files("align"),
+        models=lambda wildcards: song_models.song_model_files(
+            align_config(wildcards), "align"
+        ),
     output:
         ledger="results/batches/align_lyrics/{batch}.parquet",
     log:
@@ -122,7 +129,9 @@ rule align_lyrics:
         batch=SONGS["align"]["batch"],
     params:
         needs="songs",
-        settings=song_settings("align", *ALIGN_KEYS),
+        settings=lambda wildcards: song_models.song_settings(
+            align_config(wildcards)["songs"], "align", *ALIGN_KEYS
+        ),
         code=code("align_lyrics.py", "songs"),
     shell:
         "rasen songs align_lyrics.py --recordings {input.recordings} --stem-ledger {input.stems}"

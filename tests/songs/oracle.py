@@ -8,7 +8,7 @@ from schema_defaults import default_settings
 
 from rasen.songs.align import Tools
 from rasen.songs.align.settings import AlignSettings
-from rasen.songs.align.words import SAMPLE_RATE, Chunk, Transcript, Word
+from rasen.songs.align.words import FRAME, SAMPLE_RATE, Chunk, Transcript, Word
 
 SETTINGS = default_settings(AlignSettings, "align")
 
@@ -28,14 +28,16 @@ class Oracle:
     """Transcriber and aligner at once: the truth, or another `transcript`.
 
     lost: (start, end) that voice detection does not find
+    deaf: whether the aligner hears nothing in the sound itself, only where it is asked for words
     scores: {words of a line: their score}, where it is not 0.75
     """
 
-    def __init__(self, truth, transcript=None, languages=None, lost=None, scores=None):
+    def __init__(self, truth, transcript=None, languages=None, lost=None, scores=None, deaf=False):
         self.truth, self.scores = truth, scores or {}
         self.text = [word.text for word in truth] if transcript is None else transcript.split()
         self.spoken = languages or {"en": 0.97}
         self.folders = {"en": "", "zh": "", "ja": ""}
+        self.deaf, self.classes = deaf, {}
         self.asked, self.lost, self.fixed = [], lost, transcript is not None
 
     def detect_voice(self, vocals):
@@ -58,6 +60,24 @@ class Oracle:
             for chunk in chunks
         ]
         return [Transcript(c.start, c.end, t, -0.2) for c, t in zip(chunks, texts, strict=True)]
+
+    def letters(self, words, language):
+        text = "".join(words).lower()
+        return [self.classes.setdefault(letter, len(self.classes) + 1) for letter in text]
+
+    def marks(self, language):
+        return 0, []
+
+    def listen(self, vocals, language):
+        """Each letter of a word in one frame, the letters spread over the word."""
+        self.letters([word.text for word in self.truth], language)
+        chances = np.full((len(vocals) // FRAME, len(self.classes) + 1), 1e-4)
+        chances[:, 0] = 0.99
+        for word in () if self.deaf else self.truth:
+            for i, letter in enumerate(word.text.lower()):
+                time = word.start + (word.end - word.start) * i / len(word.text)
+                chances[round(time * SAMPLE_RATE / FRAME), [0, self.classes[letter]]] = 0.1, 0.9
+        return np.log(chances)
 
     def align(self, vocals, words, language, start, end):
         """Equal words get their true times; others lie between them with a low score."""
@@ -84,5 +104,10 @@ def tools(truth, **more):
 
 
 def sound(truth, after=2.0):
+    """Noise while a word is sung, else silence."""
     seconds = truth[-1].end + after if truth else 1
-    return np.zeros(int(SAMPLE_RATE * seconds), dtype=np.float32)
+    vocals = np.zeros(int(SAMPLE_RATE * seconds), dtype=np.float32)
+    for word in truth:
+        first, last = (int(edge * SAMPLE_RATE) for edge in (word.start, word.end))
+        vocals[first:last] = np.random.default_rng(0).normal(0, 0.1, last - first)
+    return vocals

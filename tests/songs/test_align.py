@@ -166,19 +166,60 @@ def test_a_misspelt_word_does_no_harm(tools):
     assert not recovered(alignment)
 
 
-def test_time_stamps(tools):
-    """Right stamps do no harm (windows may begin elsewhere); wrong ones change nothing at all."""
+def test_time_stamps(tools, separated):
+    """LRC is used without Whisper; where its times are wrong the lines are found without them."""
     lines = lyrics.read_lyrics(SONGS / "lyrics/river.lrc")
-    plain = align(tools, "river")
-    stamped = align_song(tools, clean("river"), lines, "en")
-    assert abs(distances(stamped, "river")).mean() < 0.030
+    deaf = replace(tools, transcriber=None)
+    for vocals in (clean("river"), separated("river")):
+        stamped = align_song(deaf, vocals, lines, "en")
+        assert stamped["way"] == "lrc"
+        assert abs(distances(stamped, "river")).mean() < 0.015
     for line in lines:
         line.start, line.end = (line.start * 7) % 48, None
-    wrong = align_song(tools, clean("river"), lines, "en")
-    assert [line["words"] for line in wrong["lines"]] == [line["words"] for line in plain["lines"]]
+    wrong = align_song(deaf, clean("river"), lines, "en")
+    assert wrong["way"] == "turns"
+    assert abs(distances(wrong, "river")).mean() < 0.015
 
 
-def test_a_line_that_whisper_misses_is_found_by_its_stamp(tools, monkeypatch):
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_whisper(tools, separated, name):
+    """The voice alone is enough; the figures are those of a transcript."""
+    deaf = replace(tools, settings=replace(tools.settings, whisper=None))
+    for vocals in (clean(name), separated(name)):
+        alignment = align(deaf, name, vocals=vocals)
+        assert alignment["way"] == "turns"
+        assert abs(distances(alignment, name)).mean() < 0.015
+    assert reason(deaf, name, vocals=separated(name, voice=False)) in (
+        "no_vocals",
+        "lyrics_mismatch",
+    )
+    assert reason(deaf, name, vocals=np.zeros(20 * RATE)) == "no_vocals"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_verse_that_is_cut_out_of_a_song(tools, name):
+    """Whisper has memorised whole songs, and hears others in a cut of them."""
+    verse, vocals, band = compose.fixture_song(SONGS, name, 0)
+    section = next(part for part in verse["sections"] if part["label"] == "verse")
+    first, last = (round(section[edge] * compose.RATE) for edge in ("start", "end"))
+    model = str(MODELS / "demucs")
+    settings = default_settings(stems.SeparationSettings, "separate", model=model)
+    separator = stems.open_separator(settings, "cpu")
+    found, _ = stems.separate(separator, (vocals + band)[:, first:last], compose.RATE, name)
+    found = resample(found.mean(axis=0), compose.RATE, RATE)
+    lines = [line for line in verse["lines"] if section["start"] <= line["start"] < section["end"]]
+    text = "\n".join(line["text"] for line in lines)
+    alignment = align_song(tools, found, lyrics.parse_lyrics(text), verse["language"])
+    assert alignment["match_ratio"] == 1
+    off = [
+        word["start"] - true["start"] + section["start"]
+        for line, sung in zip(alignment["lines"], lines, strict=True)
+        for word, true in zip(line["words"], sung["words"], strict=True)
+    ]
+    assert np.abs(off).mean() < 0.030
+
+
+def test_a_line_that_whisper_misses_is_found(tools, monkeypatch):
     line = "over the mountain the evening is blue"
     honest = Transcriber.transcribe
 
@@ -188,7 +229,9 @@ def test_a_line_that_whisper_misses_is_found_by_its_stamp(tools, monkeypatch):
 
     monkeypatch.setattr(Transcriber, "transcribe", transcribe_less)
     assert align(tools, "river")["lines"][4]["reason"] == "not_sung"
-    found = align_song(tools, clean("river"), lyrics.read_lyrics(SONGS / "lyrics/river.lrc"), "en")
+    strict = replace(tools, settings=replace(tools.settings, recognised=0.95))
+    found = align(strict, "river")
+    assert found["way"] == "turns"
     assert abs(distances(found, "river")).mean() < 0.030
 
 

@@ -9,6 +9,7 @@ from rasen.songs.lyrics import (
     parse_lyrics,
     read_lyrics,
     split_words,
+    written_language,
 )
 from rasen.songs.reasons import SongError
 
@@ -73,9 +74,39 @@ def test_lrc_with_word_times_offset_sections_and_a_row_without_time():
     )
     assert lines == [
         Line("sing with", 0, "chorus", 9.5),
-        Line("(ooh)", 0, "chorus"),
+        Line("(ooh)", 0, "chorus", backing=True),
         Line("me", 0, "chorus", 11.5),
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "parts"),
+    [
+        ("carry me home (ooh ooh)", [("carry me home", False), ("(ooh ooh)", True)]),
+        ("(ooh) (aah)!", [("(ooh) (aah)", True)]),
+        ("月光（啦啦）", [("月光", False), ("（啦啦）", True)]),
+        ("(I can't get no) satisfaction", [("(I can't get no) satisfaction", False)]),
+        ("over the river (...)", [("over the river (...)", False)]),
+        ("... (ooh)", [("(ooh)", True)]),
+    ],
+)
+def test_what_ends_a_row_in_parentheses_is_sung_by_backing_vocals(row, parts):
+    lines = parse_lyrics(f"[00:05]{row}\n[00:09]next")
+    assert [(line.text, line.backing) for line in lines[:-1]] == parts
+    assert {(line.start, line.end, line.paragraph) for line in lines[:-1]} == {(5, 9, 0)}
+
+
+def test_lines_with_one_stamp_end_with_the_next_one():
+    first, second, third = parse_lyrics("[00:05]over the river\n[00:05]又过了河\n[00:09]next")
+    assert (first.end, second.end, third.end) == (9, 9, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("over the river", "en"), ("夜风 love 轻轻吹过来", "zh"), ("夜風とlove", "ja"), ("♪", "en")],
+)
+def test_the_script_tells_the_language(text, language):
+    assert written_language(parse_lyrics(text)) == language
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfeo\x00n\x00e\x00", b"caf\xe9", b"PK\x03\x04\x00\x00"])

@@ -388,6 +388,12 @@ def test_tokens_that_the_vocabulary_lacks_are_reported():
     )
 
 
+def test_backing_vocals_have_no_phonemes():
+    lead = sung(0, "oh no", 4.0), sung(2, "I do", 8.0)
+    backing = sung(1, "oh oh oh", 5.0, backing=True, overlaps=True)
+    assert spoken(lead[0], backing, lead[1]) == spoken(*lead)
+
+
 def test_songs_without_phonemes_are_rejected():
     for lines in ([], [sung(0, "oh no", 4.0, kept=False)], [sung(0, "?!", 4.0)]):
         with pytest.raises(SongError) as caught:

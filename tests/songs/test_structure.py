@@ -52,6 +52,16 @@ def aligned(rows, lines, named=False):
     }  # fmt: skip
 
 
+def test_backing_vocals_move_no_section(known_song):
+    rows, lines, stems = known_song
+    lead = aligned(rows, lines, named=True)
+    ooh = {"text": "(ooh)", "paragraph": 0, "kept": True, "section": "bridge", "backing": True,
+           "start": 0.0, "end": rows[-1][1]}  # fmt: skip
+    both = {"lines": [ooh, *lead["lines"]]}
+    found = [triples(find_sections("novelty", stems, RATE, each)) for each in (lead, both)]
+    assert found[0] == found[1]
+
+
 def triples(table):
     return list(table[["start", "end", "label"]].itertuples(index=False, name=None))
 

@@ -12,11 +12,8 @@ from rasen.songs.align.windows import (
     line_window,
     longest_voiced_stretch,
     sort_and_trim,
-    stamp_shift,
-    stamped_window,
 )
 from rasen.songs.align.words import Word
-from rasen.songs.lyrics import Line
 
 
 def words(*starts, length=0.3):
@@ -80,24 +77,6 @@ def test_words_that_a_long_pause_parts_from_their_line_are_others():
     transcribed = words(1, 20, 20.4, 20.8, 40)
     assert drop_outliers(np.array([0, 1, 2, 3, 4]), transcribed).tolist() == [-1, 1, 2, 3, -1]
     assert drop_outliers(np.array([-1, -1]), transcribed).tolist() == [-1, -1]
-
-
-def test_stamps_are_shifted_or_not_believed():
-    assert stamp_shift([1, 5, 9], [1.2, 5.1, 9]) == pytest.approx(-0.1)
-    assert stamp_shift([1, 5, 9], [11, 15, 19]) == pytest.approx(-10)
-    assert stamp_shift([1, 5, 9, 13], [1, 5, 9, 99]) == pytest.approx(0)  # one is wrong
-    assert stamp_shift([1, 5, 9], [3, 40, 71]) is None
-    assert stamp_shift([1], [1]) is None
-
-
-def test_a_stamped_window_is_free_of_transcribed_words():
-    line = Line("la la la", 0, None, 10.0, 30.0)
-    assert stamped_window(line, 3, 0, words(8, 20), 100) == pytest.approx((9.8, 14.2))
-    assert stamped_window(line, 3, 0, words(9.6, 13.5), 100) == pytest.approx((9.9, 13.5))
-    assert stamped_window(line, 3, 0, words(11), 100) is None
-    short = Line("la", 0, None, 10.0, 10.5)
-    assert stamped_window(short, 1, 1, [], 100) == pytest.approx((10.8, 11.7))
-    assert stamped_window(short, 1, 0, [], 5) is None
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from rasen.study.recipe import (
     correction_of_point,
     recipe_of_point,
 )
-from rasen.study.song_models import song_settings, song_weights
+from rasen.study.song_models import config_for_lyrics, song_settings, song_weights
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -348,6 +348,14 @@ def test_models_of_songs_come_from_the_hub_or_from_folders(tmp_path, monkeypatch
     told = json.loads(song_settings(plain["songs"], "align", "whisper", "aligners"))
     assert told["whisper"] == "resources/models/Systran--faster-whisper-large-v3"
     assert set(told["aligners"]) == {"en", "ja", "zh"}
+    lrc = config_for_lyrics(plain, ["a.lrc", "", "b.LRC"])
+    assert "whisper" not in [kind for _, _, kind in song_weights(lrc)]
+    assert json.loads(song_settings(lrc["songs"], "align", "whisper")) == {"whisper": None}
+    assert missing_files(lrc, {"songs"}) == missing_files(plain, {"songs"})
+    for other in ("b.txt", "asr"):
+        assert config_for_lyrics(plain, ["a.lrc", other]) == plain
+    none = load(SMALLEST | {"songs": {"sheet": "songs.tsv", "align": {"whisper": None}}})
+    assert "whisper" not in [kind for _, _, kind in song_weights(none)]
     plain["songs"]["structure"]["backend"] = "allin1"
     assert "allin1" in [kind for _, _, kind in song_weights(plain)]
     plain["songs"]["sketch"]["codebook"] = "nowhere.npy"

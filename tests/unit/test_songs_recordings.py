@@ -214,6 +214,10 @@ def test_a_sheet_is_read_with_paths_from_its_folder(tmp_path):
     with pytest.raises(RasenError, match=r"songs.sheet: .*none.tsv does not exist; correct"):
         corpus.song_batches({"sheet": str(tmp_path / "none.tsv"), "batch": 1})
     assert corpus.song_batches(None) == {}
+    sheet.write_text("song\taudio\tlyrics\na\ta.mp3\tasr\nb\tasr\tx/asr\n")
+    table = corpus.read_song_sheet(sheet)
+    assert table["lyrics"].tolist() == [corpus.TRANSCRIBE, str(tmp_path / "x/asr")]
+    assert table["audio"][1] == str(tmp_path / "asr")
 
 
 def test_languages_are_normalised(tmp_path):

@@ -16,6 +16,7 @@ from rasen.songs.demo import compose
 from rasen.songs.reasons import REASONS
 
 FIXTURES = ROOT / "resources/songs"
+HELD_OUT = ROOT / "tests/songs/held_out"
 STAGES = {
     "measure_recordings", "separate_stems", "align_lyrics", "tag_structure", "write_phonemes",
     "encode_sketch", "encode_latents", "write_shard",
@@ -60,10 +61,18 @@ def corpus(tmp_path_factory):
     whole = (audio / "river.flac").read_bytes()
     (audio / "corrupt.mp3").write_bytes(bytes(range(256)) * 64)
     (audio / "cut.flac").write_bytes(whole[: len(whole) // 3])
+    held_out = {}
+    for end, seed in (("txt", 7), ("lrc", 8)):
+        _, voice, music = compose.fixture_song(HELD_OUT, "lantern", seed)
+        held_out[end] = put(f"lantern_{end}.flac", voice + music, rate)
+    another = vocals + compose.fixture_song(FIXTURES, "river", 6)[2]
     demo = "../resources/datasets/demo-songs"
     rows = [
         ("river", river, lyrics["river"], "en", "The Fixtures"),
         ("tsuki", f"{demo}/tsuki.flac", lyrics["tsuki"], "", "Tsukimi"),
+        ("lantern", held_out["txt"], str(HELD_OUT / "lyrics/lantern.txt"), "en", ""),
+        ("lantern_lrc", held_out["lrc"], str(HELD_OUT / "lyrics/lantern.lrc"), "", ""),
+        ("heard", put("heard.flac", another[:, :-1], rate), "asr", "en", ""),
         ("no_lyrics", river, "", "en", ""),
         ("lost_lyrics", river, "nowhere.txt", "en", ""),
         ("latin1_lyrics", river, "latin1.txt", "en", ""),
@@ -100,6 +109,33 @@ def test_good_songs_are_in_the_data(corpus):
     assert songs.loc["river", "match_ratio"] > 0.9
     assert (songs["frames"] % 16 == 0).all()
     assert (songs["frames"] / 25 - songs["seconds"]).between(0, 0.64).all()
+
+
+def test_a_song_that_no_model_knows_passes(corpus):
+    """By the config alone, with and without LRC: each word where it is sung."""
+    songs = parquet.read_table(corpus[0].folder / "results/tables/songs.parquet").set_index("song")
+    words = parquet.read_table(corpus[0].folder / "results/tables/words.parquet")
+    truth = json.loads((HELD_OUT / "truth/lantern.json").read_text(encoding="utf-8"))
+    true = [word for line in truth["lines"] for word in line["words"]]
+    for song, way in (("lantern", "turns"), ("lantern_lrc", "lrc")):
+        assert songs.loc[song, ["way", "lyrics", "match_ratio"]].tolist() == [way, "given", 1]
+        found = words[words["song"] == song]
+        assert found["word"].tolist() == [word["word"] for word in true]
+        off = np.abs(found["start"] - [word["start"] for word in true])
+        assert off.mean() <= 0.080
+
+
+def test_a_song_without_lyrics_is_transcribed_and_marked(corpus):
+    folder = corpus[0].folder / "results"
+    songs = parquet.read_table(folder / "tables/songs.parquet").set_index("song")
+    assert songs.loc["heard", ["lyrics", "way"]].tolist() == ["asr", "recognised"]
+    assert json.loads((folder / "songs/heard/alignment.json").read_text())["lyrics"] == "asr"
+    ledger = parquet.read_table(folder / "batches/align_lyrics/00000.parquet").set_index("song")
+    assert ledger.loc["heard", "lyrics"] == "asr"
+    words = parquet.read_table(folder / "tables/words.parquet")
+    truth = json.loads((FIXTURES / "truth/river.json").read_text(encoding="utf-8"))
+    true = [word["word"] for line in truth["lines"] for word in line["words"]]
+    assert words[words["song"] == "heard"]["word"].tolist() == true
 
 
 @pytest.mark.parametrize(
@@ -302,6 +338,19 @@ def test_a_thousand_songs_are_planned(tmp_path):
     jobs = study.planned("songs")
     assert {stage: jobs[stage] for stage in STAGES} == dict.fromkeys(STAGES, 32)
     assert jobs["index_songs"] == jobs["train_codebook"] == 1
+
+
+def test_songs_with_times_are_planned_without_whisper(tmp_path):
+    """Its weights are fetched when the first batch needs them, and no earlier."""
+    study = new_study(tmp_path / "times")
+    study.edit(lambda config: config["songs"]["align"].pop("whisper"))
+    lrc = [(f"s{i}", f"../audio/{i}.mp3", "river.lrc", "en", "") for i in range(40)]
+    write_sheet(study, lrc)
+    assert "fetch_weights" not in study.planned("songs")
+    write_sheet(study, [*lrc, ("text", "../audio/x.mp3", "river.txt", "en", "")])
+    assert study.planned("songs")["fetch_weights"] == 1
+    study.edit(lambda config: config["songs"]["align"].update(whisper=None))
+    assert "fetch_weights" not in study.planned("songs")
 
 
 def test_mistakes_are_told_before_any_job(tmp_path):

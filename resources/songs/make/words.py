@@ -26,6 +26,7 @@ class Song(NamedTuple):
     words: dict  # section, with a number where it comes with other words: its lines
     speed: int
     pitch: int  # of a verse; a chorus is sung higher
+    voice: str = ""  # variant of espeak-ng's voice
 
 
 SONGS = {
@@ -74,6 +75,30 @@ SONGS = {
         },
         speed=120,
         pitch=50,
+    ),
+}
+
+# A song that no model was trained on: other lines, some new words, another voice and tempo.
+HELD_OUT = {
+    "lantern": Song(
+        "en",
+        0.6,
+        ("intro", "verse 1", "chorus", "verse 2", "chorus", "bridge", "outro"),
+        {
+            "verse 1": (
+                "little star above the winter sea",
+                "we wait together here in silver rain",
+            ),
+            "chorus": ("my heart is a lantern carry the light", "day and night I dream for you"),
+            "verse 2": (
+                "morning sun is gold over the mountain",
+                "blue water never told my story",
+            ),
+            "bridge": ("love is waiting under the moon", "stars are near the evening sky"),
+        },
+        speed=125,
+        pitch=40,
+        voice="+f3",
     ),
 }
 

@@ -1,13 +1,14 @@
 """The alignment of a song's lyrics as it is stored (alignment.json), and as tables."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pandas as pd
 
-LINES = ["song", "line", "text", "paragraph", "section", "kept", "reason", "start", "end", "score",
-         "match"]  # fmt: skip
+LINES = ["song", "line", "text", "paragraph", "section", "backing", "overlaps", "kept", "reason",
+         "start", "end", "score", "match", "surprise"]  # fmt: skip
 WORDS = ["song", "line", "index", "word", "start", "end", "score", "source"]
 
 
@@ -24,31 +25,51 @@ class AlignedWord(TypedDict):
 class AlignedLine(TypedDict):
     """A line of the lyrics; `reason` says why it was dropped, then it has no words and times.
 
+    backing: sung by backing vocals;  overlaps: sung while another kept line is
     match: share of the line's words that were transcribed;  score: mean score of its words
+    surprise: by how many standard deviations the line fits its place better than other text does
+    (where no transcript was used)
     """
 
     line: int
     text: str
     paragraph: int
     section: str | None
+    backing: bool
+    overlaps: bool
     kept: bool
     reason: str | None
     start: float | None
     end: float | None
     score: float | None
     match: float | None
+    surprise: float | None
     words: list[AlignedWord]
 
 
 class Alignment(TypedDict):
-    """The alignment of a song. match_ratio: share of all its words that were found."""
+    """The alignment of a song. match_ratio: share of all words of the lead that were found.
+
+    lyrics: "given", or "asr" where Whisper wrote them
+    way: how the lines were found: by "lrc" times, in Whisper's words ("recognised"), or among the
+    "turns" of the voice;  surprise: median over the lines (of `lrc` and `turns`)
+    """
 
     song: str
     language: str
+    lyrics: str
+    way: str
+    surprise: float | None
     seconds: float
     match_ratio: float
     score: float
     lines: list[AlignedLine]
+
+
+def lead_lines(alignment: Mapping[str, Any]) -> list[AlignedLine]:
+    """The kept lines that are no backing vocals, in order of time."""
+    kept = [li for li in alignment["lines"] if li["kept"] and not li.get("backing", False)]
+    return sorted(kept, key=lambda line: line["start"] or 0.0)
 
 
 def write_alignment(path: Path | str, alignment: Alignment) -> None:
@@ -74,4 +95,5 @@ def alignment_tables(alignment: Alignment) -> tuple[pd.DataFrame, pd.DataFrame]:
         for line in alignment["lines"]
         for index, word in enumerate(line["words"])
     ]
-    return pd.DataFrame(lines, columns=LINES), pd.DataFrame(words, columns=WORDS)
+    table = pd.DataFrame(lines, columns=LINES).astype({"surprise": float})
+    return table, pd.DataFrame(words, columns=WORDS)

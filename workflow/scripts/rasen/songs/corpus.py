@@ -22,6 +22,8 @@ LANGUAGES = {  # other names that sheets have for ISO's two letters
     "eng": "en", "english": "en", "jpn": "ja", "jp": "ja", "japanese": "ja", "zho": "zh",
     "chi": "zh", "cmn": "zh", "cn": "zh", "chinese": "zh", "mandarin": "zh",
 }  # fmt: skip
+# In the place of a file of lyrics: the words are those that Whisper hears, or there are none.
+TRANSCRIBE, INSTRUMENTAL = "asr", "inst"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # it becomes a folder's name
 
 
@@ -73,7 +75,10 @@ def read_song_sheet(sheet: Path | str) -> pd.DataFrame:
     raise_all(problems, heading=f"{sheet}: the sheet of songs has mistakes:")
     for column in PATHS:
         table[column] = [
-            os.path.normpath(sheet.parent / path) if path else "" for path in table[column]
+            path
+            if path == "" or (column == "lyrics" and path in (TRANSCRIBE, INSTRUMENTAL))
+            else os.path.normpath(sheet.parent / path)
+            for path in table[column]
         ]
     return table.assign(artist=table["artist"].where(table["artist"] != "", table["song"]))
 

@@ -12,6 +12,7 @@ from rasen.songs.duplicates import find_duplicates
 from rasen.songs.reasons import REASONS
 
 MEASURES = ["peak", "clipping", "silence", "match_ratio", "score"]  # of stages, kept in the tables
+ORIGINS = ["lyrics", "way"]  # where a song's lyrics come from, and how they were found in it
 QUARANTINE = ["song", "stage", "reason", "detail", "meaning", "cure", "seconds", *MEASURES]
 
 
@@ -79,6 +80,8 @@ def build_tables(
         for row in rows[rows["outcome"] == "out"].itertuples(index=False)
     ]
     songs = _with_measures(shards, stages, MEASURES)
+    aligned = stages.get("align_lyrics", pd.DataFrame()).reindex(columns=["song", *ORIGINS])
+    songs = songs.merge(aligned.astype(object).fillna(""), on="song", how="left")
     failed = _filtered(songs, settings.filters)
     accepted = {*songs["song"]} - {song for song, *_ in failed}
     # Only among accepted songs: of a copy and an original that was rejected, the copy stays.

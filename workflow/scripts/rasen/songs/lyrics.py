@@ -1,11 +1,13 @@
 """Lyrics: plain text or LRC as lines, and the words of a line in a form that can be compared.
 
 Plain text has one sung line per row; blank rows separate paragraphs; a row `[Chorus]` names the
-section of the rows below it. LRC has a time before each row: `[00:12.30]over the river`.
+section of the rows below it. LRC has a time before each row: `[00:12.30]over the river`. What
+stands in parentheses at the end of a row, or alone, is sung by backing vocals: a line of its own.
 """
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,9 @@ STAMP = re.compile(r"\[(\d+):(\d{1,2}(?:[.:]\d{1,3})?)\]\s*")
 WORD_STAMP = re.compile(r"<\d+:\d{1,2}(?:[.:]\d{1,3})?>\s*")  # of enhanced LRC
 METADATA = re.compile(r"\[(ar|ti|al|au|by|la|re|ve|length|offset|tool|id|#)\s*:(.*)\]", re.I)
 SECTION = re.compile(r"\[([^\[\]]+)\]")
+BACKING = re.compile(
+    r"(.*?)((?:\s*[(\uff08][^()\uff08\uff09]*[)\uff09])+)\W*"
+)  # brackets of all widths
 UNSPACED = ("ja", "zh")  # written without spaces: every character counts as a word
 APOSTROPHES = "\u2018\u2019\u02bc`\u00b4"
 KATAKANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}  # to hiragana
@@ -22,13 +27,17 @@ KATAKANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}  # 
 
 @dataclass
 class Line:
-    """One sung line. Times in seconds, where LRC has them; `end` is the next line's start."""
+    """One sung line. Times in seconds, where LRC has them; `end` is the next line's start.
+
+    backing: sung by backing vocals, beside or over the lines around it
+    """
 
     text: str
     paragraph: int
     section: str | None = None
     start: float | None = None
     end: float | None = None
+    backing: bool = False
 
 
 def read_lyrics(path: Path | str) -> list[Line]:
@@ -92,15 +101,38 @@ def _lines(rows, offset):
     paragraph, after_gap = -1, True
     for _, stamp, text, section, begins in rows:
         start = None if stamp is None else max(0.0, stamp - offset)
-        if lines and lines[-1].end is None and start is not None and lines[-1].start is not None:
-            lines[-1].end = start
+        for line in reversed(lines):  # the one before it; several, where they have one stamp
+            if start in (None, line.start) or line.start is None or line.end is not None:
+                break
+            line.end = start
         if not text:  # an empty row with a time only ends the line before it
             after_gap = True
             continue
         paragraph += after_gap or begins or section != lines[-1].section
-        lines.append(Line(text, paragraph, section, start))
+        lines += [
+            Line(part, paragraph, section, start, backing=backing)
+            for part, backing in split_backing(text)
+        ]
         after_gap = False
     return lines
+
+
+def split_backing(text: str) -> list[tuple[str, bool]]:
+    """A row as (text, whether backing vocals sing it): `carry me (ooh ooh)` has two parts."""
+    parts = BACKING.fullmatch(text)
+    if parts is None or not any(letter.isalnum() for letter in parts[2]):
+        return [(text, False)]
+    lead = [(parts[1].strip(), False)] if any(letter.isalnum() for letter in parts[1]) else []
+    return [*lead, (parts[2].strip(), True)]
+
+
+def written_language(lines: Sequence[Line]) -> str:
+    """The language of lyrics by their script: kana are Japanese, other characters Chinese."""
+    text = "".join(line.text for line in lines)
+    if any(0x3041 <= ord(letter) <= 0x30FA for letter in text):
+        return "ja"
+    characters = sum(_is_word(letter) for letter in text)
+    return "zh" if 2 * characters > sum(letter.isalpha() for letter in text) else "en"
 
 
 def split_words(text: str, language: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The models that the songs need: where the config names them, and which files they are."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,17 @@ def weights_for_the_card(config: Mapping[str, Any]) -> list[dict[str, str]]:
         }
         for place, weights, _ in song_weights(config)
     ]
+
+
+def config_for_lyrics(config: Mapping[str, Any], lyrics: Iterable[str]) -> Mapping[str, Any]:
+    """The config, without Whisper where every song has LRC: files with other names may be text.
+
+    lyrics: paths (empty: a song has none; "inst": it is an instrumental)
+    """
+    if any(path not in ("", "inst") and not path.lower().endswith(".lrc") for path in lyrics):
+        return config
+    songs = config["songs"]
+    return {**config, "songs": {**songs, "align": {**songs["align"], "whisper": None}}}
 
 
 def song_model_files(config: Mapping[str, Any], part: str) -> list[str]:

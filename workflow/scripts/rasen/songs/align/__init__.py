@@ -1,37 +1,40 @@
-"""The known lyrics, aligned to the vocals: transcribe, match, align line by line.
+"""The known lyrics, aligned to the vocals: found in one of three ways, then aligned line by line.
 
-1. Voice activity detection finds the stretches with a voice, Whisper transcribes them, and forced
-   alignment gives each transcribed word its times. Where lines of the lyrics are missing in a gap,
-   the gap is transcribed again.
-2. The lyrics are matched to the transcribed words (`match`). A line that is not found is dropped;
-   transcribed words inside a line that the lyrics lack are recovered (`recover`).
-3. Each line is aligned again, alone in its own window (`windows`), which refines its times.
+`lrc`: each line has a time, so it is sought there, in the sound itself (`sung`). No Whisper.
+`recognised`: Whisper transcribes the voice, forced alignment gives each transcribed word its times,
+    and the lyrics are matched to these words (`match`). Where lines are missing in a gap, it is
+    transcribed again. Transcribed words that a line lacks are recovered (`recover`).
+`turns`: all lines are placed, in order, among the turns of the voice (`sung`). No Whisper.
 
-A line is kept only when its words are in the transcript *and* their scores are high enough: scores
-alone do not detect wrong words.
+The first is taken where the lyrics have times, else the second where there is a Whisper; the third
+where these find few words. A line is then aligned again, alone in its own window, which refines its
+times. Lines that are not found are dropped. A song is rejected when none of the ways finds it:
+when neither the transcript nor the sound holds its lyrics.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from rasen.songs.align.find import (
-    FoundLine,
-    chunks_to_retry,
-    find_lines,
-    mean_score,
-    plausible_words,
+from rasen.songs.align.find import FoundLine, chunks_to_retry, find_lines
+from rasen.songs.align.outcome import as_alignment
+from rasen.songs.align.recognise import (
+    Voice,
+    find_voice,
+    hear_voice,
+    lines_of_words,
+    transcribe_words,
 )
 from rasen.songs.align.settings import AlignSettings
-from rasen.songs.align.windows import sort_and_trim
-from rasen.songs.align.words import SAMPLE_RATE, Chunk, Span, Word
-from rasen.songs.alignment import AlignedLine, Alignment
-from rasen.songs.lyrics import Line, split_words
+from rasen.songs.align.sung import find_by_sound, hear
+from rasen.songs.align.words import SAMPLE_RATE, Span, Word
+from rasen.songs.alignment import Alignment
+from rasen.songs.lyrics import UNSPACED, Line, split_words, written_language
 from rasen.songs.reasons import SongError
 
-IMPROBABLE = -1.0  # mean log probability below which a transcript is taken for invented
 SINGABLE = 12  # words, or characters, per second of the whole song: no song has more
 
 
@@ -52,7 +55,7 @@ class Tools:
 def open_tools(
     settings: AlignSettings, device: str = "cpu", threads: int = 1, batch: int = 1
 ) -> Tools:
-    """Open the models. Aligners are opened when a song needs them.
+    """The models, each of which is opened when a song needs it.
 
     threads: of Whisper on a CPU;  batch: chunks that are transcribed at once
     """
@@ -72,106 +75,129 @@ def open_tools(
     return Tools(transcriber, aligner, settings, batch)
 
 
+def needs_whisper(lines: Sequence[Line] | None) -> bool:
+    """Whether a song's lyrics (None: to be transcribed) are found with Whisper: without times."""
+    return lines is None or all(line.start is None for line in lines)
+
+
 def align_song(
     tools: Tools,
     vocals: np.ndarray,
-    lines: Sequence[Line],
+    lines: Sequence[Line] | None,
     language: str | None = None,
     song: str = "",
 ) -> Alignment:
-    """The alignment of `lines` (of `lyrics`) to `vocals` [time] at 16 kHz.
+    """The alignment of `lines` to `vocals` [time] at 16 kHz.
 
-    language: as the sheet says, or None to detect it with Whisper (English where it knows no other)
+    lines: of `lyrics`, or None: Whisper's words are taken for them
+    language: as the sheet says, or None: by Whisper, or the lyrics' script where it is not used
     Raises `SongError` where the song is rejected.
     """
     settings = tools.settings
     vocals = np.asarray(vocals, dtype=np.float32)
-    if not any(split_words(line.text, language or "zh") for line in lines):
+    seconds = len(vocals) / SAMPLE_RATE
+    if lines is not None and not any(split_words(li.text, language or "zh") for li in lines):
         raise SongError("no_lyrics", "the lyrics hold no words")
-    chunks = tools.transcriber.detect_voice(vocals)
-    segments = sorted(segment for chunk in chunks for segment in chunk.segments)
-    voiced = sum(end - start for start, end in segments)
-    if voiced < settings.voiced:
-        detail = f"{voiced:.1f} s of voice; `songs.align.voiced` is {settings.voiced}"
-        raise SongError("no_vocals", detail)
-    probabilities = tools.transcriber.detect_languages(vocals, chunks)
-    likely = max(probabilities, key=probabilities.get, default="en")
-    language = language or likely
-    probability = probabilities.get(likely, 0.0)
-    if likely != language and probability >= settings.certain:
-        detail = f"with {probability:.0%} certainty it is {likely}"
-        raise SongError("wrong_language", f"{detail}; `songs.align.certain` is {settings.certain}")
+    voice = None
+    if settings.whisper is not None and needs_whisper(lines):
+        voice = hear_voice(tools.transcriber, vocals, language, settings)
+    language = language or (voice.likely[0] if voice else written_language(lines or []))
     if language not in tools.aligner.folders:
         raise SongError("wrong_language", f"sung in {language}, for which no aligner is given")
-    seconds = len(vocals) / SAMPLE_RATE
-    count = sum(len(split_words(line.text, language)) for line in lines)
-    if count > SINGABLE * seconds:  # matching needs tables of lyric words by transcribed words
-        detail = f"{count} words in {seconds:.1f} s; no song has more than {SINGABLE} per second"
-        raise SongError("lyrics_mismatch", detail)
+    _check_length(lines or [], language, seconds)
+    given = lines is not None
+    transcribed: list[Word] = []
+    if voice is not None:
+        transcribed = _transcribe(tools, vocals, voice, lines, language)
+        if lines is None:
+            lines = lines_of_words(transcribed, "" if language in UNSPACED else " ")
+    if not lines:
+        raise SongError("no_vocals" if voice else "no_lyrics", "nothing could be transcribed")
 
     def align(words: Sequence[str], span: Span) -> list[Word]:
         return tools.aligner.align(vocals, words, language, *span)
 
-    def transcribe(chunks: Sequence[Chunk]) -> list[list[Word]]:
-        """The words of each transcript, with times."""
-        transcripts = tools.transcriber.transcribe(vocals, chunks, language, tools.batch)
-        return [
-            align(split_words(transcript.text, language), (transcript.start, transcript.end))
-            for transcript in transcripts
-            if transcript.log_probability >= IMPROBABLE
-        ]
+    @cache
+    def heard():
+        return hear(tools.aligner, vocals, lines, language)
 
-    passages = transcribe(chunks)
-    transcribed = sort_and_trim(plausible_words(passages), segments)
-    if not transcribed:
-        raise SongError("no_vocals", "there is a voice, but no words")
-    retry = chunks_to_retry(lines, transcribed, language, seconds, settings)
-    if retry:
-        transcribed = sort_and_trim(plausible_words(passages + transcribe(retry)), segments)
-    outcomes = find_lines(lines, transcribed, segments, language, align, seconds, settings)
-    alignment = _as_alignment(outcomes, lines, language, seconds, song)
-    ratio = alignment["match_ratio"]
-    if ratio < settings.song_match:
-        detail = f"{ratio:.0%} of the words of the lyrics were found"
-        if probability > 0.5 and likely != language:
-            raise SongError("wrong_language", f"{detail}; it may be {likely}")
-        raise SongError("lyrics_mismatch", detail)
-    return alignment
+    def by_sound(stamped: bool) -> list[FoundLine]:
+        return find_by_sound(lines, language, heard(), align, settings, song, stamped)
 
-
-def _as_alignment(
-    outcomes: Sequence[FoundLine], lines: Sequence[Line], language: str, seconds: float, song: str
-) -> Alignment:
-    """The alignment of the song, as it is written."""
-    aligned: list[AlignedLine] = []
-    total, hits, scores = 0, 0.0, []
-    for number, (line, result) in enumerate(zip(lines, outcomes, strict=True)):
-        words = result.words
-        aligned.append(
-            {
-                "line": number,
-                "text": line.text,
-                "paragraph": line.paragraph,
-                "section": line.section,
-                "kept": result.kept,
-                "reason": result.reason,
-                "start": words[0]["start"] if words else None,
-                "end": words[-1]["end"] if words else None,
-                "score": round(mean_score(words), 3) if words else None,
-                "match": round(result.match, 3) if words else None,
-                "words": words,
-            }
+    ways: dict[str, Callable[[], list[FoundLine]]] = {}
+    if not needs_whisper(lines):
+        ways["lrc"] = lambda: by_sound(stamped=True)
+    if voice is not None and transcribed:
+        segments = voice.segments
+        ways["recognised"] = lambda: find_lines(
+            lines, transcribed, segments, language, align, seconds, settings
         )
-        length = len(split_words(line.text, language))
-        total += length
-        # A kept line without a transcribed word was found by aligning it to the sound itself.
-        hits += (result.match or 1.0) * length if result.kept else 0.0
-        scores += [word["score"] for word in words]
-    return {
-        "song": song,
-        "language": language,
-        "seconds": round(seconds, 3),
-        "match_ratio": round(hits / max(1, total), 3),
-        "score": round(float(np.mean(scores)), 3) if scores else 0.0,
-        "lines": aligned,
-    }
+    ways["turns"] = lambda: by_sound(stamped=False)
+    best: Alignment | None = None
+    for way, find in ways.items():
+        found = as_alignment(find(), lines, language, seconds, song, way)
+        if best is None or _quality(found, settings) > _quality(best, settings):
+            best = found
+        if found["match_ratio"] >= settings.recognised and _fits(found, settings):
+            break
+    # Few lines were recognised, and the last way says that they do not fit the sound: then Whisper
+    # has found words of the lyrics in the sound of others.
+    assert best is not None, "there is always the last way"
+    if best["match_ratio"] < settings.song_match or not _fits(found, settings):
+        raise _rejection(tools, vocals, voice, transcribed, language, found)
+    best["lyrics"] = "given" if given else "asr"
+    return best
+
+
+def _check_length(lines, language, seconds):
+    """Refuse what would need tables of far too many words."""
+    count = sum(len(split_words(line.text, language)) for line in lines)
+    if count > SINGABLE * seconds:
+        detail = f"{count} words in {seconds:.1f} s; no song has more than {SINGABLE} per second"
+        raise SongError("lyrics_mismatch", detail)
+
+
+def _transcribe(tools, vocals, voice, lines, language):
+    """Whisper's words; gaps in which lines are missing are transcribed twice."""
+    seconds = len(vocals) / SAMPLE_RATE
+
+    def align(words, span):
+        return tools.aligner.align(vocals, words, language, *span)
+
+    def retry(words):
+        return chunks_to_retry(lines or [], words, language, seconds, tools.settings)
+
+    return transcribe_words(tools.transcriber, vocals, voice, language, tools.batch, align, retry)
+
+
+def _fits(alignment: Alignment, settings: AlignSettings) -> bool:
+    """Whether the lines fit the sound better than any text does (`recognised`: not measured)."""
+    return alignment["surprise"] is None or alignment["surprise"] >= settings.surprise
+
+
+def _quality(alignment: Alignment, settings: AlignSettings) -> tuple[bool, float]:
+    """By which one of two alignments of a song is the better one."""
+    return _fits(alignment, settings), alignment["match_ratio"]
+
+
+def _rejection(
+    tools: Tools, vocals: np.ndarray, voice: Voice | None, transcribed: Sequence[Word],
+    language: str, found: Alignment,
+) -> SongError:  # fmt: skip
+    """Why a song is rejected in which the lyrics were not found."""
+    detail = f"{found['match_ratio']:.0%} of the words of the lyrics were found"
+    if found["surprise"] is not None:
+        detail += (
+            f"; the lines fit the sound {found['surprise']:.1f} standard deviations better than any"
+            f" text does; `songs.align.surprise` is {tools.settings.surprise:g}"
+        )
+    if voice is None:
+        try:
+            find_voice(tools.transcriber, vocals, tools.settings.voiced)
+        except SongError as error:
+            return error
+    elif not transcribed:
+        return SongError("no_vocals", f"there is a voice, but no words; {detail}")
+    elif voice.likely[1] > 0.5 and voice.likely[0] != language:
+        return SongError("wrong_language", f"{detail}; it may be {voice.likely[0]}")
+    return SongError("lyrics_mismatch", detail)

@@ -10,10 +10,12 @@ import numpy as np
 
 from rasen.errors import raise_all
 from rasen.networks.torchaudio_guard import import_torchaudio
-from rasen.songs.align.words import SAMPLE_RATE, Word
+from rasen.songs.align.words import FRAME, SAMPLE_RATE, Word
 from rasen.songs.lyrics import UNSPACED
 
 SHORTEST = 400  # samples: the shortest sound that has a frame
+STRETCH, CONTEXT = 26, 2  # seconds heard at once, and before and after it
+BORDER = "|"  # the letter between two words
 
 
 class Aligner:
@@ -45,6 +47,43 @@ class Aligner:
             }
             self.opened[language] = network.eval(), metadata
         return self.opened[language]
+
+    def listen(self, vocals: np.ndarray, language: str) -> np.ndarray:
+        """Log probabilities [frames, classes] of a whole song [time], in overlapping stretches."""
+        import torch
+
+        network, _ = self.open(language)
+        step, context = (seconds * SAMPLE_RATE // FRAME * FRAME for seconds in (STRETCH, CONTEXT))
+        heard = []
+        for start in range(0, len(vocals), step):
+            first = max(0, start - context)
+            sound = np.array(vocals[first : start + step + context], dtype=np.float32)
+            sound = np.pad(sound, (0, FRAME + SHORTEST))  # the last frame, too, is a whole one
+            with torch.inference_mode():
+                logits = network(torch.from_numpy(sound)[None].to(self.device)).logits[0]
+                chances = torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
+            skip = (start - first) // FRAME
+            heard.append(chances[skip : skip + min(step, len(vocals) - start) // FRAME])
+        return np.concatenate(heard)
+
+    def letters(self, words: Sequence[str], language: str) -> list[int]:
+        """Classes of the letters of `words`; letters that the model lacks are left out."""
+        known = self.open(language)[1]["dictionary"]
+        border = [] if language in UNSPACED or BORDER not in known else [known[BORDER]]
+        spelled = [
+            [known[letter] for letter in _spell(word, known) if letter in known] for word in words
+        ]
+        return [
+            letter
+            for number, word in enumerate(word for word in spelled if word)
+            for letter in (border * (number > 0) + word)
+        ]
+
+    def marks(self, language: str) -> tuple[int, list[int]]:
+        """(class of the blank, classes of word borders)."""
+        known = self.open(language)[1]["dictionary"]
+        blank = next((known[name] for name in ("[pad]", "<pad>") if name in known), 0)
+        return blank, [known[BORDER]] if BORDER in known else []
 
     def align(
         self, vocals: np.ndarray, words: Sequence[str], language: str, start: float, end: float

@@ -28,11 +28,13 @@ class FoundLine:
     """The outcome of a line. match: share of its words in the transcript.
 
     reason: why the line was dropped, and then it has no words; None of a kept line
+    surprise: by how many standard deviations it fits its place better than other text
     """
 
     words: list[AlignedWord]
     reason: str | None
     match: float = 0.0
+    surprise: float | None = None
 
     @property
     def kept(self) -> bool:
@@ -64,7 +66,6 @@ def find_lines(
     def align_line(number: int, span: Span, more: Mapping[int, Sequence[int]]) -> list[AlignedWord]:
         return _align_line(align, texts[number], more, transcribed, span)
 
-    shift = _stamp_shift(lines, matches, transcribed)
     outcomes: list[FoundLine] = []
     for number, (indices, more) in enumerate(zip(matches, recovered, strict=True)):
         if not texts[number]:
@@ -73,10 +74,7 @@ def find_lines(
             span = windows.line_window(
                 indices, _flat(more), assigned, transcribed, segments, seconds
             )
-            best = align_line(number, span, more)
-            for stamped in windows.clip_to_stamp(lines[number], shift, span):
-                best = _first_if_as_good(align_line(number, stamped, more), best)
-            result = _judge(best, settings.line_score)
+            result = judge(align_line(number, span, more), settings.line_score)
         else:
             result = FoundLine([], _reason_missing(number, matches, transcribed))
         outcomes.append(replace(result, match=ratios[number]))
@@ -84,30 +82,19 @@ def find_lines(
     # song's median. Words that Whisper invented from a neighbouring line are rejected here.
     median = np.median([mean_score(line.words) for line in outcomes if line.kept] or [1.0])
     outcomes = [
-        _judge(line.words, PLAUSIBLE * median, match=line.match) if line.kept else line
+        judge(line.words, PLAUSIBLE * median, match=line.match) if line.kept else line
         for line in outcomes
     ]
-    # Lines that the transcript may lack: only a time stamp and the score can confirm these, so
-    # they must be aligned about as well as the others.
-    others = [word for word, in_line in zip(transcribed, assigned, strict=True) if not in_line]
-    others += [Word(w["word"], w["start"], w["end"], 1) for line in outcomes for w in line.words]
-
-    def try_window(number: int, span: Span) -> FoundLine:
-        words = align_line(number, span, {})
-        return _judge(words, UNTRANSCRIBED * median, "not_sung", outcomes[number].match)
-
-    for number, line in enumerate(lines):
-        if outcomes[number].reason == "not_sung" and shift is not None and line.start is not None:
-            stamped_span = windows.stamped_window(line, len(texts[number]), shift, others, seconds)
-            if stamped_span is not None:
-                outcomes[number] = try_window(number, stamped_span)
-    # Also a single line between two kept ones, where there is a voice without words.
+    # A line that the transcript may lack: a single one between two kept ones, where there is a
+    # voice without words. Only the score can confirm it, so it must be aligned about as well.
     for number in range(len(outcomes)):
         gap = _gap(number, outcomes, seconds) if outcomes[number].reason == "not_sung" else None
         if gap is not None:
             voiced = windows.longest_voiced_stretch(gap, segments, len(texts[number]))
             if voiced is not None:
-                outcomes[number] = try_window(number, voiced)
+                words = align_line(number, voiced, {})
+                lowest, match = UNTRANSCRIBED * median, outcomes[number].match
+                outcomes[number] = judge(words, lowest, "not_sung", match)
     return outcomes
 
 
@@ -176,21 +163,11 @@ def _flat(recovered):
     return [index for indices in recovered.values() for index in indices]
 
 
-def _stamp_shift(lines, matches, transcribed):
-    """See `windows.stamp_shift`: of the lines whose first word was transcribed."""
-    pairs = [
-        (transcribed[indices[0]].start, line.start)
-        for line, indices in zip(lines, matches, strict=True)
-        if line.start is not None and len(indices) and indices[0] >= 0
-    ]
-    return windows.stamp_shift([start for start, _ in pairs], [stamp for _, stamp in pairs])
-
-
 def _align_line(align, text, recovered, transcribed, span):
     """The words of a line, aligned in its window. Recovered words are kept when the line is
     aligned about as well with them."""
     lyric_words = [(word, "lyrics") for word in text]
-    best = _align_words(lyric_words, align, span)
+    best = align_words(lyric_words, align, span)
     if recovered:
         with_recovered = []
         for place in range(len(text) + 1):
@@ -198,7 +175,7 @@ def _align_line(align, text, recovered, transcribed, span):
                 (transcribed[index].text, "recovered") for index in recovered.get(place, [])
             ]
             with_recovered += lyric_words[place : place + 1]
-        best = _first_if_as_good(_align_words(with_recovered, align, span), best)
+        best = _first_if_as_good(align_words(with_recovered, align, span), best)
     return best
 
 
@@ -207,7 +184,7 @@ def _first_if_as_good(first, second):
     return first if mean_score(first) >= AS_GOOD * mean_score(second) else second
 
 
-def _align_words(words, align, span):
+def align_words(words: Sequence[tuple[str, str]], align: Align, span: Span) -> list[AlignedWord]:
     """(word, source) pairs with times: medians over slightly different windows. One window alone
     is off by up to half a frame of the aligner, and sometimes by much more."""
     texts = [word for word, _ in words]
@@ -228,13 +205,19 @@ def mean_score(words: Sequence[AlignedWord]) -> float:
     return float(np.mean([word["score"] for word in words])) if words else 0.0
 
 
-def _judge(words, lowest, reason="low_score", match=0.0):
+def judge(
+    words: list[AlignedWord],
+    lowest: float,
+    reason: str = "low_score",
+    match: float = 0.0,
+    surprise: float | None = None,
+) -> FoundLine:
     """A line that is kept when it could be aligned, with a mean score from `lowest`."""
     if not words:
-        return FoundLine([], "no_window", match)
+        return FoundLine([], "no_window", match, surprise)
     if mean_score(words) < lowest:
-        return FoundLine([], reason, match)
-    return FoundLine(words, None, match)
+        return FoundLine([], reason, match, surprise)
+    return FoundLine(words, None, match, surprise)
 
 
 def _reason_missing(number, matches, transcribed):

@@ -5,6 +5,7 @@ Nothing is downloaded: the voice activity model is part of whisperx, Whisper is 
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +21,53 @@ LANGUAGE_CHUNKS = 3  # longest chunks, in which the language is detected
 
 
 class Transcriber:
-    """The models, opened once for many songs; opening takes seconds (imports)."""
+    """The models, each opened when a song needs it, for all that follow; opening takes seconds."""
 
     def __init__(
-        self, folder: Path | str, device: str = "cpu", *, onset: float, offset: float,
+        self, folder: Path | str | None, device: str = "cpu", *, onset: float, offset: float,
         chunk: float, beam: int, threads: int = 1,
     ) -> None:  # fmt: skip
-        """folder: of Whisper;  chunk: longest chunk in seconds (at most 30)
+        """folder: of Whisper, or None;  chunk: longest chunk in seconds (at most 30)
 
         onset, offset: probabilities at which a voice begins and ends; whisperx's own (0.5, 0.363)
         lose quiet singing
         """
-        if not (Path(folder) / "model.bin").is_file():
+        if folder is not None and not (Path(folder) / "model.bin").is_file():
             raise RasenError(
                 f"{folder}: holds no Whisper of CTranslate2 (model.bin); convert one with"
                 " ct2-transformers-converter, and copy tokenizer.json beside it"
             )
+        self.folder, self.device, self.threads = folder, device, threads
+        self.onset, self.offset, self.chunk, self.beam = onset, offset, chunk, beam
+
+    @cached_property
+    def voice(self) -> Any:
+        """The voice activity model, which is part of whisperx."""
         import_torchaudio()
         import torch
-        from whisperx.asr import load_model
         from whisperx.vads import Pyannote
 
-        self.onset, self.offset, self.chunk = onset, offset, chunk
-        self.voice = Pyannote(torch.device(device), vad_onset=onset, vad_offset=offset)
-        self.given_chunks = _given_chunks()
-        self.whisper = load_model(
-            str(folder),
-            device,
-            asr_options={"beam_size": beam},
+        device = torch.device(self.device)
+        return Pyannote(device, vad_onset=self.onset, vad_offset=self.offset)
+
+    @cached_property
+    def given_chunks(self) -> Any:
+        """In the place of whisperx' own voice activity model: the chunks that it is given."""
+        return _given_chunks()
+
+    @cached_property
+    def whisper(self) -> Any:
+        """Whisper, as whisperx runs it."""
+        import_torchaudio()
+        from whisperx.asr import load_model
+
+        return load_model(
+            str(self.folder),
+            self.device,
+            asr_options={"beam_size": self.beam},
             vad_model=self.given_chunks,
             local_files_only=True,
-            threads=threads,
+            threads=self.threads,
         )
 
     def detect_voice(self, vocals: np.ndarray) -> list[Chunk]:

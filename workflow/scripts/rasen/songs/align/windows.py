@@ -11,7 +11,6 @@ from itertools import pairwise
 import numpy as np
 
 from rasen.songs.align.words import Span, Word
-from rasen.songs.lyrics import Line
 
 PAD = 0.2  # seconds of a window before and after the transcribed words
 PAUSE = 6.0  # a longer silence inside a line means that one side of it belongs to other lines
@@ -19,8 +18,6 @@ UNTRANSCRIBED = 0.5  # seconds allowed for each word that was not transcribed
 EDGE = 0.05  # seconds that every window has before and after its transcribed words
 EARLY = 0.8  # a pause after the first words of a line that makes their times doubtful,
 ROOM = 0.08  # when so many seconds of voice per word come after the pause, before the next word
-AGREE = 1.0  # seconds by which a correct time stamp may be off
-TRUSTED = 0.7  # share of the stamps that must agree with the transcript
 SEPARATE = 2.0  # a longer silence separates two stretches with a voice
 FASTEST = 0.1  # seconds in which a word can be sung
 
@@ -101,57 +98,6 @@ def _neighbour(candidates, missing, assigned):
     """The next word that is not the line's, or None. Where words of the line are missing, a word
     that belongs to no line may be one of them, misheard: it is no limit."""
     return next((index for index in candidates if assigned[index] or not missing), None)
-
-
-def stamp_shift(starts: Sequence[float], stamps: Sequence[float]) -> float | None:
-    """Seconds to add to LRC stamps, or None where they do not fit the transcript.
-
-    starts: times at which lines begin in the transcript;  stamps: their LRC times
-    The same shift for all is common (another master of the song); stamps with different shifts are
-    wrong.
-    """
-    if len(starts) < 2:
-        return None
-    difference = np.asarray(starts) - np.asarray(stamps)
-    shift = float(np.median(difference))
-    return shift if (abs(difference - shift) <= AGREE).mean() >= TRUSTED else None
-
-
-def clip_to_stamp(line: Line, shift: float | None, span: Span) -> list[Span]:
-    """[the part of a window that the line's stamp allows], [] where it allows nearly all or none.
-
-    The words of a line that was not sung may be spread over transcribed words beside it: stamps
-    are more reliable.
-    """
-    if shift is None or line.start is None:
-        return []
-    latest = np.inf if line.end is None else line.end + shift
-    start = max(span[0], line.start + shift - AGREE / 2)
-    end = min(span[1], latest + AGREE / 2)
-    outside = span[1] - span[0] - (end - start)
-    return [(start, end)] if outside > AGREE / 2 and end - start > AGREE / 2 else []
-
-
-def stamped_window(
-    line: Line, count: int, shift: float, others: Sequence[Word], seconds: float
-) -> Span | None:
-    """(start, end) of a line of which nothing was transcribed, by its LRC stamp.
-
-    count: of its words;  others: words of the transcript and of other lines
-    None where one of these is in its place.
-    """
-    assert line.start is not None, "a line with a time stamp"
-    start = line.start + shift
-    latest = np.inf if line.end is None else line.end + shift
-    core = min(start + UNTRANSCRIBED * count, latest)  # the line is sung until here at least
-    middles = np.array([(word.start + word.end) / 2 for word in others])
-    if ((start < middles) & (middles < core)).any():
-        return None
-    end = min(start + 2 * UNTRANSCRIBED * count + 1, latest) + PAD
-    before = [word.end for word in others if (word.start + word.end) / 2 <= start]
-    after = [word.start for word in others if (word.start + word.end) / 2 >= core]
-    start, end = max(0.0, start - PAD, *before), min(seconds, end, *after)
-    return (start, end) if end > start else None
 
 
 def longest_voiced_stretch(gap: Span, segments: Sequence[Span], count: int) -> Span | None:

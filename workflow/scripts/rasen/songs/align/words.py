@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 SAMPLE_RATE = 16000  # samples per second of the vocals, for every model here
+FRAME = 320  # samples of a frame of the aligners (wav2vec2)
 
 Span = tuple[float, float]  # (start, end) in seconds
 

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
+from rasen.songs.alignment import lead_lines
 from rasen.songs.phonemes import english, inventory, line
 from rasen.songs.phonemes.inventory import COMMA, PAD, STOP, Inventory, token_of_flag
 from rasen.songs.reasons import SongError
@@ -85,7 +86,7 @@ def song_phonemes(
     symbols: Inventory | None = None,
     dictionary: Path | str | None = None,
 ) -> SongPhonemes:
-    """The phonemes of a song's kept lines, section by section.
+    """The phonemes of a song's kept lines, section by section; backing vocals are left out.
 
     alignment: of `songs.alignment`;  structure: DataFrame [start, end, label] of `songs.structure`
     symbols: the inventory (None: the built-in one);  dictionary: file in CMUdict's format
@@ -102,8 +103,8 @@ def song_phonemes(
         {"flag": row.label, "start": row.start, "end": row.end, "lines": []}
         for row in structure.itertuples()
     ]
-    for aligned in alignment["lines"]:
-        if not aligned["kept"] or not aligned["words"]:
+    for aligned in lead_lines(alignment):
+        if not aligned["words"]:
             continue
         tokens, line_origins = line.line_tokens(
             [word["word"] for word in aligned["words"]], aligned["text"], language, pronunciations

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from rasen.errors import RasenError
+from rasen.songs.alignment import lead_lines
 from rasen.songs.structure import functions, given, novelty
 from rasen.songs.structure.labels import Section
 
@@ -75,7 +76,7 @@ def find_sections(
         return table
     mix = sum(stem.mean(axis=0) for stem in stems.values())
     boundaries, letters, confidence = novelty.segment(mix, rate)
-    lines = [line for line in (alignment or {}).get("lines", ()) if line["kept"]]
+    lines = lead_lines(alignment) if alignment else []
     moved = functions.move_off_lines(boundaries, lines)
     # A section that lyrics cut off, or moved, keeps the letter that most of it had.
     middles = (moved[:-1] + moved[1:]) / 2
