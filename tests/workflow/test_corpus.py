@@ -1,6 +1,6 @@
 """A corpus of many short songs that is killed, grows and shrinks equals one that was never touched.
 
-With RASEN_CORPUS=2000 it is of the size that the issue tracker asks for (about an hour); here of 60.
+RASEN_CORPUS=2000 gives it the size of a real one (about an hour); else it has 60 songs.
 """
 
 import hashlib
@@ -57,7 +57,8 @@ def new_study(folder, audio, codebook):
         "  memory: 1500\n"
         "  separate: {model: null}\n"
         "  align: {whisper: null, aligners: {en: resources/songs/models/aligner}}\n"
-        f"  sketch: {{model: resources/models/demo-muq, layer: 2, codes: 16, codebook: {codebook}}}\n"
+        "  sketch: {model: resources/models/demo-muq, layer: 2, codes: 16, "
+        f"codebook: {codebook}}}\n"
         "  latents: {model: resources/models/demo-vae}\n"
     )
     return Study(folder)

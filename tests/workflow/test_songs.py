@@ -6,6 +6,7 @@ import shutil
 import tarfile
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from study import ROOT, Study
@@ -19,7 +20,7 @@ FIXTURES = ROOT / "resources/songs"
 HELD_OUT = ROOT / "tests/songs/held_out"
 STAGES = {
     "measure_recordings", "separate_stems", "align_lyrics", "tag_structure", "write_phonemes",
-    "encode_sketch", "encode_latents", "write_shard",
+    "encode_sketch", "encode_latents", "describe_music", "write_shard",
 }  # fmt: skip
 
 
@@ -212,14 +213,18 @@ def test_nothing_is_left_to_do_and_nothing_half_written(corpus):
 def test_a_filter_reruns_the_index_alone(corpus):
     study, _ = corpus
     back = study.edit(lambda config: config["songs"].update(filters={"match": 0.99}))
-    assert study.planned("songs") == {"index_songs": 1, "plot_songs": 1}
+    assert study.planned("songs") == {
+        "index_songs": 1,
+        "plot_songs": 1,
+        "write_songs_card": 1,
+    }
     back()
 
 
 def test_settings_of_a_stage_rerun_what_rests_on_it(corpus):
     study, _ = corpus
     back = study.edit(lambda config: config["songs"]["latents"].update(dtype="float32"))
-    last = {"write_shard": 1, "index_songs": 1, "plot_songs": 1}
+    last = {"write_shard": 1, "index_songs": 1, "plot_songs": 1, "write_songs_card": 1}
     assert study.planned("songs") == {"encode_latents": 1} | last
     back()
     back = study.edit(lambda config: config["songs"]["structure"].update(backend="given"))
@@ -238,7 +243,11 @@ def test_a_corpus_grows_without_doing_anything_twice(corpus):
     sheet.write_text(before + f"yue\t{demo}\t../resources/songs/lyrics/yue.txt\tzh\t\n")
     jobs = study.planned("songs")
     assert "train_codebook" not in jobs
-    assert set(jobs) - {"gather_recordings"} == STAGES | {"index_songs", "plot_songs"}
+    assert set(jobs) - {"gather_recordings"} == STAGES | {
+        "index_songs",
+        "plot_songs",
+        "write_songs_card",
+    }
     output = study.snakemake("songs")
     assert "train_codebook" not in output
     assert (study.folder / "results/sketch/codebook.safetensors").read_bytes() == codebook
@@ -277,6 +286,7 @@ def alone(tmp_path_factory):
     folder.mkdir()
     _, vocals, band = compose.fixture_song(FIXTURES, "river", 0)
     soundfile.write(folder / "mix.flac", (vocals + band).T, compose.RATE)
+    soundfile.write(folder / "band.flac", band.T, compose.RATE)
     soundfile.write(folder / "voice.wav", vocals.mean(axis=0), compose.RATE)
     lyrics = "../resources/songs/lyrics/river.txt"
     rows = [
@@ -284,6 +294,7 @@ def alone(tmp_path_factory):
         ("river", "../audio/mix.flac", lyrics, "en-US", "../audio/voice.wav"),
         ("bare", "../audio/mix.flac", lyrics, "EN", ""),
         ("lost", "../audio/mix.flac", lyrics, "EN", "../audio/none.wav"),
+        ("band", "../audio/band.flac", "inst", "", ""),
     ]
     text = "".join("\t".join(row) + "\n" for row in rows)
     (study.folder / "config/songs.tsv").write_text(text)
@@ -293,7 +304,10 @@ def alone(tmp_path_factory):
 
 def test_a_study_may_hold_songs_alone_with_vocals_of_its_own(alone):
     songs = parquet.read_table(alone.folder / "results/tables/songs.parquet")
-    assert songs[["song", "language"]].values.tolist() == [["river", "en"]]
+    assert songs[["song", "language", "way"]].values.tolist() == [
+        ["river", "en", "recognised"],
+        ["band", "", "none"],
+    ]
     home = alone.folder / "results/songs/river"
     vocals, rate = soundfile.read(home / "vocals.flac", always_2d=True)
     given, _ = soundfile.read(alone.folder / "audio/voice.wav")
@@ -305,6 +319,36 @@ def test_a_study_may_hold_songs_alone_with_vocals_of_its_own(alone):
     assert out.loc["bare", "detail"] == "no vocals are given, and `songs.separate.model` is null"
     assert "none.wav: no such file" in out.loc["lost", "detail"]
     assert alone.planned("songs") == {}
+
+
+def test_an_instrumental_is_kept_with_flags_alone(alone):
+    home = alone.folder / "results/songs/band"
+    assert not list(home.glob("vocals.*"))  # nothing was separated
+    sections = pd.read_csv(home / "structure.tsv", sep="\t")
+    assert set(sections["label"]) == {"inst"}
+    windows = dataset.Windows(alone.folder / "results/tables/songs.parquet", seconds=60)
+    tokens = {w["song"]: w["tokens"] for w in (windows[i] for i in range(len(windows)))}
+    assert tokens["band"] == ["[inst]"] * 48
+    assert "[verse]" in tokens["river"]
+
+
+def test_the_card_tells_hours_licences_sections_weights_and_what_is_not_known(alone):
+    card = (alone.folder / "results/tables/songs.md").read_text()
+    for line in (
+        "2 songs by 2 artists, 0.03 hours. 2 songs were rejected.",
+        "| en | 0.01 | 0.01 |",
+        "| none (instrumental) | 0.01 | 0.01 |",
+        "| not stated | 0.03 |",
+        "| given | recognised | 1 | 0.01 |",
+        "| none | none | 1 | 0.01 |",
+        "| separate_stems | stems | 2 |",
+        "- Licences: 2 of 2 songs have none stated.",
+        "- 2 songs have no artist, so each counts as an artist of its own.",
+        "beats per minute, estimated",
+    ):
+        assert line in card, card
+    assert "| songs.sketch.model | resources/models/demo-muq | " in card
+    assert "songs.separate.model" not in card  # there is none
 
 
 def test_the_example_of_the_readme_is_a_whole_config(tmp_path):

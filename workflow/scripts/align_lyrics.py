@@ -12,7 +12,7 @@ from rasen.songs import align, corpus, layout, lyrics, recording, stems
 from rasen.songs import ledger as ledgers
 from rasen.songs.align.settings import AlignSettings
 from rasen.songs.align.words import SAMPLE_RATE
-from rasen.songs.alignment import write_alignment
+from rasen.songs.alignment import no_lyrics, write_alignment
 from rasen.songs.reasons import SongError
 
 OF_WHISPER = ("whisper", "beam", "chunk", "certain", "line_match")  # settings that only it has
@@ -39,6 +39,9 @@ def align_lyrics(
             raise SongError("no_lyrics", "the sheet names none")
         if song.lyrics == corpus.TRANSCRIBE and settings.whisper is None:
             raise SongError("no_lyrics", "to be transcribed, but `songs.align.whisper` is null")
+        if song.lyrics == corpus.INSTRUMENTAL:
+            write_alignment(folder / layout.ALIGNMENT, no_lyrics(song.song, song.seconds))
+            return {"language": "", "lyrics": "none", "way": "none"}
         lines = None if song.lyrics == corpus.TRANSCRIBE else lyrics.read_lyrics(song.lyrics)
         sound, rate = stems.read_stem(songs / song.song, "vocals")
         vocals = recording.to_mono(sound, rate, SAMPLE_RATE)
@@ -72,11 +75,13 @@ def align_lyrics(
 
 def _lyrics_hash(file):
     """What the alignment of a song depends on in its lyrics."""
-    return file if file == corpus.TRANSCRIBE else hashes.hash_if_present(file)
+    return file if file in corpus.WITHOUT_FILE else hashes.hash_if_present(file)
 
 
 def _has_times(file):
     """Whether lyrics are LRC; what cannot be read has none, and its song is rejected."""
+    if file in corpus.WITHOUT_FILE:
+        return file == corpus.INSTRUMENTAL
     try:
         return not align.needs_whisper(lyrics.read_lyrics(file))
     except SongError:

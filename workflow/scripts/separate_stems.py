@@ -7,8 +7,8 @@ from pathlib import Path
 from rasen import command
 from rasen.device import pick_device
 from rasen.io import hashes, parquet
+from rasen.songs import corpus, recording, stems
 from rasen.songs import ledger as ledgers
-from rasen.songs import recording, stems
 from rasen.songs.reasons import SongError
 
 
@@ -23,6 +23,8 @@ def separate_stems(
         return stems.open_separator(settings, pick_device(device))
 
     def work(_, song, folder):
+        if song.lyrics == corpus.INSTRUMENTAL:  # the mix is the accompaniment
+            return {"given": True}
         sound, rate = recording.reread_recording(song.audio)
         if song.vocals:
             own = stems.given_stems(song.vocals, song.accompaniment, sound, rate)

@@ -4,12 +4,14 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from rasen import command
 from rasen.device import pick_device
 from rasen.io import hashes, parquet
-from rasen.songs import layout, stems, structure
+from rasen.songs import layout, recording, stems, structure
 from rasen.songs import ledger as ledgers
-from rasen.songs.alignment import read_alignment
+from rasen.songs.alignment import is_instrumental, read_alignment
 from rasen.songs.reasons import SongError
 from rasen.songs.structure.labels import FLAGS
 
@@ -39,8 +41,12 @@ def tag_structure(
             raise SongError("annotation", "the sheet names none")
         home = songs / song.song
         alignment = read_alignment(home / layout.ALIGNMENT)
-        vocals, rate = stems.read_stem(home, "vocals")
-        sounds = {"vocals": vocals, "accompaniment": stems.read_stem(home, "accompaniment")[0]}
+        if is_instrumental(alignment):
+            mix, rate = recording.reread_recording(song.audio)
+            sounds = {"vocals": np.zeros_like(mix), "accompaniment": mix}
+        else:
+            vocals, rate = stems.read_stem(home, "vocals")
+            sounds = {"vocals": vocals, "accompaniment": stems.read_stem(home, "accompaniment")[0]}
         sections = structure.find_sections(
             backend, sounds, rate, alignment, annotation=song.structure, model=model
         )

@@ -50,7 +50,7 @@ class AlignedLine(TypedDict):
 class Alignment(TypedDict):
     """The alignment of a song. match_ratio: share of all words of the lead that were found.
 
-    lyrics: "given", or "asr" where Whisper wrote them
+    lyrics: "given", "asr" where Whisper wrote them, or "none" (see `no_lyrics`)
     way: how the lines were found: by "lrc" times, in Whisper's words ("recognised"), or among the
     "turns" of the voice;  surprise: median over the lines (of `lrc` and `turns`)
     """
@@ -72,7 +72,27 @@ def lead_lines(alignment: Mapping[str, Any]) -> list[AlignedLine]:
     return sorted(kept, key=lambda line: line["start"] or 0.0)
 
 
-def write_alignment(path: Path | str, alignment: Alignment) -> None:
+def no_lyrics(song: str, seconds: float) -> dict[str, Any]:
+    """The alignment of an instrumental: no language, no shares and scores, no lines."""
+    return {
+        "song": song,
+        "language": "",
+        "lyrics": "none",
+        "way": "none",
+        "surprise": None,
+        "seconds": round(seconds, 3),
+        "match_ratio": None,
+        "score": None,
+        "lines": [],
+    }
+
+
+def is_instrumental(alignment: Mapping[str, Any]) -> bool:
+    """Whether the sheet says that nobody sings."""
+    return alignment.get("lyrics") == "none"
+
+
+def write_alignment(path: Path | str, alignment: Mapping[str, Any]) -> None:
     """Write alignment.json."""
     text = json.dumps(alignment, ensure_ascii=False, indent=1)
     Path(path).write_text(text + "\n", encoding="utf-8")

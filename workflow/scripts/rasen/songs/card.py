@@ -54,8 +54,8 @@ def write_card(
         _table(_quantiles(songs)),
         "Most frequent keys (estimated): " + _most_frequent(songs["music_key"]) + ".",
         "## What was left out",
-        f"Filters: words found at least {filters.match:g}, score at least {filters.score:g}, silence "
-        f"at most {filters.silence:g}, clipped samples at most {filters.clipping:g}, duplicates "
+        f"Filters: words found at least {filters.match:g}, score at least {filters.score:g}, "
+        f"silence at most {filters.silence:g}, clipped samples at most {filters.clipping:g}, duplicates "
         f"{'rejected' if filters.duplicates else 'kept'}.",
         _table(_reasons(quarantine)),
         "## Weights that made it",
@@ -128,8 +128,8 @@ def _unknown(songs, licence):
         "Times, sections, tempo, key and, where the sheet had none, the language are estimates by "
         "the weights above; nobody listened. The shares above are of agreement, not of truth.",
         "Backing vocals are in the sound, not in the phonemes.",
-        "Duplicates are found by their sound: other recordings of one song (covers, live) stay, and "
-        "may stand in two splits when their artists differ.",
+        "Duplicates are found by their sound: other recordings of one song (covers, live) stay, "
+        "and may stand in two splits when their artists differ.",
     ]
     if transcribed:
         lines.append(f"{transcribed:,} songs have Whisper's words as their lyrics.")

@@ -23,7 +23,7 @@ LANGUAGES = {  # other names that sheets have for ISO's two letters
     "chi": "zh", "cmn": "zh", "cn": "zh", "chinese": "zh", "mandarin": "zh",
 }  # fmt: skip
 # In the place of a file of lyrics: the words are those that Whisper hears, or there are none.
-TRANSCRIBE, INSTRUMENTAL = "asr", "inst"
+WITHOUT_FILE = TRANSCRIBE, INSTRUMENTAL = "asr", "inst"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # it becomes a folder's name
 
 
@@ -76,7 +76,7 @@ def read_song_sheet(sheet: Path | str) -> pd.DataFrame:
     for column in PATHS:
         table[column] = [
             path
-            if path == "" or (column == "lyrics" and path in (TRANSCRIBE, INSTRUMENTAL))
+            if path == "" or (column == "lyrics" and path in WITHOUT_FILE)
             else os.path.normpath(sheet.parent / path)
             for path in table[column]
         ]

@@ -11,8 +11,19 @@ from rasen.seeds import generator
 from rasen.songs.duplicates import find_duplicates
 from rasen.songs.reasons import REASONS
 
-MEASURES = ["peak", "clipping", "silence", "match_ratio", "score"]  # of stages, kept in the tables
-ORIGINS = ["lyrics", "way"]  # where a song's lyrics come from, and how they were found in it
+MEASURES = [
+    "peak",
+    "clipping",
+    "silence",
+    "match_ratio",
+    "score",
+    "tempo",
+    "loudness",
+]  # of stages, kept in the tables
+ORIGINS = {  # texts of stages: where lyrics come from and how they were found, the key
+    "align_lyrics": ["lyrics", "way"],
+    "describe_music": ["music_key"],
+}
 QUARANTINE = ["song", "stage", "reason", "detail", "meaning", "cure", "seconds", *MEASURES]
 
 
@@ -80,8 +91,9 @@ def build_tables(
         for row in rows[rows["outcome"] == "out"].itertuples(index=False)
     ]
     songs = _with_measures(shards, stages, MEASURES)
-    aligned = stages.get("align_lyrics", pd.DataFrame()).reindex(columns=["song", *ORIGINS])
-    songs = songs.merge(aligned.astype(object).fillna(""), on="song", how="left")
+    for stage, names in ORIGINS.items():
+        rows = stages.get(stage, pd.DataFrame()).reindex(columns=["song", *names])
+        songs = songs.merge(rows.astype(object).fillna(""), on="song", how="left")
     failed = _filtered(songs, settings.filters)
     accepted = {*songs["song"]} - {song for song, *_ in failed}
     # Only among accepted songs: of a copy and an original that was rejected, the copy stays.

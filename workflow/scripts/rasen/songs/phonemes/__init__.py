@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
-from rasen.songs.alignment import lead_lines
+from rasen.songs.alignment import is_instrumental, lead_lines
 from rasen.songs.phonemes import english, inventory, line
 from rasen.songs.phonemes.inventory import COMMA, PAD, STOP, Inventory, token_of_flag
 from rasen.songs.reasons import SongError
@@ -88,12 +88,15 @@ def song_phonemes(
 ) -> SongPhonemes:
     """The phonemes of a song's kept lines, section by section; backing vocals are left out.
 
+    An instrumental has sections without lines: flags alone.
+
     alignment: of `songs.alignment`;  structure: DataFrame [start, end, label] of `songs.structure`
     symbols: the inventory (None: the built-in one);  dictionary: file in CMUdict's format
     """
     symbols = symbols or inventory.built_in_inventory()
     language = alignment["language"]
-    if language not in LANGUAGES:
+    instrumental = is_instrumental(alignment)
+    if language not in LANGUAGES and not instrumental:
         known = ", ".join(LANGUAGES)
         raise SongError("no_phonemes", f"language '{language}' has no phonemes; known: {known}")
     pronunciations = english.read_dictionary(dictionary)
@@ -125,7 +128,7 @@ def song_phonemes(
                     "words": words,
                 }
             )
-    if not any(section["lines"] for section in sections):
+    if not any(section["lines"] for section in sections) and not instrumental:
         raise SongError("no_phonemes", f"no kept line can be spoken in '{language}'")
     return {
         "song": alignment["song"],

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from rasen.errors import RasenError
-from rasen.songs.alignment import lead_lines
+from rasen.songs.alignment import is_instrumental, lead_lines
 from rasen.songs.structure import functions, given, novelty
-from rasen.songs.structure.labels import Section
+from rasen.songs.structure.labels import SUNG, Section
 
 BACKENDS = ("novelty", "allin1", "given")
 
@@ -61,6 +61,9 @@ def find_sections(
     alignment: of its lyrics (`songs.alignment`), where there is one
     annotation: a file (`given`);  model: of `allin1.open_model`
     """
+    if alignment is not None and is_instrumental(alignment):
+        lyrics = {**alignment, "lyrics": "given"}
+        return _unsung(find_sections(backend, stems, rate, lyrics, annotation, model))
     vocals = stems["vocals"].mean(axis=0)
     seconds = len(vocals) / rate
     if backend == "given":
@@ -88,6 +91,16 @@ def find_sections(
         moved[:-1].tolist(), moved[1:].tolist(), flags, confidence[old].tolist(), strict=True
     )
     return _as_table(functions.merge_unsung([Section(*row) for row in rows]), backend)
+
+
+def _unsung(table):
+    """The structure of an instrumental: what a backend took for verse, chorus or bridge is inst."""
+    rows = table[["start", "end", "label", "confidence"]].itertuples(index=False, name=None)
+    sections = [Section(*row) for row in rows]
+    unsung = [s._replace(flag="inst") if s.flag in SUNG else s for s in sections]
+    found = _as_table(functions.merge_unsung(unsung), table["backend"].iloc[0])
+    found.attrs.update(table.attrs)
+    return found
 
 
 def _as_table(sections: Iterable[Section], backend: str) -> pd.DataFrame:
