@@ -5,6 +5,7 @@ Runs with the python of the songs environment.
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ def separated():
     settings = default_settings(stems.SeparationSettings, "separate", model=model)
     separator = stems.open_separator(settings, "cpu")
 
+    @cache
     def separate(name, voice=True):
         _, vocals, band = compose.fixture_song(SONGS, name, 1)
         mix = vocals + band if voice else band
