@@ -16,7 +16,7 @@ COMMON = 64  # a word in more songs than this is ignored (silence, a steady tone
 SHARED = 8  # words in common at one offset from which two songs are compared
 SAME = 0.25  # share of differing bits below which two stretches are one sound (chance: 0.5)
 COVERED = 0.5  # of the shorter song
-MATCHES = 1 << 24  # pairs of equal words counted at a time, 8 bytes each
+MATCHES = 1 << 22  # pairs of equal words counted at a time, some 60 bytes each
 
 Song = TypeVar("Song", bound=Hashable)
 
@@ -43,48 +43,77 @@ def _candidates(prints):
     i + offset of first."""
     word, song, place = _sampled_words(prints)
     count, longest = len(prints), max(map(len, prints), default=0)
-    matches = np.zeros(count, np.int64)  # with each song as the first of a pair
-    for a, _ in _equal_pairs(word):
-        matches += np.bincount(song[a], minlength=count)
-    for start, stop in _song_ranges(matches):
+    after = _equal_rows_after(word)
+    matches = np.bincount(song, weights=after, minlength=count)  # with each song as the first
+    rows = np.flatnonzero(after)
+    rows = rows[np.argsort(song[rows], kind="stable")]
+    for songs in _song_ranges(matches):
+        start, stop = np.searchsorted(song[rows], songs)
+        first, second = _pairs(rows[start:stop], after[rows[start:stop]])
         # Pair and offset as one integer, so that equal ones are neighbours when sorted.
-        keys, filled = np.empty(matches[start:stop].sum(), np.int64), 0
-        for a, b in _equal_pairs(word):
-            inside = (song[a] >= start) & (song[a] < stop)
-            a, b = a[inside], b[inside]
-            key = (song[a] * count + song[b]) * 2 * longest + place[a] - place[b] + longest
-            keys[filled : filled + len(key)] = key
-            filled += len(key)
+        keys = (song[first] * count + song[second]) * 2 * longest
+        keys += place[first] - place[second] + longest
         yield from _best_offsets(keys, count, longest)
 
 
 def _sampled_words(prints):
-    """word, song, place [words], sorted by word and song: the words of few songs, once per song."""
+    """word, song, place [words], sorted by word and song: the words of few songs, once per song.
+
+    A word is represented by its hash, which is another 32 bits (an odd factor loses nothing).
+    """
     common, samples = _common_words(prints), []
-    for index, sequence in enumerate(prints):
-        words, places = np.unique(sequence, return_index=True)
-        rare = np.searchsorted(common, words, "right") == np.searchsorted(common, words, "left")
-        words, places = words[rare], places[rare]
-        chosen = np.argsort(words * np.uint32(2654435761), kind="stable")[:SAMPLE]
-        samples.append((words[chosen], np.full(len(chosen), index), places[chosen]))
-    empty = np.zeros(0, np.uint32), np.zeros(0, int), np.zeros(0, int)
-    word, song, place = map(np.concatenate, zip(empty, *samples, strict=True))
-    order = np.argsort(word, kind="stable")
-    return word[order], song[order], place[order]
+    for sequence in prints:
+        words, places = _distinct(sequence)
+        if len(common):
+            nearest = np.searchsorted(common, words).clip(max=len(common) - 1)
+            rare = common[nearest] != words
+            words, places = words[rare], places[rare]
+        samples.append((words[:SAMPLE], places[:SAMPLE]))
+    empty = np.zeros(0, np.uint32)
+    word = np.concatenate([empty, *(words for words, _ in samples)])
+    place = np.concatenate([empty, *(places for _, places in samples)])
+    song = np.repeat(np.arange(len(prints)), [len(words) for words, _ in samples])
+    rows = np.arange(len(word))
+    word, order = _sorted_with(word, rows)
+    return word, song[order], place[order].astype(np.int64)
+
+
+def _distinct(sequence):
+    """(hashes of the words, where each is first), sorted by hash."""
+    hashes = sequence.astype(np.uint32) * np.uint32(2654435761)
+    words, places = _sorted_with(hashes, np.arange(len(hashes)))
+    new = np.ones(len(words), bool)
+    np.not_equal(words[1:], words[:-1], out=new[1:])
+    return words[new], places[new]
+
+
+def _sorted_with(words, rows):
+    """words [n] uint32 sorted, and the rows [n] below 2^32 that belong to them: one sort of
+    integers of 64 bits takes a fraction of the time of an argsort."""
+    keys = words.astype(np.uint64) << np.uint64(32)
+    keys |= rows.astype(np.uint64)
+    keys.sort()
+    return (keys >> np.uint64(32)).astype(np.uint32), keys.astype(np.uint32)
 
 
 def _common_words(prints):
     """Words of more than COMMON songs, sorted."""
-    words = np.concatenate([np.zeros(0, np.uint32), *map(np.unique, prints)])
+    words = np.concatenate([np.zeros(0, np.uint32), *(_distinct(each)[0] for each in prints)])
     words.sort()
     return np.unique(words[COMMON:][words[COMMON:] == words[:-COMMON]])
 
 
-def _equal_pairs(word):
-    """All pairs of equal rows of `word`, in parts: (first rows, second rows)."""
-    for step in range(1, COMMON):
-        first = np.flatnonzero(word[step:] == word[:-step])
-        yield first, first + step
+def _equal_rows_after(word):
+    """How many rows after each row of `word`, which is sorted, are equal to it."""
+    last = np.flatnonzero(np.diff(word, append=word[-1:] + 1)) if len(word) else np.zeros(0, int)
+    return np.repeat(last, np.diff(last, prepend=-1)) - np.arange(len(word))
+
+
+def _pairs(rows, after):
+    """All pairs of a row and one of the `after` rows that follow it: (first, second)."""
+    first = np.repeat(rows, after)
+    following = np.arange(len(first)) - np.repeat(np.cumsum(after) - after, after)
+    return first, first + 1 + following
 
 
 def _song_ranges(matches):

@@ -8,10 +8,11 @@ takes the songs whose outcome is `ok` in it.
 """
 
 import json
+import os
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,10 @@ class BatchRunner:
 
 
 def _size(path):
-    return path.stat().st_size if path.is_file() else -1
+    try:
+        return os.stat(path).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
 
 
 def passed(folder: Path | str, *ledgers: Path | str) -> pd.DataFrame:
@@ -157,14 +161,24 @@ def passed(folder: Path | str, *ledgers: Path | str) -> pd.DataFrame:
         keys = table[table["outcome"] == "ok"].set_index("song")["key"]
         songs = songs[songs["song"].isin(keys.index)].copy()
         songs["key"] = [row.key + keys.loc[row.song] for row in songs.itertuples(index=False)]
+    for path, table in zip(ledgers, tables, strict=True):
+        check_files(folder, table[table["song"].isin(songs["song"])], [path])
+    return songs
+
+
+def check_files(folder: Path | str, rows: pd.DataFrame, ledgers: Sequence[Path | str]) -> None:
+    """Raise when a file is missing in `folder` that rows of these ledgers list."""
     gone = [
-        f"{Path(folder) / row.song / name}: gone or changed; delete {path}"
-        for path, table in zip(ledgers, tables, strict=True)
-        for row in table[table["song"].isin(songs["song"])].itertuples(index=False)
-        for name, size in json.loads(row.files).items()
-        if _size(Path(folder) / row.song / name) != size
+        (song, name)
+        for song, files in zip(rows["song"], rows["files"], strict=True)
+        for name, size in json.loads(files or "{}").items()
+        if _size(f"{folder}/{song}/{name}") != size
     ]
     if gone:
+        song, name = gone[0]
+        path = next(path for path in ledgers if song in {*parquet.read_table(path)["song"]})
         more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
-        raise RasenError(f"{gone[0]} and run snakemake again{more}")
-    return songs
+        raise RasenError(
+            f"{Path(folder) / song / name}: gone or changed; delete {path} and run snakemake "
+            f"again{more}"
+        )
