@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from rasen import command
 from rasen.io import parquet
 from rasen.songs import layout
 from rasen.songs.alignment import LINES, WORDS, alignment_tables, read_alignment
+from rasen.songs.audio_measures import read_fingerprint
 from rasen.songs.index import MEASURES, IndexSettings, build_tables
-from rasen.songs.ledger import COLUMNS, check_files
+from rasen.songs.ledger import check_files
 from rasen.songs.shards import shard_contents
 
-READ = [*COLUMNS, "seconds", *MEASURES]  # of ledgers
+READ = ["song", "outcome", "reason", "detail", "files", "seconds", *MEASURES]  # of ledgers
 PART = 1000  # songs whose lines and words are in memory at once
 
 
@@ -33,18 +33,21 @@ def index_songs(
     for stage in ("measure_recordings", "align_lyrics"):  # whose files are read below
         check_files(songs, stages[stage], layout.ledgers(results, stage, batches))
     measured = stages["measure_recordings"].query("outcome == 'ok'")["song"]
-    prints = {song: np.load(songs / song / layout.FINGERPRINT) for song in measured}
+    prints = {song: read_fingerprint(f"{songs}/{song}/{layout.FINGERPRINT}") for song in measured}
     accepted, rejected = build_tables(
         stages, pd.concat(contents, ignore_index=True), prints, settings, seed
     )
     del prints
     parquet.write_table(accepted, index)
     parquet.write_table(rejected, quarantine)
-    with parquet.open_writer(lines, LINES) as of_lines, parquet.open_writer(words, WORDS) as of_words:
+    with (
+        parquet.open_writer(lines, LINES) as of_lines,
+        parquet.open_writer(words, WORDS) as of_words,
+    ):
         for start in range(0, len(accepted), PART):
             some = accepted["song"][start : start + PART]
             parts = alignment_tables(
-                read_alignment(songs / song / layout.ALIGNMENT) for song in some
+                read_alignment(f"{songs}/{song}/{layout.ALIGNMENT}") for song in some
             )
             of_lines.write_table(parts[0])
             of_words.write_table(parts[1])

@@ -152,9 +152,7 @@ def open_file(path: Path | str) -> Iterator[h5py.File]:
         yield file
 
 
-def read_table(
-    file: h5py.File, name: str, columns: Sequence[str] | None = None
-) -> pd.DataFrame:
+def read_table(file: h5py.File, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """The DataFrame that Writer.table stored, or these of its columns."""
     table = {}
     for column in columns or file[name]:

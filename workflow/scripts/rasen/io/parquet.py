@@ -34,9 +34,7 @@ def read_table(path: Path | str) -> pd.DataFrame:
         return pd.read_parquet(path, page_checksum_verification=True)
 
 
-def read_tables(
-    paths: Iterable[Path | str], columns: Sequence[str] | None = None
-) -> pd.DataFrame:
+def read_tables(paths: Iterable[Path | str], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Many parquet files, concatenated; a column that some files lack is empty there.
 
     columns: only these, where there are

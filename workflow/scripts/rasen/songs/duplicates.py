@@ -14,6 +14,7 @@ import numpy as np
 SAMPLE = 512  # words that a song takes part with: all of half a minute, 1 of 7 of four minutes
 COMMON = 64  # a word in more songs than this is ignored (silence, a steady tone)
 SHARED = 8  # words in common at one offset from which two songs are compared
+HALF = np.uint64(32)  # bits
 SAME = 0.25  # share of differing bits below which two stretches are one sound (chance: 0.5)
 COVERED = 0.5  # of the shorter song
 MATCHES = 1 << 22  # pairs of equal words counted at a time, some 60 bytes each
@@ -41,79 +42,91 @@ def find_duplicates(prints: Mapping[Song, np.ndarray]) -> dict[Song, Song]:
 def _candidates(prints):
     """(first, second, offset) of songs that share words, in order: word i of second is word
     i + offset of first."""
-    word, song, place = _sampled_words(prints)
     count, longest = len(prints), max(map(len, prints), default=0)
-    after = _equal_rows_after(word)
+    song, place, after = _shared_words(prints)
     matches = np.bincount(song, weights=after, minlength=count)  # with each song as the first
-    rows = np.flatnonzero(after)
-    rows = rows[np.argsort(song[rows], kind="stable")]
+    rows = np.argsort(song, kind="stable")
+    rows = rows[after[rows] > 0]
+    # Pair and offset as one integer, so that equal ones are neighbours when sorted: a sum of one
+    # number for the first song's word and one for the second's.
+    first = (song.astype(np.int64) * count * 2 + 1) * longest + place
+    second = song.astype(np.int64) * 2 * longest - place
+    bounds = song[rows]
     for songs in _song_ranges(matches):
-        start, stop = np.searchsorted(song[rows], songs)
-        first, second = _pairs(rows[start:stop], after[rows[start:stop]])
-        # Pair and offset as one integer, so that equal ones are neighbours when sorted.
-        keys = (song[first] * count + song[second]) * 2 * longest
-        keys += place[first] - place[second] + longest
+        some = rows[slice(*np.searchsorted(bounds, songs))]
+        repeats = after[some]
+        keys = np.repeat(first[some], repeats)
+        partner = np.repeat(some + 1 - np.cumsum(repeats) + repeats, repeats)
+        partner += np.arange(len(keys))  # the rows after each, in turn
+        keys += second[partner]
         yield from _best_offsets(keys, count, longest)
 
 
-def _sampled_words(prints):
-    """word, song, place [words], sorted by word and song: the words of few songs, once per song.
+def _shared_words(prints):
+    """song, place, after [words]: the words of several songs, once per song, equal ones together
+    and in the order of the songs; `after` counts the equal ones that follow.
 
-    A word is represented by its hash, which is another 32 bits (an odd factor loses nothing).
+    A word is represented by its hash, which is another 32 bits (an odd factor loses nothing), and
+    the integers of 64 bits that are sorted are hash and row: an argsort takes many times as long.
     """
-    common, samples = _common_words(prints), []
-    for sequence in prints:
-        words, places = _distinct(sequence)
-        if len(common):
-            nearest = np.searchsorted(common, words).clip(max=len(common) - 1)
-            rare = common[nearest] != words
-            words, places = words[rare], places[rare]
-        samples.append((words[:SAMPLE], places[:SAMPLE]))
-    empty = np.zeros(0, np.uint32)
-    word = np.concatenate([empty, *(words for words, _ in samples)])
-    place = np.concatenate([empty, *(places for _, places in samples)])
-    song = np.repeat(np.arange(len(prints)), [len(words) for words, _ in samples])
-    rows = np.arange(len(word))
-    word, order = _sorted_with(word, rows)
-    return word, song[order], place[order].astype(np.int64)
-
-
-def _distinct(sequence):
-    """(hashes of the words, where each is first), sorted by hash."""
-    hashes = sequence.astype(np.uint32) * np.uint32(2654435761)
-    words, places = _sorted_with(hashes, np.arange(len(hashes)))
-    new = np.ones(len(words), bool)
-    np.not_equal(words[1:], words[:-1], out=new[1:])
-    return words[new], places[new]
-
-
-def _sorted_with(words, rows):
-    """words [n] uint32 sorted, and the rows [n] below 2^32 that belong to them: one sort of
-    integers of 64 bits takes a fraction of the time of an argsort."""
-    keys = words.astype(np.uint64) << np.uint64(32)
-    keys |= rows.astype(np.uint64)
+    counts, shift = _songs_per_word(prints)
+    keys = np.empty(len(prints) * SAMPLE, np.uint64)
+    place = np.empty(len(keys), np.uint32)
+    total, ends = 0, [0]
+    for words in prints:
+        hashes, places = _sample(words, counts, shift)
+        ends.append(total + len(hashes))
+        own = slice(total, ends[-1])
+        keys[own] = hashes << HALF
+        keys[own] |= np.arange(total, ends[-1], dtype=np.uint64)
+        place[own] = places
+        total = ends[-1]
+    keys = keys[:total]
     keys.sort()
-    return (keys >> np.uint64(32)).astype(np.uint32), keys.astype(np.uint32)
+    rows = keys.astype(np.uint32)
+    keys >>= HALF
+    sizes = np.diff(_starts(keys), append=total)
+    rows, sizes = rows[np.repeat(sizes > 1, sizes)], sizes[sizes > 1]
+    after = np.repeat(np.cumsum(sizes, dtype=np.int32), sizes)
+    after -= np.arange(1, len(rows) + 1, dtype=np.int32)
+    song = np.repeat(np.arange(len(prints), dtype=np.int32), np.diff(ends))
+    return song[rows], place[rows], after
 
 
-def _common_words(prints):
-    """Words of more than COMMON songs, sorted."""
-    words = np.concatenate([np.zeros(0, np.uint32), *(_distinct(each)[0] for each in prints)])
-    words.sort()
-    return np.unique(words[COMMON:][words[COMMON:] == words[:-COMMON]])
+def _sample(words, counts, shift):
+    """(hashes, places) of the SAMPLE words of smallest hash that few songs have."""
+    own = _hashes(words).astype(np.uint64) << HALF
+    own |= np.arange(len(own), dtype=np.uint64)
+    for most in (2 * SAMPLE, len(own)):  # a part is mostly enough, and sorted much faster
+        some = np.partition(own, most)[:most] if most < len(own) else own
+        some.sort()
+        hashes = some >> HALF
+        first = _starts(hashes)  # of equal ones
+        chosen = first[counts[hashes[first] >> shift] <= COMMON][:SAMPLE]
+        if len(chosen) == SAMPLE:
+            break
+    return hashes[chosen], some[chosen].astype(np.uint32)
 
 
-def _equal_rows_after(word):
-    """How many rows after each row of `word`, which is sorted, are equal to it."""
-    last = np.flatnonzero(np.diff(word, append=word[-1:] + 1)) if len(word) else np.zeros(0, int)
-    return np.repeat(last, np.diff(last, prepend=-1)) - np.arange(len(word))
+def _starts(values):
+    """Where a new value starts in sorted ones."""
+    return np.flatnonzero(np.concatenate([[len(values) > 0], values[1:] != values[:-1]]))
 
 
-def _pairs(rows, after):
-    """All pairs of a row and one of the `after` rows that follow it: (first, second)."""
-    first = np.repeat(rows, after)
-    following = np.arange(len(first)) - np.repeat(np.cumsum(after) - after, after)
-    return first, first + 1 + following
+def _hashes(words):
+    return words.astype(np.uint32) * np.uint32(2654435761)
+
+
+def _songs_per_word(prints):
+    """(counts, shift): a word of hash h is in at most counts[h >> shift] songs, counted to
+    COMMON + 1. Words share a count, but there are about as many counts as words."""
+    bits = max(1, sum(map(len, prints)).bit_length() - 1)
+    bits = min(bits, 26)  # 64 MB
+    counts, shift = np.zeros(1 << bits, np.uint8), 32 - bits
+    for words in prints:
+        own = _hashes(words) >> np.uint32(shift)
+        counts[own] = np.minimum(counts[own], COMMON) + 1  # once, however often the song has it
+    return counts, np.uint64(shift)
 
 
 def _song_ranges(matches):
