@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import shutil
 import tarfile
 
@@ -224,14 +225,18 @@ def test_songs_can_be_exported_for_object_stores(corpus):
     assert {"river.json", "tsuki.mean.npy"} <= set(names)
 
 
-def test_a_thousand_songs_are_planned(tmp_path):
-    """1000 songs, 32 batches: all stages of all batches in one dry run."""
+def test_ten_thousand_songs_are_planned(tmp_path):
+    """All stages of all 625 batches in one dry run. Processor time."""
     study = new_study(tmp_path / "large")
+    study.edit(lambda config: config["songs"].update(batch=16))
     lyrics = "../resources/songs/lyrics/river.txt"
-    write_sheet(study, [(f"s{i:04d}", f"../audio/{i}.mp3", lyrics, "en", "") for i in range(1000)])
+    write_sheet(study, [(f"s{i}", f"../audio/{i}.mp3", lyrics, "en", "") for i in range(10_000)])
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     jobs = study.planned("songs")
-    assert {stage: jobs[stage] for stage in STAGES} == dict.fromkeys(STAGES, 32)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert {stage: jobs[stage] for stage in STAGES} == dict.fromkeys(STAGES, 625)
     assert jobs["index_songs"] == jobs["train_codebook"] == 1
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
 
 
 def test_mistakes_are_told_before_any_job(tmp_path):
