@@ -5,9 +5,10 @@
 
 STRUCTURE_ENV = "allin1" if SONGS["structure"]["backend"] == "allin1" else "core"
 STRUCTURE_KEYS = ["backend"] + ["model"] * (STRUCTURE_ENV == "allin1")
-ALIGN_KEYS = [
-    key for key in SONGS["align"] if key != "batch"
-]  # `batch` changes no result
+ALIGN_KEYS, SKETCH_KEYS, LATENT_KEYS = [
+    [key for key in SONGS[part] if key != "batch"]  # it changes no result
+    for part in ("align", "sketch", "latents")
+]
 
 
 rule measure_recordings:
@@ -210,7 +211,7 @@ rule train_codebook:
         device=SONGS["device"],
     params:
         needs="songs",
-        settings=song_settings("sketch"),
+        settings=song_settings("sketch", *SKETCH_KEYS),
         seed=config["seed"],
     shell:
         "rasen songs train_codebook.py --recordings {input.recordings} --seed {params.seed}"
@@ -238,14 +239,15 @@ rule encode_sketch:
         runtime=growing(SONGS["runtime"]),
         gpu=gpus,
         device=SONGS["device"],
+        batch=SONGS["sketch"]["batch"],
     params:
         needs="songs",
-        settings=song_settings("sketch", "model", "layer", "window"),
+        settings=song_settings("sketch", "model", "layer", "window", "precision"),
         code=code("encode_sketch.py", "songs"),
     shell:
         "rasen songs encode_sketch.py --recordings {input.recordings} --codebook {input.codebook:q}"
         " --songs results/songs --settings {params.settings:q} --device {resources.device}"
-        " --code {params.code} --ledger {output.ledger} > {log} 2>&1"
+        " --at-once {resources.batch} --code {params.code} --ledger {output.ledger} > {log} 2>&1"
 
 
 rule encode_latents:
@@ -267,11 +269,13 @@ rule encode_latents:
         runtime=growing(SONGS["runtime"]),
         gpu=gpus,
         device=SONGS["device"],
+        batch=SONGS["latents"]["batch"],
     params:
         needs="songs",
-        settings=song_settings("latents"),
+        settings=song_settings("latents", *LATENT_KEYS),
         code=code("encode_latents.py", "songs"),
     shell:
         "rasen songs encode_latents.py --recordings {input.recordings} --songs results/songs"
-        " --settings {params.settings:q} --device {resources.device} --code {params.code}"
+        " --settings {params.settings:q} --device {resources.device}"
+        " --at-once {resources.batch} --code {params.code}"
         " --ledger {output.ledger} > {log} 2>&1"

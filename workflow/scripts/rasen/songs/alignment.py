@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pyarrow as pa
 
@@ -75,13 +76,15 @@ def read_alignment(path: Path | str) -> Alignment:
 
 def alignment_tables(alignments: Iterable[Alignment]) -> tuple[pa.Table, pa.Table]:
     """Alignments as (lines, words), one row per line and per word; a word names its line."""
-    lines, words = [], []
+    of_line, of_word = itemgetter(*LINES.names[1:]), itemgetter(*WORDS.names[3:])
+    lines: list[tuple[Any, ...]] = []
+    words: list[tuple[Any, ...]] = []
     for alignment in alignments:
         song = alignment["song"]
         for line in alignment["lines"]:
-            lines.append((song, *(line[key] for key in LINES.names[1:])))
+            lines.append((song, *of_line(line)))
             words += [
-                (song, line["line"], index, *(word[key] for key in WORDS.names[3:]))
+                (song, line["line"], index, *of_word(word))
                 for index, word in enumerate(line["words"])
             ]
     return _table(lines, LINES), _table(words, WORDS)

@@ -7,12 +7,13 @@ processed again. The *ledger* is the table of a batch's receipts, one row per so
 takes the songs whose outcome is `ok` in it.
 """
 
+import itertools
 import json
 import os
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ COLUMNS = ["song", "key", "outcome", "reason", "detail", "files"]
 
 # (tools, row of the song, folder for its files) -> numbers and texts for the ledger
 Work = Callable[[Any, Any, Path], Mapping[str, Any] | None]
+# (tools, rows of songs) -> something of each song, or the exception that it met, in their order
+Stream = Callable[[Any, Iterable[Any]], Iterator[Any]]
 
 
 class BatchRunner:
@@ -46,26 +49,39 @@ class BatchRunner:
         self.version = hashes.short_hash(code + json.dumps(settings, sort_keys=True))
 
     def run(
-        self, songs: pd.DataFrame, work: Work, open_tools: Callable[[], Any] | None = None
+        self,
+        songs: pd.DataFrame,
+        work: Work,
+        open_tools: Callable[[], Any] | None = None,
+        stream: Stream | None = None,
     ) -> pd.DataFrame:
         """The ledger of `work` done for every song.
 
         songs: DataFrame with `song` and `key`, a hash of everything the stage reads of the song
         work: writes the song's files into a folder and returns measures for the ledger
         open_tools: opens the models; called when the first song needs them
+        stream: gives `work` something of each song in the place of the tools. It sees all songs
+            that are still to do, so it can read ahead of a network and fill its batches
         """
         tools: list[Any] = []  # the opened models, once they are needed
         rows: list[dict[str, Any]] = []
         unexpected: list[str] = []
-        for song in songs.itertuples(index=False):
-            key = hashes.short_hash(self.version + song.key)
-            row = self._valid_receipt(song.song, key)
+        keys = [hashes.short_hash(self.version + key) for key in songs["key"]]
+        valid = list(map(self._valid_receipt, songs["song"], keys))
+        todo = songs[[row is None for row in valid]].itertuples(index=False)
+        for song, key, receipt in zip(songs.itertuples(index=False), keys, valid, strict=True):
+            row = receipt
             if row is None:
-                tools = tools or [self._open(open_tools)]
+                if not tools:
+                    tools = [self._open(open_tools)]
+                    values = stream(tools[0], todo) if stream else itertools.repeat(tools[0])
                 start = time.perf_counter()
+                value = next(values)
                 row = dict.fromkeys(COLUMNS, "") | {"song": song.song, "key": key, "outcome": "ok"}
                 try:
-                    row |= self._process(tools[0], song, work)
+                    if isinstance(value, Exception):
+                        raise value
+                    row |= self._process(value, song, work)
                 except SongError as error:
                     row |= {"outcome": "out", "reason": error.reason, "detail": str(error)}
                 except (RasenError, OSError, MemoryError):
