@@ -5,9 +5,10 @@
 
 STRUCTURE_ENV = "allin1" if SONGS["structure"]["backend"] == "allin1" else "core"
 STRUCTURE_KEYS = ["backend"] + ["model"] * (STRUCTURE_ENV == "allin1")
-ALIGN_KEYS, SKETCH_KEYS, LATENT_KEYS = [
-    [key for key in SONGS[part] if key != "batch"]  # it changes no result
-    for part in ("align", "sketch", "latents")
+# `batch` changes no result; a codebook is trained in float32, whatever `precision` says.
+ALIGN_KEYS, LATENT_KEYS, CODEBOOK_KEYS = [
+    [key for key in SONGS[part] if key not in ("batch", *others)]
+    for part, *others in (("align",), ("latents",), ("sketch", "precision"))
 ]
 
 
@@ -211,7 +212,7 @@ rule train_codebook:
         device=SONGS["device"],
     params:
         needs="songs",
-        settings=song_settings("sketch", *SKETCH_KEYS),
+        settings=song_settings("sketch", *CODEBOOK_KEYS),
         seed=config["seed"],
     shell:
         "rasen songs train_codebook.py --recordings {input.recordings} --seed {params.seed}"

@@ -180,6 +180,19 @@ def test_a_filter_reruns_the_index_alone(corpus):
     back()
 
 
+def test_songs_at_once_rerun_nothing(corpus):
+    study, _ = corpus
+    back = study.edit(
+        lambda c: [c["songs"][part].update(batch=3) for part in ("sketch", "latents")]
+    )
+    assert study.planned("songs") == {}
+    back()
+    back = study.edit(lambda config: config["songs"]["sketch"].update(precision="bf16"))
+    assert "train_codebook" not in study.planned("songs")
+    assert "encode_sketch" in study.planned("songs")
+    back()
+
+
 def test_settings_of_a_stage_rerun_what_rests_on_it(corpus):
     study, _ = corpus
     back = study.edit(lambda config: config["songs"]["latents"].update(dtype="float32"))

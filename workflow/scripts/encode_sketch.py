@@ -10,8 +10,7 @@ from rasen.device import pick_device
 from rasen.errors import RasenError
 from rasen.io import hashes, parquet
 from rasen.networks.frames import pad_to_frames
-from rasen.networks.muq import SAMPLE_RATE, EmbeddingSettings, open_muq
-from rasen.networks.precision import float_type
+from rasen.networks.muq import SAMPLE_RATE, EncodingSettings, open_muq
 from rasen.songs import layout, recording
 from rasen.songs import ledger as ledgers
 from rasen.songs.ahead import read_ahead
@@ -19,12 +18,12 @@ from rasen.songs.codebook import load_codebook, nearest_codes
 
 
 def encode_sketch(
-    recordings: Path, codebook: Path, songs: Path, settings: EmbeddingSettings, device: str,
+    recordings: Path, codebook: Path, songs: Path, settings: EncodingSettings, device: str,
     at_once: int, code: str, ledger: Path,
 ) -> None:  # fmt: skip
     """Write sketch.npy (uint16 [T]) of each song, and the ledger.
 
-    at_once: windows per forward pass, of one song or several
+    at_once: windows per forward pass on a GPU, of one song or several; on a CPU one is fastest
     """
     codes = load_codebook(codebook)
     layer = int(codes.metadata.get("layer", settings.layer))
@@ -39,8 +38,8 @@ def encode_sketch(
         return pad_to_frames(recording.to_mono(sound, rate, SAMPLE_RATE), SAMPLE_RATE)
 
     def stream(muq, todo):
-        sounds = read_ahead(read, todo)
-        return muq.embed_all(sounds, settings.layer, settings.window, batch=at_once)
+        batch = at_once if muq.device.type == "cuda" else 1
+        return muq.embed_all(read_ahead(read, todo), settings.layer, settings.window, batch=batch)
 
     def work(states, song, folder):
         sketch = nearest_codes(codes, states, device=pick_device(device))
@@ -48,8 +47,9 @@ def encode_sketch(
         return {"frames": len(sketch), "codes": len(np.unique(sketch))}
 
     def open_model():
-        where = pick_device(device)
-        return open_muq(settings.model, where, float_type(settings.precision, where))
+        muq = open_muq(settings.model, pick_device(device))
+        muq.set_precision(settings.precision)
+        return muq
 
     version = asdict(settings) | {
         "codes": hashes.hash_file(codebook),

@@ -12,7 +12,6 @@ from rasen.io import parquet
 from rasen.io.atomic import write_text
 from rasen.networks.frames import FRAME_RATE, pad_to_frames
 from rasen.networks.muq import SAMPLE_RATE, open_muq
-from rasen.networks.precision import float_type
 from rasen.songs import codebook as codebooks
 from rasen.songs.recording import reread_recording, to_mono
 from rasen.songs.sample import sample_windows
@@ -24,8 +23,7 @@ def train_codebook(
 ) -> None:  # fmt: skip
     """Write the codebook, and a report: held-out error, dead codes, entropy."""
     windows = sample_windows(parquet.read_table(recordings), settings.sample, settings.window, seed)
-    where = pick_device(device)
-    muq = open_muq(settings.model, where, float_type(settings.precision, where))
+    muq = open_muq(settings.model, pick_device(device))
     vectors: dict[bool, list[np.ndarray]] = {True: [], False: []}  # held out or not
     for audio, rows in tqdm(list(windows.groupby("audio")), "embedding", disable=None):
         sound = to_mono(*reread_recording(audio), SAMPLE_RATE)

@@ -23,7 +23,7 @@ import torch
 
 from rasen.errors import RasenError
 from rasen.networks.frames import FRAME_RATE, overlapping_windows
-from rasen.networks.precision import Precision
+from rasen.networks.precision import Precision, float_type
 from rasen.networks.torchaudio_guard import import_torchaudio, import_without_init
 from rasen.networks.windowed import over_windows
 from rasen.weights import lazy_tensors
@@ -36,21 +36,24 @@ CURE = "give the folder of a MuQ checkpoint (config.json and model.safetensors)"
 
 @dataclass(frozen=True)
 class EmbeddingSettings:
-    """Which MuQ, which of its layers, the window in seconds, the arithmetic (`precision`).
-
-    `songs.sketch` of the config
-    """
+    """Which MuQ, which of its layers, and the window in seconds; `songs.sketch` of the config."""
 
     model: str
     layer: int
     window: float
-    precision: Precision
 
     def __post_init__(self) -> None:
         if self.layer < 0:
             raise RasenError(f"songs.sketch.layer: {self.layer} is no layer; count from 0")
         if self.window < 1:
             raise RasenError(f"songs.sketch.window: {self.window} s are too short; give 1 or more")
+
+
+@dataclass(frozen=True)
+class EncodingSettings(EmbeddingSettings):
+    """The same, and the arithmetic of the songs' states; a codebook is trained in float32."""
+
+    precision: Precision
 
 
 class Muq:
@@ -94,6 +97,15 @@ class Muq:
 
         checked = map(_whole_frames, sounds)
         return over_windows(network, checked, windows_of, HOP, self.width, batch)
+
+    def set_precision(self, precision: Precision) -> None:
+        """Choose the arithmetic; see `float_type`."""
+
+        def trial(dtype):
+            self.dtype = dtype
+            self.hidden(torch.zeros(1, 2 * SAMPLE_RATE), self.layers)
+
+        self.dtype = float_type(precision, trial)
 
     @torch.inference_mode()
     def hidden(self, cuts: torch.Tensor, layer: int) -> torch.Tensor:

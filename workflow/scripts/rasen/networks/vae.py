@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from rasen.errors import RasenError
-from rasen.networks.frames import LATENT_CHANNELS, overlapping_windows
+from rasen.networks.frames import LATENT_CHANNELS, PATCH, overlapping_windows
 from rasen.networks.oobleck import HOP, open_oobleck
-from rasen.networks.precision import Precision
+from rasen.networks.precision import Precision, float_type
 from rasen.networks.windowed import over_windows
 from rasen.seeds import generator
 
@@ -49,10 +49,8 @@ class LatentSettings:
 class Vae:
     """An opened VAE; encoder_margin, decoder_margin: frames that the receptive field adds."""
 
-    def __init__(
-        self, net: torch.nn.Module, device: str, dtype: torch.dtype = torch.float32
-    ) -> None:
-        self.dtype = dtype  # in which the encoder runs (autocast)
+    def __init__(self, net: torch.nn.Module, device: str) -> None:
+        self.dtype = torch.float32  # in which the encoder runs (autocast)
         self.net = net.to(device)
         self.device = device
         first, last = receptive_field(net.encoder, 0, 0)
@@ -82,6 +80,15 @@ class Vae:
 
         checked = map(_whole_frames, sounds)
         return over_windows(self._moments, checked, windows_of, HOP, 2 * LATENT_CHANNELS, batch)
+
+    def set_precision(self, precision: Precision) -> None:
+        """Choose the arithmetic of the encoder; see `float_type`."""
+
+        def trial(dtype):
+            self.dtype = dtype
+            self._moments(torch.zeros(1, 2, PATCH * HOP))
+
+        self.dtype = float_type(precision, trial)
 
     @torch.inference_mode()
     def _moments(self, chunks):
@@ -118,15 +125,12 @@ def _whole_frames(sound):
     return sound
 
 
-def open_vae(
-    path: Path | str, device: str = "cpu", weights: Path | str | None = None,
-    dtype: torch.dtype = torch.float32,
-) -> Vae:  # fmt: skip
+def open_vae(path: Path | str, device: str = "cpu", weights: Path | str | None = None) -> Vae:
     """A Vae from a config JSON with a .ckpt or .safetensors beside it, or a diffusers folder.
 
     weights: the checkpoint, where several lie beside the JSON
     """
-    return Vae(open_oobleck(path, weights).eval(), device, dtype)
+    return Vae(open_oobleck(path, weights).eval(), device)
 
 
 def sample_latents(mean: np.ndarray, scale: np.ndarray, seed: int, *names: str | int) -> np.ndarray:
