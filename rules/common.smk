@@ -20,7 +20,7 @@ from rasen.device import visible_cards
 from rasen.errors import RasenError
 from rasen.io.hashes import hash_file
 from rasen.io.json_dataclass import to_json
-from rasen.songs import corpus, layout
+from rasen.songs import corpus, disk, layout
 from rasen.stimuli import recordings
 from rasen.study import (
     archive,

@@ -111,3 +111,14 @@ rule songs:
     input:
         "results/tables/songs.parquet",
         "results/figures/songs.svg",
+
+
+rule songs_status:
+    localrule: True
+    """Where the corpus stands, printed and drawn (results/figures/songs_status.svg); while it runs, too."""
+    params:
+        songs=sum(map(len, BATCHES.values())),
+        batch=SONGS["batch"],
+    shell:
+        "rasen core songs_status.py --results results --songs {params.songs}"
+        " --batch {params.batch} --figure results/figures/songs_status.svg"
