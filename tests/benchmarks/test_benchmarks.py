@@ -28,6 +28,7 @@ RUN_BY = {  # every file of benchmarks/: the test here that runs it
     "helix.py": "test_helix",
     "sae.py": "test_sae",
     "songs.py": "test_songs",
+    "song_networks.py": "test_song_networks",
 }
 ONLY_A_GPU = ("waits for the GPU", "peak on the GPU")
 
@@ -172,3 +173,10 @@ def test_songs():
         seconds = re.search(rf"^ *2 +{stage} +([\d.]+)", printed, re.M)
         assert seconds, stage
         assert float(seconds[1]) > 0
+
+
+def test_song_networks():
+    printed = run("song_networks.py", "--size", "tiny", python=environment("songs"))
+    shares = dict(re.findall(r"^(\w+): .* s: ([\d.]+) \(target 0.80\)$", printed, re.M))
+    assert set(shares) == {"MuQ", "VAE"}
+    assert all(float(share) > 0 for share in shares.values())
