@@ -34,6 +34,7 @@ bench: install-test
 	$(BIN)/python benchmarks/helix.py
 	$$(workflow/install saelens) benchmarks/sae.py
 	$(BIN)/python benchmarks/songs.py
+	$$(workflow/install songs) benchmarks/song_networks.py
 
 bench-gpu: install
 	$(BIN)/python benchmarks/gpu.py

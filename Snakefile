@@ -66,6 +66,14 @@ onstart:
         problems.append("SLURM: no sbatch here; use a login node, or no profile")
     if problems:
         raise WorkflowError("\n".join(problems))
+    if any(
+        job.rule.name == "separate_stems" for job in workflow.dag.needrun_jobs()
+    ):
+        print(
+            disk.needed_disk(
+                [path for rows in BATCHES.values() for path in rows["audio"]], SONGS
+            )
+        )
 
 
 onsuccess:

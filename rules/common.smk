@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -20,7 +20,7 @@ from rasen.device import visible_cards
 from rasen.errors import RasenError
 from rasen.io.hashes import hash_file
 from rasen.io.json_dataclass import to_json
-from rasen.songs import corpus, layout
+from rasen.songs import corpus, disk, layout
 from rasen.stimuli import recordings
 from rasen.study import (
     archive,
@@ -122,10 +122,16 @@ def code(script, env="core"):
             if callable(env)
             else []
         )
-        pins = hash_file(ROOT / "envs" / f"{name}.txt")[:16]
-        return f"{code_hash(script, *family)}-{pins}"
+        return hash_of_code(name, script, *family)
 
     return of_job
+
+
+@cache
+def hash_of_code(env, script, *modules):
+    """The same for an environment, a script and a family, found once for thousands of jobs."""
+    pins = hash_file(ROOT / "envs" / f"{env}.txt")[:16]
+    return f"{code_hash(script, *modules)}-{pins}"
 
 
 def settings(*keys):

@@ -138,3 +138,14 @@ rule songs:
         "results/tables/songs.parquet",
         "results/tables/songs.md",
         "results/figures/songs.svg",
+
+
+rule songs_status:
+    """Where the corpus stands, printed and drawn (results/figures/songs_status.svg); while it runs, too."""
+    localrule: True
+    params:
+        songs=sum(map(len, BATCHES.values())),
+        batch=SONGS["batch"],
+    shell:
+        "rasen core songs_status.py --results results --songs {params.songs}"
+        " --batch {params.batch} --figure results/figures/songs_status.svg"

@@ -5,9 +5,11 @@
 
 STRUCTURE_ENV = "allin1" if SONGS["structure"]["backend"] == "allin1" else "core"
 STRUCTURE_KEYS = ["backend"] + ["model"] * (STRUCTURE_ENV == "allin1")
-ALIGN_KEYS = [
-    key for key in SONGS["align"] if key != "batch"
-]  # `batch` changes no result
+# `batch` changes no result; a codebook is trained in float32, whatever `precision` says.
+ALIGN_KEYS, LATENT_KEYS, CODEBOOK_KEYS = [
+    [key for key in SONGS[part] if key not in ("batch", *others)]
+    for part, *others in (("align",), ("latents",), ("sketch", "precision"))
+]
 
 
 def align_config(wildcards):
@@ -248,7 +250,7 @@ rule train_codebook:
         device=SONGS["device"],
     params:
         needs="songs",
-        settings=song_settings("sketch"),
+        settings=song_settings("sketch", *CODEBOOK_KEYS),
         seed=config["seed"],
     shell:
         "rasen songs train_codebook.py --recordings {input.recordings} --seed {params.seed}"
@@ -276,14 +278,15 @@ rule encode_sketch:
         runtime=growing(SONGS["runtime"]),
         gpu=gpus,
         device=SONGS["device"],
+        batch=SONGS["sketch"]["batch"],
     params:
         needs="songs",
-        settings=song_settings("sketch", "model", "layer", "window"),
+        settings=song_settings("sketch", "model", "layer", "window", "precision"),
         code=code("encode_sketch.py", "songs"),
     shell:
         "rasen songs encode_sketch.py --recordings {input.recordings} --codebook {input.codebook:q}"
         " --songs results/songs --settings {params.settings:q} --device {resources.device}"
-        " --code {params.code} --ledger {output.ledger} > {log} 2>&1"
+        " --at-once {resources.batch} --code {params.code} --ledger {output.ledger} > {log} 2>&1"
 
 
 rule encode_latents:
@@ -305,11 +308,13 @@ rule encode_latents:
         runtime=growing(SONGS["runtime"]),
         gpu=gpus,
         device=SONGS["device"],
+        batch=SONGS["latents"]["batch"],
     params:
         needs="songs",
-        settings=song_settings("latents"),
+        settings=song_settings("latents", *LATENT_KEYS),
         code=code("encode_latents.py", "songs"),
     shell:
         "rasen songs encode_latents.py --recordings {input.recordings} --songs results/songs"
-        " --settings {params.settings:q} --device {resources.device} --code {params.code}"
+        " --settings {params.settings:q} --device {resources.device}"
+        " --at-once {resources.batch} --code {params.code}"
         " --ledger {output.ledger} > {log} 2>&1"

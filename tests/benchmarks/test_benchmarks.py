@@ -29,6 +29,7 @@ RUN_BY = {  # every file of benchmarks/: the test here that runs it
     "sae.py": "test_sae",
     "songs.py": "test_songs",
     "structure.py": "test_structure",
+    "song_networks.py": "test_song_networks",
 }
 ONLY_A_GPU = ("waits for the GPU", "peak on the GPU")
 
@@ -186,3 +187,10 @@ def test_structure():
     assert [row[0] for row in rows[3:]] == ["folk"] * 3
     assert rows[2][3:7] == ["1.00"] * 4
     assert float(rows[0][4]) > 0.9
+
+
+def test_song_networks():
+    printed = run("song_networks.py", "--size", "tiny", python=environment("songs"))
+    shares = dict(re.findall(r"^(\w+): .* s: ([\d.]+) \(target 0.80\)$", printed, re.M))
+    assert set(shares) == {"MuQ", "VAE"}
+    assert all(float(share) > 0 for share in shares.values())

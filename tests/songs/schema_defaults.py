@@ -7,7 +7,7 @@ import yaml
 from rasen.io.json_dataclass import from_dict
 
 SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
-OF_THE_MACHINE = ("batch",)  # settings that no stage's results depend on
+LEFT_OUT = ("batch", "precision")  # no results depend on them, or not on those of these stages
 
 
 def default_settings(kind, part, **changes):
@@ -19,6 +19,6 @@ def default_settings(kind, part, **changes):
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     properties = schema["properties"]["songs"]["properties"][part]["properties"]
     defaults = {
-        name: about["default"] for name, about in properties.items() if name not in OF_THE_MACHINE
+        name: about["default"] for name, about in properties.items() if name not in LEFT_OUT
     }
     return from_dict(kind, defaults | changes)

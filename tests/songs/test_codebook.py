@@ -246,8 +246,9 @@ def test_files_that_are_refused(tmp_path):
 
 
 def test_settings_that_are_refused():
-    good = {"model": "x", "layer": 10, "window": 30, "codebook": None, "codes": 16384,
-            "sample": 1000, "method": "kmeans", "iterations": 20}  # fmt: skip
+    good = {"model": "x", "layer": 10, "window": 30,
+            "codebook": None, "codes": 16384, "sample": 1000, "method": "kmeans",
+            "iterations": 20}  # fmt: skip
     assert SketchSettings(**good).codes == 16384
     for name, value in (("codes", 70000), ("method", "som"), ("iterations", 0), ("layer", -1)):
         with pytest.raises(RasenError, match=rf"songs\.sketch\.{name}"):

@@ -50,7 +50,7 @@ def test_a_song_as_its_lyrics_say(tmp_path):
     assert json.loads(json.dumps(found)) == found
     write_alignment(tmp_path / "alignment.json", found)
     assert read_alignment(tmp_path / "alignment.json") == found
-    lines, words = alignment_tables(found)
+    lines, words = (table.to_pandas() for table in alignment_tables([found]))
     assert list(lines.kept) == [True] * 4
     assert list(words.word) == [w.text for w in truth]
     assert list(words[words.line == 1]["index"]) == [0, 1, 2, 3]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from rasen.errors import RasenError
 from rasen.networks.frames import frame_count, pad_to_frames
 from rasen.networks.muq import EmbeddingSettings, Muq, open_muq
+from rasen.networks.precision import float_type
 from rasen.songs.demo.models import make_muq
 
 torch.set_num_threads(1)
@@ -224,7 +226,49 @@ def test_layers_that_do_not_exist(muq):
             muq.embed(melody(1), layer)
 
 
+GOOD = {"model": "x", "layer": 1, "window": 30.0}
+
+
 def test_settings_that_are_refused():
     for change, reason in (({"layer": -1}, "layer: -1 is no layer"), ({"window": 0}, "too short")):
         with pytest.raises(RasenError, match=reason):
             EmbeddingSettings(**{"model": "x", "layer": 1, "window": 30.0} | change)
+
+
+def test_windows_of_several_songs_share_a_batch(muq):
+    """The states of each song alone, whatever its neighbours; a song that failed stays in place."""
+    sounds = [melody(seconds, seed) for seed, seconds in enumerate((20, 4, 13, 13, 0.64))]
+    sizes = []
+    hook = muq.net.conv.register_forward_hook(lambda _, args, out: sizes.append(len(out)))
+    failed = ValueError("cut short")
+    together = list(
+        muq.embed_all([*map(pad, sounds[:2]), failed, *map(pad, sounds[2:])], 2, 6, 1, batch=4)
+    )
+    hook.remove()
+    assert together.pop(2) is failed
+    assert sizes[:2] == [4, 1]  # windows of 6 s of the first; the second is shorter than a window
+    assert max(sizes) == 4
+    for sound, states in zip(sounds, together, strict=True):
+        equal(states, muq.embed(pad(sound), 2, window=6, margin=1))
+
+
+def pad(sound):
+    return pad_to_frames(sound, 24000)
+
+
+def test_bf16_is_near_and_only_where_it_is_asked_for(folder, muq):
+    sound = melody(8)
+    half = open_muq(folder)
+    assert half.dtype == torch.float32
+    half.set_precision("bf16")
+    ours, whole = half.embed(sound, 2), muq.embed(sound, 2)
+    error = np.linalg.norm(ours - whole) / np.linalg.norm(whole)
+    assert 1e-5 < error < 0.05
+
+
+@pytest.mark.parametrize(("slow", "chosen"), [("float32", "bfloat16"), ("bfloat16", "float32")])
+def test_the_faster_arithmetic_is_found_by_measuring(slow, chosen):
+    def trial(dtype):
+        time.sleep(0.03 if dtype == getattr(torch, slow) else 0.01)
+
+    assert float_type("auto", trial) == getattr(torch, chosen)

@@ -359,4 +359,17 @@ def test_checkpoints_that_are_refused(folder, tmp_path, capsys):
 
 def test_an_unknown_number_format_is_refused():
     with pytest.raises(RasenError, match=r"songs\.latents\.dtype: 'int8' is not known"):
-        LatentSettings(model="x", dtype="int8")
+        LatentSettings(model="x", dtype="int8", precision="fp32")
+
+
+def test_chunks_of_several_songs_share_a_batch(vae):
+    """The latents of each song alone, whatever its neighbours."""
+    sounds = [noise(frames, frames) for frames in (48, 16, 33, 64)]
+    batches = []
+    hook = vae.net.encoder.register_forward_hook(lambda _, args, out: batches.append(len(out)))
+    together = list(vae.encode_all(sounds, chunk=4, batch=5))
+    hook.remove()
+    assert max(batches) == 5
+    assert len(batches) <= 1 + -(-sum(len(m) for m in together) // 20) + len(sounds)
+    for sound, moments in zip(sounds, together, strict=True):
+        equal(moments, np.hstack(vae.encode(sound, chunk=4)))

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import stub_songs
 from index_songs import index_songs
 
 from rasen.errors import RasenError
@@ -553,3 +554,27 @@ def test_filters_and_splits_that_are_refused():
         Splits(valid=0.6, test=0.5)
     with pytest.raises(RasenError, match=r"songs\.splits: valid -0\.1"):
         Splits(valid=-0.1, test=0)
+
+
+def indexed(results, count, batch, **options):
+    """CPU seconds of `index_songs` over a made-up corpus of `count` songs."""
+    stub_songs.write_corpus(results, count, batch, **options)
+    tables = [results / f"tables/{name}.parquet" for name in ("songs", "out", "lines", "words")]
+    settings = IndexSettings(FILTERS, Splits(valid=0.01, test=0.01))
+    start = time.process_time()
+    index_songs(-(-count // batch), results, settings, 0, *tables)
+    seconds = time.process_time() - start
+    songs, out, lines, words = map(parquet.read_table, tables)
+    assert (len(songs), len(out), len(lines), len(words)) == (count, 0, 2 * count, 12 * count)
+    assert songs["song"].is_unique
+    return seconds
+
+
+def test_the_index_grows_linearly(tmp_path):
+    """Five times the songs, at most 1.5 times the time of each. Each word is in 50 other songs, so
+    that the pairs of songs to compare do not fit in memory at once."""
+    options = {"batch": 500, "words": 512, "shared": 50}
+    few = indexed(tmp_path / "few", 2_000, **options)
+    many = indexed(tmp_path / "many", 10_000, **options)
+    assert many / 10_000 < 1.5 * few / 2_000
+    assert many / 10_000 < 60 / 30_000

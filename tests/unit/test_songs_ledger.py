@@ -1,12 +1,14 @@
 """Batches of songs: one bad song stops nothing, what is done is not done again."""
 
 import json
+import time
 
 import pandas as pd
 import pytest
 
 from rasen.errors import RasenError
 from rasen.io import parquet
+from rasen.songs.ahead import read_ahead
 from rasen.songs.ledger import BatchRunner, passed
 from rasen.songs.reasons import REASONS, SongError
 
@@ -171,3 +173,30 @@ def test_every_reason_has_a_meaning_and_a_cure():
     assert all(meaning and cure for meaning, cure in REASONS.values())
     with pytest.raises(AssertionError):
         SongError("no such reason", "-")
+
+
+def test_songs_are_read_ahead_of_the_network(tmp_path, songs):
+    """While `work` runs on the first song the next are read; a song that cannot be read is out."""
+    read, at_work = [], []
+
+    def reads(song):
+        read.append(song.song)
+        if song.song == "b":
+            raise SongError("unreadable", "cut")
+        return song.song.upper()
+
+    def work(value, song, folder):
+        deadline = time.monotonic() + 10
+        while len(read) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        at_work.append((value, len(read)))
+
+    def run():
+        return stage(tmp_path).run(songs, work, None, lambda tools, todo: read_ahead(reads, todo))
+
+    rows = run()
+    assert rows["reason"].tolist() == ["", "unreadable", ""]
+    assert at_work == [("A", 3), ("C", 3)]
+    assert sorted(read) == ["a", "b", "c"]
+    assert run().equals(rows)  # nothing is read again
+    assert len(read) == 3

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from rasen.errors import RasenError
-from rasen.songs import audio_measures, corpus, duplicates, recording, sample, stems
+from rasen.songs import audio_measures, corpus, disk, duplicates, recording, sample, stems
 from rasen.songs.reasons import SongError
 from rasen.stimuli.melodies import melody
 
@@ -340,3 +340,22 @@ def test_limits_of_a_recordings_length():
     for shortest, longest in ((600, 10), (0, 10)):
         with pytest.raises(RasenError, match=r"songs\.shortest is .* no song lies between"):
             recording.RecordingLimits(shortest, longest)
+
+
+def test_the_disk_of_a_corpus_is_told(tmp_path, monkeypatch):
+    """200 songs of a minute, every second one there: 3.3 hours."""
+    settings = {"separate": {"format": "wav"}, "latents": {"dtype": "float16"}}
+    soundfile.write(tmp_path / "a.flac", np.zeros(8000 * 60), 8000)
+    audio = [str(tmp_path / name) for name in ("a.flac", "none.flac")] * 100
+    monkeypatch.setattr(
+        disk.shutil, "disk_usage", lambda _: disk.shutil._ntuple_diskusage(0, 0, 9e9)
+    )
+    line = disk.needed_disk(audio, settings)
+    assert line.startswith("songs: 200 recordings, about 3.33 hours, need about 8.63 GB")
+    assert "9 GB are free" in line
+    assert "TOO LITTLE" not in line
+    monkeypatch.setattr(
+        disk.shutil, "disk_usage", lambda _: disk.shutil._ntuple_diskusage(0, 0, 8e9)
+    )
+    assert "TOO LITTLE" in disk.needed_disk(audio, settings)
+    assert disk.needed_disk(["none.flac"], settings) == ""

@@ -10,6 +10,7 @@ from study import ROOT
 
 from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_json
+from rasen.songs import cublas
 from rasen.study.config import read_schema, validate
 from rasen.study.song_models import song_settings
 
@@ -33,9 +34,12 @@ def passed_settings(songs, script):
         "align_lyrics": ("align", [key for key in songs["align"] if key != "batch"]),
         "tag_structure": ("structure", ["backend"]),
         "write_phonemes": ("phonemes", ()),
-        "train_codebook": ("sketch", ()),
-        "encode_sketch": ("sketch", ("model", "layer", "window")),
-        "encode_latents": ("latents", ()),
+        "train_codebook": (
+            "sketch",
+            [key for key in songs["sketch"] if key not in ("batch", "precision")],
+        ),
+        "encode_sketch": ("sketch", ("model", "layer", "window", "precision")),
+        "encode_latents": ("latents", [key for key in songs["latents"] if key != "batch"]),
     }[script]
     return song_settings(songs, part, *keys)
 
@@ -64,3 +68,19 @@ def test_filters_are_parsed_inside_the_settings_of_the_index(songs):
     settings = from_json(IndexSettings, passed_settings(songs, "index_songs"))
     assert settings.filters == Filters(**songs["filters"])
     assert settings.splits.valid == songs["splits"]["valid"]
+
+
+def test_a_gpu_without_cublas_12_is_told_at_the_start():
+    def nowhere(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    loaded = []
+    cublas.check_cublas("cpu", nowhere)
+    cublas.check_cublas("cuda", loaded.append)
+    assert loaded == ["libcublas.so.12"]
+    with pytest.raises(RasenError) as caught:
+        cublas.check_cublas("cuda", nowhere)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in ("libcublas.so.12: cannot open", "pip install nvidia-cublas-cu12", "device: cpu"):
+        assert part in message

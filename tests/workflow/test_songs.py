@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import shutil
 import tarfile
 
@@ -221,6 +222,29 @@ def test_a_filter_reruns_the_index_alone(corpus):
     back()
 
 
+def test_a_corpus_shows_where_it_stands(corpus):
+    study, output = corpus
+    assert "songs: 17 recordings, about" in output  # the disk it needs, told before it starts
+    shown = study.snakemake("songs_status")
+    row = next(line for line in shown.splitlines() if line.startswith("measure_recordings"))
+    assert row.split()[1:5] == ["17", "11", "6", "0"]
+    assert "lyrics_unreadable" in shown
+    assert (study.folder / "results/figures/songs_status.svg").is_file()
+
+
+def test_songs_at_once_rerun_nothing(corpus):
+    study, _ = corpus
+    back = study.edit(
+        lambda c: [c["songs"][part].update(batch=3) for part in ("sketch", "latents")]
+    )
+    assert study.planned("songs") == {}
+    back()
+    back = study.edit(lambda config: config["songs"]["sketch"].update(precision="bf16"))
+    assert "train_codebook" not in study.planned("songs")
+    assert "encode_sketch" in study.planned("songs")
+    back()
+
+
 def test_settings_of_a_stage_rerun_what_rests_on_it(corpus):
     study, _ = corpus
     back = study.edit(lambda config: config["songs"]["latents"].update(dtype="float32"))
@@ -286,7 +310,8 @@ def alone(tmp_path_factory):
     folder.mkdir()
     _, vocals, band = compose.fixture_song(FIXTURES, "river", 0)
     soundfile.write(folder / "mix.flac", (vocals + band).T, compose.RATE)
-    soundfile.write(folder / "band.flac", band.T, compose.RATE)
+    other = compose.fixture_song(FIXTURES, "river", 5)[2]
+    soundfile.write(folder / "band.flac", other.T, compose.RATE)
     soundfile.write(folder / "voice.wav", vocals.mean(axis=0), compose.RATE)
     lyrics = "../resources/songs/lyrics/river.txt"
     rows = [
@@ -374,14 +399,18 @@ def test_a_given_stem_that_changes_is_read_again(alone):
     path.write_bytes(before)
 
 
-def test_a_thousand_songs_are_planned(tmp_path):
-    """1000 songs, 32 batches: all stages of all batches in one dry run."""
+def test_ten_thousand_songs_are_planned(tmp_path):
+    """All stages of all 625 batches in one dry run. Processor time."""
     study = new_study(tmp_path / "large")
+    study.edit(lambda config: config["songs"].update(batch=16))
     lyrics = "../resources/songs/lyrics/river.txt"
-    write_sheet(study, [(f"s{i:04d}", f"../audio/{i}.mp3", lyrics, "en", "") for i in range(1000)])
+    write_sheet(study, [(f"s{i}", f"../audio/{i}.mp3", lyrics, "en", "") for i in range(10_000)])
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     jobs = study.planned("songs")
-    assert {stage: jobs[stage] for stage in STAGES} == dict.fromkeys(STAGES, 32)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert {stage: jobs[stage] for stage in STAGES} == dict.fromkeys(STAGES, 625)
     assert jobs["index_songs"] == jobs["train_codebook"] == 1
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
 
 
 def test_songs_with_times_are_planned_without_whisper(tmp_path):

@@ -13,6 +13,7 @@ from rasen.songs import ledger as ledgers
 from rasen.songs.align.settings import AlignSettings
 from rasen.songs.align.words import SAMPLE_RATE
 from rasen.songs.alignment import no_lyrics, write_alignment
+from rasen.songs.cublas import check_cublas
 from rasen.songs.reasons import SongError
 
 OF_WHISPER = ("whisper", "beam", "chunk", "certain", "line_match")  # settings that only it has
@@ -32,7 +33,9 @@ def align_lyrics(
     """Write alignment.json of each song, and the ledger."""
 
     def open_tools():
-        return align.open_tools(settings, pick_device(device), threads, at_once)
+        where = pick_device(device)
+        check_cublas(where)
+        return align.open_tools(settings, where, threads, at_once)
 
     def work(tools, song, folder):
         if not song.lyrics:

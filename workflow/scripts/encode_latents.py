@@ -13,28 +13,42 @@ from rasen.networks.oobleck import SAMPLE_RATE
 from rasen.networks.vae import LatentSettings, open_vae
 from rasen.songs import layout, recording
 from rasen.songs import ledger as ledgers
+from rasen.songs.ahead import read_ahead
 
 
 def encode_latents(
-    recordings: Path, songs: Path, settings: LatentSettings, device: str, code: str, ledger: Path
-) -> None:
-    """Write latents.npy ([T, 64 means and 64 scales]) of each song, and the ledger."""
+    recordings: Path, songs: Path, settings: LatentSettings, device: str, at_once: int, code: str,
+    ledger: Path,
+) -> None:  # fmt: skip
+    """Write latents.npy ([T, 64 means and 64 scales]) of each song, and the ledger.
 
-    def work(vae, song, folder):
+    at_once: chunks per forward pass on a GPU, of one song or several; on a CPU one is fastest
+    """
+
+    def read(song):
         sound, rate = recording.reread_recording(song.audio)
-        sound = recording.to_stereo(sound, rate, SAMPLE_RATE)
-        mean, scale = vae.encode(pad_to_frames(sound, SAMPLE_RATE))
-        np.save(folder / layout.LATENTS, np.hstack([mean, scale]).astype(settings.dtype))
-        return {"frames": len(mean)}
+        return pad_to_frames(recording.to_stereo(sound, rate, SAMPLE_RATE), SAMPLE_RATE)
+
+    def stream(vae, todo):
+        batch = at_once if vae.device == "cuda" else 1
+        return vae.encode_all(read_ahead(read, todo), batch=batch)
+
+    def work(moments, song, folder):
+        np.save(folder / layout.LATENTS, moments.astype(settings.dtype))
+        return {"frames": len(moments)}
 
     def open_model():
-        return open_vae(settings.model, pick_device(device))
+        vae = open_vae(settings.model, pick_device(device))
+        vae.set_precision(settings.precision)
+        return vae
 
     version = asdict(settings) | {"weights": hashes.hash_folder(settings.model)}
     runner = ledgers.BatchRunner("encode_latents", songs, code, version)
     todo = ledgers.passed(songs, recordings)
-    parquet.write_table(runner.run(todo, work, open_model), ledger)
+    parquet.write_table(runner.run(todo, work, open_model, stream), ledger)
 
 
 if __name__ == "__main__":
-    command.run(encode_latents, out_of_memory="set a lower `songs.longest`")
+    command.run(
+        encode_latents, out_of_memory="set a lower `songs.latents.batch` or `songs.longest`"
+    )

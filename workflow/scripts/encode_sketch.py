@@ -10,17 +10,21 @@ from rasen.device import pick_device
 from rasen.errors import RasenError
 from rasen.io import hashes, parquet
 from rasen.networks.frames import pad_to_frames
-from rasen.networks.muq import SAMPLE_RATE, EmbeddingSettings, open_muq
+from rasen.networks.muq import SAMPLE_RATE, EncodingSettings, open_muq
 from rasen.songs import layout, recording
 from rasen.songs import ledger as ledgers
+from rasen.songs.ahead import read_ahead
 from rasen.songs.codebook import load_codebook, nearest_codes
 
 
 def encode_sketch(
-    recordings: Path, codebook: Path, songs: Path, settings: EmbeddingSettings, device: str,
-    code: str, ledger: Path,
+    recordings: Path, codebook: Path, songs: Path, settings: EncodingSettings, device: str,
+    at_once: int, code: str, ledger: Path,
 ) -> None:  # fmt: skip
-    """Write sketch.npy (uint16 [T]) of each song, and the ledger."""
+    """Write sketch.npy (uint16 [T]) of each song, and the ledger.
+
+    at_once: windows per forward pass on a GPU, of one song or several; on a CPU one is fastest
+    """
     codes = load_codebook(codebook)
     layer = int(codes.metadata.get("layer", settings.layer))
     if layer != settings.layer:
@@ -29,16 +33,23 @@ def encode_sketch(
             "make them agree"
         )
 
-    def work(muq, song, folder):
+    def read(song):
         sound, rate = recording.reread_recording(song.audio)
-        sound = pad_to_frames(recording.to_mono(sound, rate, SAMPLE_RATE), SAMPLE_RATE)
-        states = muq.embed(sound, settings.layer, settings.window)
+        return pad_to_frames(recording.to_mono(sound, rate, SAMPLE_RATE), SAMPLE_RATE)
+
+    def stream(muq, todo):
+        batch = at_once if muq.device.type == "cuda" else 1
+        return muq.embed_all(read_ahead(read, todo), settings.layer, settings.window, batch=batch)
+
+    def work(states, song, folder):
         sketch = nearest_codes(codes, states, device=pick_device(device))
         np.save(folder / layout.SKETCH, sketch)
         return {"frames": len(sketch), "codes": len(np.unique(sketch))}
 
     def open_model():
-        return open_muq(settings.model, pick_device(device))
+        muq = open_muq(settings.model, pick_device(device))
+        muq.set_precision(settings.precision)
+        return muq
 
     version = asdict(settings) | {
         "codes": hashes.hash_file(codebook),
@@ -46,8 +57,10 @@ def encode_sketch(
     }
     runner = ledgers.BatchRunner("encode_sketch", songs, code, version)
     todo = ledgers.passed(songs, recordings)
-    parquet.write_table(runner.run(todo, work, open_model), ledger)
+    parquet.write_table(runner.run(todo, work, open_model, stream), ledger)
 
 
 if __name__ == "__main__":
-    command.run(encode_sketch, out_of_memory="set a lower `songs.sketch.window`")
+    command.run(
+        encode_sketch, out_of_memory="set a lower `songs.sketch.batch` or `songs.sketch.window`"
+    )

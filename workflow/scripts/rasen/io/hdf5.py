@@ -6,7 +6,7 @@ a CRC-32 of its bytes; `complete` is the last thing written. Attributes hold the
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -152,13 +152,14 @@ def open_file(path: Path | str) -> Iterator[h5py.File]:
         yield file
 
 
-def read_table(file: h5py.File, name: str) -> pd.DataFrame:
-    """The DataFrame that Writer.table stored."""
-    columns = {}
-    for column, data in file[name].items():
+def read_table(file: h5py.File, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The DataFrame that Writer.table stored, or these of its columns."""
+    table = {}
+    for column in columns or file[name]:
+        data = file[name][column]
         text = h5py.check_string_dtype(data.dtype)
-        columns[column] = data.asstr()[:] if text else data[:]
-    return pd.DataFrame(columns)
+        table[column] = data.asstr()[:] if text else data[:]
+    return pd.DataFrame(table)
 
 
 def read_rows(file: h5py.File, name: str) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Tidy tables as parquet."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-from pyarrow import ArrowException
+import pyarrow as pa
+from pyarrow import parquet
 
 from rasen.errors import CURE, RasenError
 from rasen.io.atomic import whole_file
@@ -16,16 +18,41 @@ def write_table(table: pd.DataFrame, path: Path | str) -> None:
         table.to_parquet(partial, index=False, write_page_checksum=True)
 
 
+@contextmanager
+def open_writer(path: Path | str, schema: pa.Schema) -> Iterator[parquet.ParquetWriter]:
+    """A writer of tables that are too large for memory, part by part; whole or absent."""
+    with (
+        whole_file(path) as partial,
+        parquet.ParquetWriter(partial, schema, write_page_checksum=True) as writer,
+    ):
+        yield writer
+
+
 def read_table(path: Path | str) -> pd.DataFrame:
     """One parquet file as a DataFrame, compared with its checksums."""
-    try:
+    with _damage_told(path):
         return pd.read_parquet(path, page_checksum_verification=True)
+
+
+def read_tables(paths: Iterable[Path | str], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Many parquet files, concatenated; a column that some files lack is empty there.
+
+    columns: only these, where there are
+    """
+    tables = []
+    for path in paths:
+        with _damage_told(path), parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            # A thread for each of a thousand small files would take most of the time.
+            tables.append(file.read(columns, use_threads=False).replace_schema_metadata(None))
+    return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+
+
+@contextmanager
+def _damage_told(path):
+    """A file that cannot be read is told by name, with its cure."""
+    try:
+        yield
     except FileNotFoundError:
         raise
-    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise RasenError(f"{path}: damaged or cut short ({error}); {CURE}") from None
-
-
-def read_tables(paths: Iterable[Path | str]) -> pd.DataFrame:
-    """Many parquet files, concatenated."""
-    return pd.concat([read_table(path) for path in paths], ignore_index=True)

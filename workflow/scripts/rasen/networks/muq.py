@@ -13,7 +13,7 @@ returns every hidden state, which transformers has not done since 5.16.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ import torch
 
 from rasen.errors import RasenError
 from rasen.networks.frames import FRAME_RATE, overlapping_windows
+from rasen.networks.precision import Precision, float_type
 from rasen.networks.torchaudio_guard import import_torchaudio, import_without_init
+from rasen.networks.windowed import over_windows
 from rasen.weights import lazy_tensors
 
 SAMPLE_RATE = 24000
@@ -45,6 +47,13 @@ class EmbeddingSettings:
             raise RasenError(f"songs.sketch.layer: {self.layer} is no layer; count from 0")
         if self.window < 1:
             raise RasenError(f"songs.sketch.window: {self.window} s are too short; give 1 or more")
+
+
+@dataclass(frozen=True)
+class EncodingSettings(EmbeddingSettings):
+    """The same, and the arithmetic of the songs' states; a codebook is trained in float32."""
+
+    precision: Precision
 
 
 class Muq:
@@ -70,21 +79,33 @@ class Muq:
         layer: 0 the convolutions' output, 1..L-1 a block's output, L the last one's, normalised.
         window, margin: seconds read at once, and seconds dropped at each inner edge of a window
         """
-        sound = torch.as_tensor(np.asarray(sound, dtype=np.float32))
-        if sound.ndim != 1 or len(sound) == 0 or len(sound) % HOP:
-            raise ValueError(f"sound {tuple(sound.shape)}: pad it to whole frames of {HOP} samples")
-        total = len(sound) // HOP
+        return next(self.embed_all([sound], layer, window, margin, batch))
+
+    def embed_all(
+        self, sounds: Iterable[np.ndarray | Exception], layer: int, window: float = 30.0,
+        margin: float = 2.0, batch: int = 1,
+    ) -> Iterator[Any]:  # fmt: skip
+        """The same for many sounds, `batch` windows at a time; an exception among them stays."""
         frames = round(window * FRAME_RATE)
-        rows = overlapping_windows(total, frames, round(margin * FRAME_RATE))
-        size = min(total, frames)
-        states = np.empty((total, self.width), dtype=np.float32)
-        for begin in range(0, len(rows), batch):
-            some = rows[begin : begin + batch]
-            cuts = torch.stack([sound[start * HOP : (start + size) * HOP] for start, _, _ in some])
-            hidden = self.hidden(cuts, layer).numpy()
-            for values, (start, first, last) in zip(hidden, some, strict=True):
-                states[first:last] = values[first - start : last - start]
-        return states
+
+        def windows_of(total):
+            rows = overlapping_windows(total, frames, round(margin * FRAME_RATE))
+            return rows, min(total, frames)
+
+        def network(cuts):
+            return self.hidden(cuts, layer)
+
+        checked = map(_whole_frames, sounds)
+        return over_windows(network, checked, windows_of, HOP, self.width, batch)
+
+    def set_precision(self, precision: Precision) -> None:
+        """Choose the arithmetic; see `float_type`."""
+
+        def trial(dtype):
+            self.dtype = dtype
+            self.hidden(torch.zeros(1, 2 * SAMPLE_RATE), self.layers)
+
+        self.dtype = float_type(precision, trial)
 
     @torch.inference_mode()
     def hidden(self, cuts: torch.Tensor, layer: int) -> torch.Tensor:
@@ -116,6 +137,14 @@ class Muq:
         if layer == self.layers:
             return last
         return outputs[0][0] if isinstance(outputs[0], tuple) else outputs[0]
+
+
+def _whole_frames(sound):
+    if isinstance(sound, Exception):
+        return sound
+    if np.ndim(sound) != 1 or len(sound) == 0 or len(sound) % HOP:
+        raise ValueError(f"sound {np.shape(sound)}: pad it to whole frames of {HOP} samples")
+    return sound
 
 
 def open_muq(folder: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Muq:

@@ -12,26 +12,32 @@ A song is coded in chunks. Each is extended by its receptive field on both sides
 changes rounding errors only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from rasen.errors import RasenError
-from rasen.networks.frames import LATENT_CHANNELS, overlapping_windows
+from rasen.networks.frames import LATENT_CHANNELS, PATCH, overlapping_windows
 from rasen.networks.oobleck import HOP, open_oobleck
+from rasen.networks.precision import Precision, float_type
+from rasen.networks.windowed import over_windows
 from rasen.seeds import generator
 
 
 @dataclass(frozen=True)
 class LatentSettings:
-    """Which VAE, and the number format of its latents on disk; `songs.latents` of the config."""
+    """Which VAE, the number format of its latents on disk, and the arithmetic (`precision`).
+
+    `songs.latents` of the config
+    """
 
     model: str
     dtype: Literal["float16", "float32"]
+    precision: Precision
 
     def __post_init__(self) -> None:
         if self.dtype not in ("float16", "float32"):
@@ -44,6 +50,7 @@ class Vae:
     """An opened VAE; encoder_margin, decoder_margin: frames that the receptive field adds."""
 
     def __init__(self, net: torch.nn.Module, device: str) -> None:
+        self.dtype = torch.float32  # in which the encoder runs (autocast)
         self.net = net.to(device)
         self.device = device
         first, last = receptive_field(net.encoder, 0, 0)
@@ -51,7 +58,6 @@ class Vae:
         first, last = receptive_field(net.decoder, 0, HOP - 1)
         self.decoder_margin = max(-first, last)
 
-    @torch.inference_mode()
     def encode(
         self, sound: np.ndarray, chunk: int = 128, batch: int = 1
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -60,19 +66,38 @@ class Vae:
         The sound must be whole frames long.
         chunk, batch: frames kept per chunk, and chunks per forward pass (for a GPU)
         """
-        sound = torch.as_tensor(np.asarray(sound, dtype=np.float32))
-        if sound.ndim != 2 or len(sound) != 2 or not sound.shape[1] or sound.shape[1] % HOP:
-            raise ValueError(f"sound {tuple(sound.shape)}: give stereo, whole frames of {HOP} long")
-        total = sound.shape[1] // HOP
-        moments = np.empty((2, total, LATENT_CHANNELS), dtype=np.float32)
-        for rows, size in _batches(total, chunk, self.encoder_margin, batch):
-            chunks = [sound[:, start * HOP : (start + size) * HOP] for start, _, _ in rows]
-            raw = self.net.encoder(torch.stack(chunks).to(self.device)).mT.cpu()  # [b, size, 128]
-            for values, (start, first, last) in zip(raw, rows, strict=True):
-                mean, scale = values[first - start : last - start].split(LATENT_CHANNELS, dim=1)
-                moments[0, first:last] = mean
-                moments[1, first:last] = torch.nn.functional.softplus(scale) + 1e-4
-        return moments[0], moments[1]
+        moments = next(self.encode_all([sound], chunk, batch))
+        return moments[:, :LATENT_CHANNELS], moments[:, LATENT_CHANNELS:]
+
+    def encode_all(
+        self, sounds: Iterable[np.ndarray | Exception], chunk: int = 128, batch: int = 1
+    ) -> Iterator[Any]:
+        """[T, 64 means and 64 scales] of each sound; an exception among them stays."""
+
+        def windows_of(total):
+            size = chunk + 2 * self.encoder_margin
+            return overlapping_windows(total, size, self.encoder_margin), min(total, size)
+
+        checked = map(_whole_frames, sounds)
+        return over_windows(self._moments, checked, windows_of, HOP, 2 * LATENT_CHANNELS, batch)
+
+    def set_precision(self, precision: Precision) -> None:
+        """Choose the arithmetic of the encoder; see `float_type`."""
+
+        def trial(dtype):
+            self.dtype = dtype
+            self._moments(torch.zeros(1, 2, PATCH * HOP))
+
+        self.dtype = float_type(precision, trial)
+
+    @torch.inference_mode()
+    def _moments(self, chunks):
+        """Means and scales [batch, size, 128] of chunks [batch, 2, time]."""
+        half = self.dtype != torch.float32
+        with torch.autocast(torch.device(self.device).type, dtype=self.dtype, enabled=half):
+            raw = self.net.encoder(chunks.to(self.device)).mT.float().cpu()
+        mean, scale = raw.split(LATENT_CHANNELS, dim=2)
+        return torch.cat([mean, torch.nn.functional.softplus(scale) + 1e-4], dim=2)
 
     @torch.inference_mode()
     def decode(self, latents: np.ndarray, chunk: int = 128, batch: int = 1) -> np.ndarray:
@@ -89,6 +114,15 @@ class Vae:
                 kept = slice((first - start) * HOP, (last - start) * HOP)
                 sound[:, first * HOP : last * HOP] = values[:, kept]
         return sound
+
+
+def _whole_frames(sound):
+    if isinstance(sound, Exception):
+        return sound
+    shape = np.shape(sound)
+    if len(shape) != 2 or shape[0] != 2 or not shape[1] or shape[1] % HOP:
+        raise ValueError(f"sound {shape}: give stereo, whole frames of {HOP} long")
+    return sound
 
 
 def open_vae(path: Path | str, device: str = "cpu", weights: Path | str | None = None) -> Vae:

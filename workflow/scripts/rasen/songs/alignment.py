@@ -1,15 +1,27 @@
 """The alignment of a song's lyrics as it is stored (alignment.json), and as tables."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypedDict
 
-import pandas as pd
+import pyarrow as pa
 
-LINES = ["song", "line", "text", "paragraph", "section", "backing", "overlaps", "kept", "reason",
-         "start", "end", "score", "match", "surprise"]  # fmt: skip
-WORDS = ["song", "line", "index", "word", "start", "end", "score", "source"]
+LINES = pa.schema(
+    {
+        "song": pa.string(), "line": pa.int64(), "text": pa.string(), "paragraph": pa.int64(),
+        "section": pa.string(), "backing": pa.bool_(), "overlaps": pa.bool_(),
+        "kept": pa.bool_(), "reason": pa.string(), "start": pa.float64(), "end": pa.float64(),
+        "score": pa.float64(), "match": pa.float64(), "surprise": pa.float64(),
+    }
+)  # fmt: skip
+WORDS = pa.schema(
+    {
+        "song": pa.string(), "line": pa.int64(), "index": pa.int64(), "word": pa.string(),
+        "start": pa.float64(), "end": pa.float64(), "score": pa.float64(), "source": pa.string(),
+    }
+)  # fmt: skip
 
 
 class AlignedWord(TypedDict):
@@ -103,17 +115,23 @@ def read_alignment(path: Path | str) -> Alignment:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def alignment_tables(alignment: Alignment) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The alignment as (lines, words), one row per line and per word; a word names its line."""
-    song = {"song": alignment["song"]}
-    lines = [
-        song | {key: value for key, value in line.items() if key != "words"}
-        for line in alignment["lines"]
-    ]
-    words = [
-        song | {"line": line["line"], "index": index} | word
-        for line in alignment["lines"]
-        for index, word in enumerate(line["words"])
-    ]
-    table = pd.DataFrame(lines, columns=LINES).astype({"surprise": float})
-    return table, pd.DataFrame(words, columns=WORDS)
+def alignment_tables(alignments: Iterable[Alignment]) -> tuple[pa.Table, pa.Table]:
+    """Alignments as (lines, words), one row per line and per word; a word names its line."""
+    of_line, of_word = itemgetter(*LINES.names[1:]), itemgetter(*WORDS.names[3:])
+    lines: list[tuple[Any, ...]] = []
+    words: list[tuple[Any, ...]] = []
+    for alignment in alignments:
+        song = alignment["song"]
+        for line in alignment["lines"]:
+            lines.append((song, *of_line(line)))
+            words += [
+                (song, line["line"], index, *of_word(word))
+                for index, word in enumerate(line["words"])
+            ]
+    return _table(lines, LINES), _table(words, WORDS)
+
+
+def _table(rows, schema):
+    columns = list(zip(*rows, strict=True)) or [[] for _ in schema]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)

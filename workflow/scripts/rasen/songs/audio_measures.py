@@ -4,8 +4,11 @@ The fingerprint is that of Haitsma and Kalker ("A highly robust audio fingerprin
 ISMIR 2002).
 """
 
+from pathlib import Path
+
 import numpy as np
 
+from rasen.errors import CURE, RasenError
 from rasen.songs import recording
 
 CLIPPED = 0.9999  # of full scale ...
@@ -35,6 +38,15 @@ def measure_sound(sound: np.ndarray, rate: int) -> dict[str, float]:
         "clipping": float(_in_runs(magnitude >= CLIPPED).mean()),
         "silence": float((power < QUIET**2).mean()) if whole else 0.0,
     }
+
+
+def read_fingerprint(path: Path | str) -> np.ndarray:
+    """The words [frames] uint32 that np.save wrote, in a fifth of np.load's time."""
+    data = Path(path).read_bytes()
+    start = 10 + int.from_bytes(data[8:10], "little")  # magic, version, length of the header
+    if data[:8] != b"\x93NUMPY\x01\0" or b"'<u4'" not in data[:start]:
+        raise RasenError(f"{path}: no fingerprint; {CURE}")
+    return np.frombuffer(data, "<u4", offset=start)
 
 
 def _in_runs(clipped):

@@ -55,8 +55,8 @@ def write_card(
         "Most frequent keys (estimated): " + _most_frequent(songs["music_key"]) + ".",
         "## What was left out",
         f"Filters: words found at least {filters.match:g}, score at least {filters.score:g}, "
-        f"silence at most {filters.silence:g}, clipped samples at most {filters.clipping:g}, duplicates "
-        f"{'rejected' if filters.duplicates else 'kept'}.",
+        f"silence at most {filters.silence:g}, clipped samples at most {filters.clipping:g}; "
+        f"duplicates are {'rejected' if filters.duplicates else 'kept'}.",
         _table(_reasons(quarantine)),
         "## Weights that made it",
         _table(pd.DataFrame(weights).set_index("setting")),

@@ -113,8 +113,9 @@ def build_tables(
     order = {song: place for place, song in enumerate(next(iter(stages.values()))["song"])}
     quarantine = quarantine.sort_values("song", key=lambda names: names.map(order), kind="stable")
     songs = songs[~songs["song"].isin(quarantine["song"])]
-    split = [split_of_artist(artist, settings.splits, seed) for artist in songs["artist"]]
-    songs = songs.assign(split=pd.Series(split, index=songs.index, dtype=str))
+    artists = songs["artist"].unique()
+    split = {artist: split_of_artist(artist, settings.splits, seed) for artist in artists}
+    songs = songs.assign(split=songs["artist"].map(split).astype(str))
     songs = songs.sort_values("song", key=lambda names: names.map(order))
     return songs.reset_index(drop=True), quarantine[QUARANTINE].reset_index(drop=True)
 

@@ -7,11 +7,13 @@ processed again. The *ledger* is the table of a batch's receipts, one row per so
 takes the songs whose outcome is `ok` in it.
 """
 
+import itertools
 import json
+import os
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ COLUMNS = ["song", "key", "outcome", "reason", "detail", "files"]
 
 # (tools, row of the song, folder for its files) -> numbers and texts for the ledger
 Work = Callable[[Any, Any, Path], Mapping[str, Any] | None]
+# (tools, rows of songs) -> something of each song, or the exception that it met, in their order
+Stream = Callable[[Any, Iterable[Any]], Iterator[Any]]
 
 
 class BatchRunner:
@@ -45,26 +49,39 @@ class BatchRunner:
         self.version = hashes.short_hash(code + json.dumps(settings, sort_keys=True))
 
     def run(
-        self, songs: pd.DataFrame, work: Work, open_tools: Callable[[], Any] | None = None
+        self,
+        songs: pd.DataFrame,
+        work: Work,
+        open_tools: Callable[[], Any] | None = None,
+        stream: Stream | None = None,
     ) -> pd.DataFrame:
         """The ledger of `work` done for every song.
 
         songs: DataFrame with `song` and `key`, a hash of everything the stage reads of the song
         work: writes the song's files into a folder and returns measures for the ledger
         open_tools: opens the models; called when the first song needs them
+        stream: gives `work` something of each song in the place of the tools. It sees all songs
+            that are still to do, so it can read ahead of a network and fill its batches
         """
         tools: list[Any] = []  # the opened models, once they are needed
         rows: list[dict[str, Any]] = []
         unexpected: list[str] = []
-        for song in songs.itertuples(index=False):
-            key = hashes.short_hash(self.version + song.key)
-            row = self._valid_receipt(song.song, key)
+        keys = [hashes.short_hash(self.version + key) for key in songs["key"]]
+        valid = list(map(self._valid_receipt, songs["song"], keys))
+        todo = songs[[row is None for row in valid]].itertuples(index=False)
+        for song, key, receipt in zip(songs.itertuples(index=False), keys, valid, strict=True):
+            row = receipt
             if row is None:
-                tools = tools or [self._open(open_tools)]
+                if not tools:
+                    tools = [self._open(open_tools)]
+                    values = stream(tools[0], todo) if stream else itertools.repeat(tools[0])
                 start = time.perf_counter()
+                value = next(values)
                 row = dict.fromkeys(COLUMNS, "") | {"song": song.song, "key": key, "outcome": "ok"}
                 try:
-                    row |= self._process(tools[0], song, work)
+                    if isinstance(value, Exception):
+                        raise value
+                    row |= self._process(value, song, work)
                 except SongError as error:
                     row |= {"outcome": "out", "reason": error.reason, "detail": str(error)}
                 except (RasenError, OSError, MemoryError):
@@ -142,7 +159,10 @@ class BatchRunner:
 
 
 def _size(path):
-    return path.stat().st_size if path.is_file() else -1
+    try:
+        return os.stat(path).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
 
 
 def passed(folder: Path | str, *ledgers: Path | str) -> pd.DataFrame:
@@ -157,14 +177,24 @@ def passed(folder: Path | str, *ledgers: Path | str) -> pd.DataFrame:
         keys = table[table["outcome"] == "ok"].set_index("song")["key"]
         songs = songs[songs["song"].isin(keys.index)].copy()
         songs["key"] = [row.key + keys.loc[row.song] for row in songs.itertuples(index=False)]
+    for path, table in zip(ledgers, tables, strict=True):
+        check_files(folder, table[table["song"].isin(songs["song"])], [path])
+    return songs
+
+
+def check_files(folder: Path | str, rows: pd.DataFrame, ledgers: Sequence[Path | str]) -> None:
+    """Raise when a file is missing in `folder` that rows of these ledgers list."""
     gone = [
-        f"{Path(folder) / row.song / name}: gone or changed; delete {path}"
-        for path, table in zip(ledgers, tables, strict=True)
-        for row in table[table["song"].isin(songs["song"])].itertuples(index=False)
-        for name, size in json.loads(row.files).items()
-        if _size(Path(folder) / row.song / name) != size
+        (song, name)
+        for song, files in zip(rows["song"], rows["files"], strict=True)
+        for name, size in json.loads(files or "{}").items()
+        if _size(f"{folder}/{song}/{name}") != size
     ]
     if gone:
+        song, name = gone[0]
+        path = next(path for path in ledgers if song in {*parquet.read_table(path)["song"]})
         more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
-        raise RasenError(f"{gone[0]} and run snakemake again{more}")
-    return songs
+        raise RasenError(
+            f"{Path(folder) / song / name}: gone or changed; delete {path} and run snakemake "
+            f"again{more}"
+        )

@@ -59,7 +59,7 @@ def shard_contents(path: Path | str) -> pd.DataFrame:
     with hdf5.open_file(path) as file:
         if "songs" not in file:
             return pd.DataFrame(columns=columns)
-        return hdf5.read_table(file, "songs")[columns]
+        return hdf5.read_table(file, "songs", columns)
 
 
 class Shard:
