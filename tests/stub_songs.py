@@ -62,7 +62,8 @@ def _alignment(name, lines):
         "lines": [
             {
                 "line": line, "text": "la la la la la la", "paragraph": 0, "section": None,
-                "backing": False, "overlaps": False, "surprise": None, "kept": True, "reason": None, "start": 4.0 * line, "end": 4.0 * line + 3,
+                "backing": False, "overlaps": False, "surprise": None,
+                "kept": True, "reason": None, "start": 4.0 * line, "end": 4.0 * line + 3,
                 "score": 0.8, "match": 1.0,
                 "words": [
                     word | {"start": 4 * line + place / 2, "end": 4 * line + place / 2 + 0.4}
