@@ -9,11 +9,12 @@ from rasen.io import parquet
 from rasen.songs import layout
 from rasen.songs.alignment import LINES, WORDS, alignment_tables, read_alignment
 from rasen.songs.audio_measures import read_fingerprint
-from rasen.songs.index import MEASURES, IndexSettings, build_tables
+from rasen.songs.index import MEASURES, ORIGINS, IndexSettings, build_tables
 from rasen.songs.ledger import check_files
 from rasen.songs.shards import shard_contents
 
-READ = ["song", "outcome", "reason", "detail", "files", "seconds", *MEASURES]  # of ledgers
+TEXTS = [name for names in ORIGINS.values() for name in names]
+READ = ["song", "outcome", "reason", "detail", "files", "seconds", *MEASURES, *TEXTS]  # of ledgers
 PART = 1000  # songs whose lines and words are in memory at once
 
 
