@@ -1,6 +1,6 @@
 """A corpus of many short songs that is killed, grows and shrinks equals one that was never touched.
 
-RASEN_CORPUS=2000 gives it the size of a real one (about an hour); else it has 60 songs.
+RASEN_CORPUS=2000 gives it the size of a real one (half an hour or more); else it has 24 songs.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from study import ROOT, Study
 
 from rasen.io import parquet
 
-SIZE = int(os.environ.get("RASEN_CORPUS", 60))
+SIZE = int(os.environ.get("RASEN_CORPUS", 24))
 GROWN, SHRUNK = max(4, SIZE // 20), max(2, SIZE // 40)  # songs that come, and that go
-BATCH = max(8, SIZE // 20)
+BATCH = max(8, SIZE // 4)
 RATE, SECONDS = 8000, 1.5
 FIXTURES = ROOT / "resources/songs"
 
@@ -101,8 +101,8 @@ def test_killed_twice_grown_and_shrunk(tmp_path, audio):
 
     disturbed = new_study(tmp_path / "disturbed", audio, codebook)
     write_sheet(disturbed, range(SIZE))
+    kill_after(disturbed, 20)
     kill_after(disturbed, 30)
-    kill_after(disturbed, 45)
     disturbed.snakemake("songs")
     assert len(parquet.read_table(disturbed.folder / "results/tables/songs.parquet")) == SIZE
     write_sheet(disturbed, range(SIZE + GROWN))
