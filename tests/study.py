@@ -22,6 +22,12 @@ TARGETS = (
 )  # rules without a job of their own
 
 
+def profile_of_a_site():
+    """The profile for SLURM with its example in use: rules on a GPU have a partition of their own."""
+    text = (ROOT / "slurm/profile.yaml").read_text()
+    return yaml.safe_load(re.sub(r"^# (?=set-resources:|  )", "", text, flags=re.M))
+
+
 class Study:
     """A working directory with a config, in which Snakemake runs a checkout's Snakefile."""
 
