@@ -1,12 +1,12 @@
 """The small workflow through SLURM: the same tables, honest allocations, nothing lost in faults."""
 
-import re
 import shutil
 import time
 from pathlib import Path
 
 import pytest
-from study import Study, fresh_study
+from allocations import cpus, megabytes, minutes
+from study import Study, end, fresh_study
 
 HERE = Path(__file__).parent
 
@@ -68,13 +68,6 @@ def begin(cluster):
         process.kill()  # where a test failed; one that has ended is no error
 
 
-def end(process):
-    """Wait for the run, which must succeed; what it said."""
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    return output
-
-
 def needs_more_memory(cluster, job):
     """Nothing to be done: it asked for too little."""
 
@@ -112,19 +105,6 @@ def harmed(cluster, begin, local, tmp_path_factory):
 def attempts(cluster, study):
     """(state, memory in MB, minutes) of every SLURM job of a study."""
     return [(job["JobState"], megabytes(job), minutes(job)) for job in cluster.jobs(study)]
-
-
-def cpus(job):
-    return int(job["NumCPUs"])
-
-
-def megabytes(job):
-    return int(re.search(r"mem=(\d+)M", job["TRES"])[1])
-
-
-def minutes(job):
-    hours, minutes, _ = job["TimeLimit"].split(":")
-    return 60 * int(hours) + int(minutes)
 
 
 def assert_recovered(study, undisturbed, name=LOST):

@@ -1,11 +1,13 @@
 """The songs through SLURM: the same tables, few jobs, a song that fails is put aside."""
 
 import re
+import shutil
 
 import pytest
 import yaml
+from allocations import cpus, megabytes, minutes
 from song_study import songs_alone
-from study import profile_of_a_site
+from study import Study, end, profile_of_a_site
 
 from rasen.io import parquet
 
@@ -29,8 +31,12 @@ def runs(cluster, site, tmp_path_factory):
     here, there = (songs_alone(folder / name) for name in ("here", "on a cluster"))
     for study in (here, there):
         study.edit(lambda config: config["songs"].update(batch=2))
-    here.snakemake("songs")
-    output = there.snakemake(*cluster.profile, "--profile", site, "songs")
+    process = here.start("songs")
+    try:
+        output = there.snakemake(*cluster.profile, "--profile", site, "songs")
+        end(process)
+    finally:
+        process.kill()
     return here, there, output, cluster.jobs(there)
 
 
@@ -60,12 +66,7 @@ def test_every_stage_of_the_songs_is_in_few_slurm_jobs(runs):
     allotted = {}
     for job in jobs:
         name = re.fullmatch(r"rule_(\w+?)(_wildcards_\d+)?", job["Comment"])[1]
-        megabytes, (hours, minutes, _) = job["TRES"], job["TimeLimit"].split(":")
-        request = (
-            job["Partition"],
-            int(re.search(r"mem=(\d+)M", megabytes)[1]),
-            60 * int(hours) + int(minutes),
-        )
+        request = (job["Partition"], megabytes(job), minutes(job))
         allotted.setdefault(name, []).append(request)
     assert allotted == {
         "demo_make_demo_models": [("main", 2000, 10)],
@@ -79,3 +80,20 @@ def test_every_stage_of_the_songs_is_in_few_slurm_jobs(runs):
         "shards_describe_music_write_phonemes_write_shard": [("main", 1000 + 6000, 2 * 150)],
         "index_index_songs_plot_songs_write_songs_card": [("main", 8000, 60 + 10 + 10)],
     }
+
+
+def test_separation_and_alignment_share_a_gpu(runs, cluster, site, tmp_path):
+    study = Study(shutil.copytree(runs[1].folder, tmp_path / "a folder", symlinks=True))
+    study.edit(lambda config: config["songs"].update(device="cuda", threads=3))
+    for stage in ("separate_stems", "align_lyrics"):
+        (study.folder / f"results/batches/{stage}/00000.parquet").unlink()
+    target = "results/batches/align_lyrics/00000.parquet"
+    process = study.start(*cluster.profile, "--profile", site, "--retries", "0", "--", target)
+    try:
+        cluster.wait(study, "RUNNING")
+    finally:
+        process.kill()
+    (job,) = cluster.jobs(study)
+    cluster.cancel(job)
+    assert (cpus(job), megabytes(job), minutes(job)) == (3, 2000 + 6000, 2 * 30)
+    assert (job["TresPerJob"], job["Partition"]) == ("gres:gpu:1", "gpu")
