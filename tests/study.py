@@ -22,6 +22,12 @@ TARGETS = (
 )  # rules without a job of their own
 
 
+def profile_of_a_site():
+    """The profile for SLURM with its example in use: rules on a GPU have their own partition."""
+    text = (ROOT / "slurm/profile.yaml").read_text()
+    return yaml.safe_load(re.sub(r"^# (?=set-resources:|  )", "", text, flags=re.M))
+
+
 class Study:
     """A working directory with a config, in which Snakemake runs a checkout's Snakefile."""
 
@@ -73,6 +79,13 @@ class Study:
         change(config)
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return lambda: path.write_text(before)
+
+
+def end(process):
+    """Wait for a run, which must succeed; what it said."""
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return output
 
 
 def fresh_study(folder, config):

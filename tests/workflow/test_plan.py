@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from study import ROOT
+from study import ROOT, profile_of_a_site
 
 from rasen.errors import RasenError
 from rasen.study.config import refuse_templates
@@ -250,10 +250,23 @@ def test_every_rule_has_a_slurm_group():
     remote = {n for n, block in rules.items() if "    shell:" in block and "localrule" not in block}
     profile = yaml.safe_load((ROOT / "slurm/profile.yaml").read_text())
     remote |= set(re.findall(r"^use rule \w+ as (\w+) with:", text, flags=re.M))
-    long = {"train_nano", "export_point", "separate_stems", "align_lyrics", "train_codebook"}
-    long |= {"encode_sketch", "encode_latents", "gather_recordings", "index_songs"}
+    long = {"train_nano", "export_point", "train_codebook"}
+    long |= {"encode_sketch", "encode_latents", "gather_recordings"}
     assert set(profile["groups"]) == remote - long
     assert set(profile["group-components"]) == set(profile["groups"].values())
+
+
+def test_a_slurm_group_is_on_gpus_or_not():
+    """Snakemake refuses a group whose jobs disagree on the partition."""
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    blocks = re.split(r"^ *rule ", text, flags=re.M)[1:]
+    profile = profile_of_a_site()
+    on_gpus, groups = set(profile["set-resources"]), profile["groups"]
+    assert on_gpus >= {block.split(":")[0] for block in blocks if "        gpu=" in block}
+    mixed = {groups[rule] for rule in on_gpus if rule in groups} & {
+        group for rule, group in groups.items() if rule not in on_gpus
+    }
+    assert mixed == set()
 
 
 def test_the_tally_runs_on_the_models_device_with_the_memory_of_the_config(other):

@@ -3,36 +3,25 @@
 import io
 import json
 import resource
-import shutil
 import tarfile
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from study import ROOT, Study
+from song_study import FIXTURES, new_study, songs_alone
+from study import ROOT
 
 from rasen.io import hdf5, parquet
 from rasen.songs import dataset, recording
 from rasen.songs.demo import compose
 from rasen.songs.reasons import REASONS
 
-FIXTURES = ROOT / "resources/songs"
 HELD_OUT = ROOT / "tests/songs/held_out"
 STAGES = {
     "measure_recordings", "separate_stems", "align_lyrics", "tag_structure", "write_phonemes",
     "encode_sketch", "encode_latents", "describe_music", "write_shard",
 }  # fmt: skip
-
-
-def new_study(folder):
-    """The checkout's own config and demo songs in a folder of its own."""
-    shutil.copytree(ROOT / "config", folder / "config")
-    (folder / "resources").mkdir()
-    (folder / "resources/songs").symlink_to(FIXTURES)
-    study = Study(folder)
-    study.edit(lambda config: config["songs"].update(batch=32))
-    return study
 
 
 def write_sheet(study, rows):
@@ -297,32 +286,7 @@ def test_songs_can_be_exported_for_object_stores(corpus):
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """A study without models, whose songs' vocals are given: no Demucs either."""
-    study = new_study(tmp_path_factory.mktemp("alone") / "songs alone")
-
-    def change(config):
-        songs = config["songs"]
-        songs["separate"] = {"model": None}
-        config.clear()
-        config["songs"] = songs
-
-    study.edit(change)
-    folder = study.folder / "audio"
-    folder.mkdir()
-    _, vocals, band = compose.fixture_song(FIXTURES, "river", 0)
-    soundfile.write(folder / "mix.flac", (vocals + band).T, compose.RATE)
-    other = compose.fixture_song(FIXTURES, "river", 5)[2]
-    soundfile.write(folder / "band.flac", other.T, compose.RATE)
-    soundfile.write(folder / "voice.wav", vocals.mean(axis=0), compose.RATE)
-    lyrics = "../resources/songs/lyrics/river.txt"
-    rows = [
-        ("song", "audio", "lyrics", "language", "vocals"),
-        ("river", "../audio/mix.flac", lyrics, "en-US", "../audio/voice.wav"),
-        ("bare", "../audio/mix.flac", lyrics, "EN", ""),
-        ("lost", "../audio/mix.flac", lyrics, "EN", "../audio/none.wav"),
-        ("band", "../audio/band.flac", "inst", "", ""),
-    ]
-    text = "".join("\t".join(row) + "\n" for row in rows)
-    (study.folder / "config/songs.tsv").write_text(text)
+    study = songs_alone(tmp_path_factory.mktemp("alone") / "songs alone")
     study.snakemake("songs")
     return study
 
