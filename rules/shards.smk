@@ -59,6 +59,32 @@ rule index_songs:
         " > {log} 2>&1"
 
 
+rule thin_stems:
+    """The stems recompressed or deleted, as `songs.stems` says, when there is an index.
+
+    A new index alone thins nothing again (`ancient`).
+    """
+    input:
+        index=ancient("results/tables/songs.parquet"),
+        stems="results/batches/separate_stems/{batch}.parquet",
+        structure="results/batches/tag_structure/{batch}.parquet",
+    output:
+        ledger="results/batches/thin_stems/{batch}.parquet",
+    log:
+        "logs/thin_stems/{batch}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=song_memory(1000),
+        runtime=growing(60),
+    params:
+        policy=SONGS["stems"],
+        code=code("thin_stems.py"),
+    shell:
+        "rasen core thin_stems.py --stem-ledger {input.stems} --structure-ledger {input.structure}"
+        " --songs results/songs --policy {params.policy} --ledger {output.ledger} > {log} 2>&1"
+
+
 rule plot_songs:
     """The outcomes of the songs, and how well their lyrics were found."""
     input:
@@ -138,6 +164,11 @@ rule songs:
         "results/tables/songs.parquet",
         "results/tables/songs.md",
         "results/figures/songs.svg",
+        (
+            per_batch("results/batches/thin_stems/{batch}.parquet")
+            if SONGS["stems"] != "keep"
+            else []
+        ),
 
 
 rule songs_status:

@@ -15,7 +15,7 @@ from schema_defaults import default_settings
 
 from rasen.errors import RasenError
 from rasen.io.audio import read_mono, resample
-from rasen.songs import lyrics, stems
+from rasen.songs import lyrics, recording, stems, thin
 from rasen.songs.align import align_song, open_tools
 from rasen.songs.align.aligner import Aligner
 from rasen.songs.align.settings import AlignSettings
@@ -116,6 +116,22 @@ def test_onsets_after_separation(tools, separated, name):
     alignment = align(tools, name, vocals=separated(name))
     assert alignment["match_ratio"] > 0.9
     assert abs(distances(alignment, name)).mean() < 0.060
+
+
+def test_onsets_from_recompressed_stems(tools, tmp_path):
+    """`songs.stems: opus`: as good as from the stems that were separated."""
+    _, vocals, band = compose.fixture_song(SONGS, "river", 1)
+    stems.write_stems(tmp_path, vocals, band, compose.RATE, "flac")
+    listed = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    errors = []
+    for _ in range(2):
+        sound, rate = stems.read_stem(tmp_path, "vocals")
+        alignment = align(tools, "river", vocals=recording.to_mono(sound, rate, RATE))
+        errors.append(abs(distances(alignment, "river")).mean())
+        taken = thin.thin_stems(tmp_path, listed, "opus")
+    assert errors[1] != errors[0]  # from other samples
+    assert abs(errors[1] - errors[0]) < 0.002
+    assert taken < sum(listed.values()) / 5
 
 
 @pytest.mark.parametrize(

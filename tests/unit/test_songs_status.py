@@ -66,6 +66,13 @@ def test_songs_pace_rejections_and_bytes_are_those_of_the_ledgers(results):
     assert "separate_stems" in as_text(status)
 
 
+def test_stems_that_were_thinned_take_what_is_left_of_them(results):
+    rows = pd.DataFrame({"song": ["s00", "s01"], "before": [3_000_000_000] * 2, "after": [5e8, 0]})
+    parquet.write_table(rows, results / layout.LEDGER.format(stage="thin_stems", batch="00000"))
+    sizes = corpus_status(results, 16, 4).sizes.set_index("kind")["gb"]
+    assert sizes["stems"] == pytest.approx(24 - 6 + 0.5)
+
+
 def test_songs_that_never_reach_a_stage_are_not_waited_for(tmp_path):
     for batch in range(2):
         write_ledger(tmp_path, "encode_latents", batch, out=0, minutes=batch)

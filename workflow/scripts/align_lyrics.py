@@ -8,7 +8,7 @@ from pathlib import Path
 from rasen import command
 from rasen.device import pick_device
 from rasen.io import hashes, parquet
-from rasen.songs import align, corpus, layout, lyrics, recording, stems
+from rasen.songs import align, corpus, layout, lyrics, recording, stems, thinned
 from rasen.songs import ledger as ledgers
 from rasen.songs.align.settings import AlignSettings
 from rasen.songs.align.words import SAMPLE_RATE
@@ -73,6 +73,8 @@ def align_lyrics(
     todo["key"] += todo["language"] + todo["lyrics"].map(_lyrics_hash)
     todo["key"] += ["" if _has_times(file) else whisper for file in todo["lyrics"]]
     runner = ledgers.BatchRunner("align_lyrics", songs, code, used)
+    sung = ~todo["lyrics"].isin(["", corpus.INSTRUMENTAL])
+    thinned.check_present(songs, runner.pending(todo[sung])["song"])
     parquet.write_table(runner.run(todo, work, open_tools), ledger)
 
 

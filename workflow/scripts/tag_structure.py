@@ -9,7 +9,7 @@ import numpy as np
 from rasen import command
 from rasen.device import pick_device
 from rasen.io import hashes, parquet
-from rasen.songs import layout, recording, stems, structure
+from rasen.songs import corpus, layout, recording, stems, structure, thinned
 from rasen.songs import ledger as ledgers
 from rasen.songs.alignment import is_instrumental, read_alignment
 from rasen.songs.reasons import SongError
@@ -61,6 +61,8 @@ def tag_structure(
     if backend == "given":
         todo["key"] += todo["structure"].map(hashes.hash_if_present)
     runner = ledgers.BatchRunner("tag_structure", songs, code, asdict(settings))
+    sung = todo["lyrics"] != corpus.INSTRUMENTAL
+    thinned.check_present(songs, runner.pending(todo[sung])["song"])
     parquet.write_table(runner.run(todo, work, open_model), ledger)
 
 

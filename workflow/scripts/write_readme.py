@@ -45,9 +45,9 @@ Equations are those of Sato et al. 2026.
 | `helix/{model}/{point}.parquet`, `baselines.parquet`, `loudness.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features |
 | `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in coordinates aligned with the helix (`z` upward), four rows per key |
 | `perplexity/`, `gradient/` | per-point results, before they are gathered into tables |
-| `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales], 25 frames per second |
+| `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`; `.opus` or gone after `songs.stems`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales], 25 frames per second |
 | `shards/{batch}.h5` | the same for a batch of songs in the form that training reads (`rasen.songs.dataset`): `sketch`, `latents`, `songs/` |
-| `batches/{stage}/{batch}.parquet` | the outcome of each song of a batch at a stage |
+| `batches/{stage}/{batch}.parquet` | the outcome of each song of a batch at a stage; of `thin_stems`: the bytes of its stems `before` and `after` |
 | `sketch/codebook.safetensors`, `.json` | the codebook of the sketch; held-out error, dead codes, entropy |
 | `weights/{model}/{checkpoint}.json` | hashes of the checkpoints used |
 | `export/{model}/{point}/` | points saved as checkpoint folders (only when requested) |

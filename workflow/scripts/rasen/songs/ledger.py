@@ -22,6 +22,7 @@ import pandas as pd
 from rasen.errors import RasenError
 from rasen.io import hashes, parquet
 from rasen.io.atomic import write_text
+from rasen.songs import thinned
 from rasen.songs.reasons import SongError
 
 RETRIED = ("error", "no_ffmpeg")  # reasons that may lie with the machine, not with the song
@@ -66,7 +67,7 @@ class BatchRunner:
         tools: list[Any] = []  # the opened models, once they are needed
         rows: list[dict[str, Any]] = []
         unexpected: list[str] = []
-        keys = [hashes.short_hash(self.version + key) for key in songs["key"]]
+        keys = self._keys(songs)
         valid = list(map(self._valid_receipt, songs["song"], keys))
         todo = songs[[row is None for row in valid]].itertuples(index=False)
         for song, key, receipt in zip(songs.itertuples(index=False), keys, valid, strict=True):
@@ -100,6 +101,14 @@ class BatchRunner:
         if len(unexpected) == len(rows) > 1:
             raise RasenError(f"{self.name}: every song failed, the first with {unexpected[0]}")
         return pd.DataFrame(rows, columns=None if rows else COLUMNS)
+
+    def pending(self, songs: pd.DataFrame) -> pd.DataFrame:
+        """The songs that `run` would work on: those without a receipt that is still valid."""
+        valid = map(self._valid_receipt, songs["song"], self._keys(songs))
+        return songs[[row is None for row in valid]]
+
+    def _keys(self, songs):
+        return [hashes.short_hash(self.version + key) for key in songs["key"]]
 
     def _open(self, open_tools):
         if open_tools is None:
@@ -142,7 +151,7 @@ class BatchRunner:
         if row is None or row["key"] != key or row["reason"] in RETRIED:
             return None
         sizes = json.loads(row["files"] or "{}")
-        unchanged = all(_size(self.folder / song / name) == sizes[name] for name in sizes)
+        unchanged = all(_is_kept(self.folder / song, *file) for file in sizes.items())
         return row if unchanged else None
 
     def _write_receipt(self, row):
@@ -153,9 +162,16 @@ class BatchRunner:
         row = self._read_receipt(song)
         if row is None:
             return
-        for name in json.loads(row["files"] or "{}"):
+        names = json.loads(row["files"] or "{}")
+        thinned.forget(self.folder / song, names)
+        for name in names:
             (self.folder / song / name).unlink(missing_ok=True)
         self._receipt_file(song).unlink()
+
+
+def _is_kept(folder, name, size):
+    """Whether a listed file is there, or its song's stems were thinned on purpose."""
+    return _size(f"{folder}/{name}") == size or thinned.is_thinned(folder, name, size)
 
 
 def _size(path):
@@ -188,7 +204,7 @@ def check_files(folder: Path | str, rows: pd.DataFrame, ledgers: Sequence[Path |
         (song, name)
         for song, files in zip(rows["song"], rows["files"], strict=True)
         for name, size in json.loads(files or "{}").items()
-        if _size(f"{folder}/{song}/{name}") != size
+        if not _is_kept(f"{folder}/{song}", name, size)
     ]
     if gone:
         song, name = gone[0]

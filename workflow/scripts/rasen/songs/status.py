@@ -59,6 +59,10 @@ def corpus_status(results: Path | str, songs: int, batch: int) -> CorpusStatus:
         left = songs - covered
         counts = len(rows), len(rows) - len(out), len(out), left
         stages.append((stage, *counts, rate, left / rate if left else 0))
+    thinned = [path for path in layout.ledgers(results, "thin_stems", batches) if path.exists()]
+    if thinned:
+        rows = parquet.read_tables(thinned)
+        sizes["stems"] += int(rows["after"].sum() - rows["before"].sum())
     shards = [path for path in layout.shards(results, batches) if path.exists()]
     sizes["shards"] = sum(os.stat(path).st_size for path in shards)
     names = ["stage", "done", "ok", "out", "left", "songs_per_hour", "hours_left"]

@@ -198,6 +198,9 @@ def write_stems(
 
 
 def read_stem(folder: Path | str, name: str) -> tuple[np.ndarray, int]:
-    """(sound float32 [2, time], rate) of a stem in `folder`: "vocals" or "accompaniment"."""
-    paths = (Path(folder) / f"{name}.{format}" for format in FILES)
+    """(sound float32 [2, time], rate) of a stem in `folder`: "vocals" or "accompaniment".
+
+    It may have been recompressed (rasen.songs.thinned).
+    """
+    paths = (Path(folder) / f"{name}.{format}" for format in (*FILES, "opus"))
     return recording.read_recording(next(path for path in paths if path.is_file()))
