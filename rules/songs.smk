@@ -162,7 +162,7 @@ rule tag_structure:
     threads: SONGS["threads"] if STRUCTURE_ENV == "allin1" else 1
     resources:
         mem_mb=song_memory(2000),
-        runtime=growing(SONGS["runtime"]),
+        runtime=growing(SONGS["runtime"] if STRUCTURE_ENV == "allin1" else 30),
         gpu=gpus if STRUCTURE_ENV == "allin1" else 0,
         device=SONGS["device"],
     params:
