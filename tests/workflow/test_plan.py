@@ -172,7 +172,7 @@ def test_helix_is_optional(other):
 
 
 def test_a_route_of_16_points_is_few_slurm_jobs(other):
-    """58 jobs of a model that is there already in 10 SLURM jobs; needs no SLURM to be planned."""
+    """58 jobs of a model that is there already in 11 SLURM jobs; needs no SLURM to be planned."""
 
     def change(config):
         config["models"]["nano"] = {
@@ -189,8 +189,8 @@ def test_a_route_of_16_points_is_few_slurm_jobs(other):
     output = other.snakemake("--dry-run", "--profile", "slurm")
     assert re.search(r"^dump_activations +16$", output, re.M)
     assert Counter(re.findall(r"Group job (\S+)", output)) == {
-        "stimuli": 1, "weights-nano": 1, "encode-nano": 1, "points-nano": 4, "helix-nano": 2,
-        "tables": 1,
+        "stimuli": 1, "weights-nano": 1, "encode-nano": 1, "baselines-nano": 1, "points-nano": 4,
+        "helix-nano": 2, "tables": 1,
     }  # fmt: skip
     alone = set(re.findall(r"^rule (\w+):", output, re.M)) - {"all", "list_points", "write_readme"}
     assert alone == set()
