@@ -213,10 +213,10 @@ def test_a_filter_reruns_the_index_alone(corpus):
 
 def test_a_corpus_shows_where_it_stands(corpus):
     study, output = corpus
-    assert "songs: 17 recordings, about" in output  # the disk it needs, told before it starts
+    assert "songs: 20 recordings, about" in output  # the disk it needs, told before it starts
     shown = study.snakemake("songs_status")
     row = next(line for line in shown.splitlines() if line.startswith("measure_recordings"))
-    assert row.split()[1:5] == ["17", "11", "6", "0"]
+    assert row.split()[1:5] == ["20", "14", "6", "0"]
     assert "lyrics_unreadable" in shown
     assert (study.folder / "results/figures/songs_status.svg").is_file()
 
