@@ -122,7 +122,7 @@ def test_nothing_is_downloaded_and_no_foreign_cache_is_trusted(monkeypatch, tmp_
     from rasen.songs.phonemes import chinese
 
     chinese._segmenter.cache_clear()
-    assert chinese._segmenter().lcut("我们的歌") == ["我们", "的", "歌"]
+    assert [pair.word for pair in chinese._segmenter().lcut("我们的歌")] == ["我们", "的", "歌"]
     assert asked == []
     assert (tmp_path / "jieba.cache").read_bytes() == b"not marshal"
     assert logging.getLogger("jieba").level >= logging.WARNING
@@ -143,9 +143,12 @@ def test_fixture_songs(name):
         times = [word["start"] for word in theirs["words"]]
         assert [word["start"] for word in ours["words"]] == times  # all spoken, none moved
     tokens, _ = window_tokens(found, 0, truth["seconds"])
-    assert tokens.count(".") == len(lines)
+    sung = [section for section in found["sections"] if section["lines"]]
+    assert tokens.count(".") == len(lines) - len(sung)  # between lines, not after a section's last
+    assert tokens.count(",") == len(found["sections"]) - 1
     first = {"river": "OW1 V ER0 DH AH0", "tsuki": "y o r u n o", "yue": "y ve4 g uang1 zh ao4"}
     intro = round(truth["sections"][0]["end"])
-    assert tokens[: intro + 1] == ["[intro]"] * intro + ["[verse]"]
-    start = intro + 1
+    assert tokens[: intro + 1] == ["[intro]"] * intro + [","]
+    assert tokens[intro + 1] == "[verse]"
+    start = intro + 2
     assert " ".join(tokens[start:]).startswith(first[name])

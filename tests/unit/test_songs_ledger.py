@@ -154,6 +154,12 @@ def test_a_file_that_is_gone_is_told_with_its_cure(tmp_path, songs):
         passed(tmp_path / "songs", ledger)
 
 
+def test_of_no_songs_none_is_pending(tmp_path, songs):
+    """A batch of instrumentals has no song whose vocals are read."""
+    assert stage(tmp_path).pending(songs[:0])["song"].tolist() == []
+    assert stage(tmp_path).pending(songs)["song"].tolist() == songs["song"].tolist()
+
+
 def test_a_batch_in_which_all_fell_out_has_a_ledger(tmp_path, songs):
     ledger = tmp_path / "stage.parquet"
     out = {song: SongError("missing", "-") for song in "abc"}

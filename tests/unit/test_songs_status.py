@@ -95,5 +95,7 @@ def test_ten_thousand_songs_take_two_seconds(tmp_path):
         for batch in range(1, 625):
             os.link(path, path.with_name(f"{layout.batch_name(batch)}.parquet"))
     start = time.process_time()
-    assert corpus_status(tmp_path, 10_000, 16).stages["done"].tolist() == [2500] * len(layout.STAGES)
+    assert corpus_status(tmp_path, 10_000, 16).stages["done"].tolist() == [2500] * len(
+        layout.STAGES
+    )
     assert time.process_time() - start < 2

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rasen.errors import RasenError
@@ -69,7 +70,7 @@ class BatchRunner:
         unexpected: list[str] = []
         keys = self._keys(songs)
         valid = list(map(self._valid_receipt, songs["song"], keys))
-        todo = songs[[row is None for row in valid]].itertuples(index=False)
+        todo = songs[_mask(row is None for row in valid)].itertuples(index=False)
         for song, key, receipt in zip(songs.itertuples(index=False), keys, valid, strict=True):
             row = receipt
             if row is None:
@@ -105,7 +106,7 @@ class BatchRunner:
     def pending(self, songs: pd.DataFrame) -> pd.DataFrame:
         """The songs that `run` would work on: those without a receipt that is still valid."""
         valid = map(self._valid_receipt, songs["song"], self._keys(songs))
-        return songs[[row is None for row in valid]]
+        return songs[_mask(row is None for row in valid)]
 
     def _keys(self, songs):
         return [hashes.short_hash(self.version + key) for key in songs["key"]]
@@ -167,6 +168,11 @@ class BatchRunner:
         for name in names:
             (self.folder / song / name).unlink(missing_ok=True)
         self._receipt_file(song).unlink()
+
+
+def _mask(values):
+    """A mask of rows; of no rows too, where a plain empty list would select no columns instead."""
+    return np.fromiter(values, dtype=bool)
 
 
 def _is_kept(folder, name, size):
