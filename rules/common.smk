@@ -252,6 +252,11 @@ def saes_of_point_before(wildcards):
     )
 
 
+def align_config(wildcards):
+    """The config that the songs of a batch are aligned with: without Whisper where all have LRC."""
+    return song_models.config_for_lyrics(config, BATCHES[wildcards.batch]["lyrics"])
+
+
 def song_memory(base):
     """MB per job over songs: `base` plus 10 per second of the longest song, times the number of the attempt."""
     return growing(base + 10 * int(SONGS["longest"]))

@@ -173,10 +173,14 @@ rule songs:
 
 rule songs_status:
     """Where the corpus stands, printed and drawn (results/figures/songs_status.svg); while it runs, too."""
+    log:
+        "logs/songs_status.log",
     localrule: True
+    conda:
+        "../envs/core.yaml"
     params:
         songs=sum(map(len, BATCHES.values())),
         batch=SONGS["batch"],
     shell:
         "rasen core songs_status.py --results results --songs {params.songs}"
-        " --batch {params.batch} --figure results/figures/songs_status.svg"
+        " --batch {params.batch} --figure results/figures/songs_status.svg 2>&1 | tee {log}"

@@ -12,11 +12,6 @@ ALIGN_KEYS, LATENT_KEYS, CODEBOOK_KEYS = [
 ]
 
 
-def align_config(wildcards):
-    """The config that the songs of a batch are aligned with: without Whisper where all have LRC."""
-    return song_models.config_for_lyrics(config, BATCHES[wildcards.batch]["lyrics"])
-
-
 rule measure_recordings:
     """Read every recording once: level, silence, fingerprint, and whether it is usable."""
     input:
