@@ -62,7 +62,7 @@ def find_sections(
     annotation: a file (`given`);  model: of `allin1.open_model`
     """
     if alignment is not None and is_instrumental(alignment):
-        lyrics = {**alignment, "lyrics": "given"}
+        lyrics = {**alignment, "lyrics": "given"}  # the backends label it like any song
         return _unsung(find_sections(backend, stems, rate, lyrics, annotation, model))
     vocals = stems["vocals"].mean(axis=0)
     seconds = len(vocals) / rate
