@@ -14,6 +14,7 @@ from rasen.study.targets import stimulus_sets
 
 PLACE = "config/config.yaml"
 LOSS_USES = ("gradient", "perplexity")  # settings of a model that want its loss
+RULES_OF_ANY = ("zeros", "permuted")  # ways to draw theta_init that every family has
 SINGLE_SETS = ("gradient", "perplexity", "helix", "sae")  # settings that name one stimulus set
 
 
@@ -63,9 +64,23 @@ def _of_the_family(
     """What a model's family does not have: a loss, such stimuli, such an option."""
     family = model["family"]
     entry = FAMILIES[family]
+    foreign = [key for key in entry.foreign_targets if config_json(model).get(key)]
     for setting in LOSS_USES:
         if model[setting] and entry.loss is None:
             yield f"{setting}: {family} has no loss that can be measured; set it to null"
+        elif model[setting] and foreign:
+            yield (
+                f"{setting}: the targets of this model's training are not in its checkpoint "
+                f"({foreign[0]}), so it has no loss that can be measured; set it to null"
+            )
+    starts = {"initial": model["initial"]}
+    starts |= {f"controls.{name}": start for name, start in model["controls"].items()}
+    for setting, start in starts.items():
+        if start["rule"] not in (*entry.init_rules, *RULES_OF_ANY):
+            yield (
+                f"{setting}.rule: {family} has no rule '{start['rule']}'; choose from "
+                f"{', '.join((*entry.init_rules, *RULES_OF_ANY))}"
+            )
     for setting, stimuli in _sets_of(model):
         kind = config["stimuli"].get(stimuli, {}).get("kind")
         if kind and (kind == "text") != (entry.reads == "text"):
@@ -85,9 +100,9 @@ def _of_the_helix(name: str, model: Mapping[str, Any], config: Mapping[str, Any]
         return
     if stimuli in config["stimuli"] and stimuli not in model["activations"]:
         yield f"helix: '{stimuli}' is not dumped; add it to models.{name}.activations"
-    if config["activations"]["pool"] == "all":
+    if (pool := config["activations"]["pool"]) not in ("mean", "last"):
         yield (
-            "helix: needs one vector per note, but activations.pool is 'all'; set it to mean or "
+            f"helix: needs one vector per note, but activations.pool is {pool!r}; set it to mean or "
             "last, or set this to null"
         )
 
@@ -110,18 +125,24 @@ def _absent_layers(name: str, model: Mapping[str, Any], config: Mapping[str, Any
 def layer_count(model: Mapping[str, Any]) -> int | None:
     """Layers of a model beside layer 0, by the config.json of its checkpoint; None where that is
     not here yet or does not say."""
-    try:
-        path = Path(local_folder(model["weights"])) / "config.json"
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    content = config_json(model)
     for key in FAMILIES[model["family"]].layer_keys:
-        value = content
+        value: Any = content
         for step in key.split("."):
             value = value.get(step) if isinstance(value, dict) else None
         if isinstance(value, int):
             return value
     return None
+
+
+def config_json(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The config.json of a model's checkpoint; empty where that is not here yet."""
+    try:
+        path = Path(local_folder(model["weights"])) / "config.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _of_the_labels(config: Mapping[str, Any]) -> Iterator[str]:

@@ -38,6 +38,9 @@ class FamilyEntry:
     weight_files:  patterns of the files that hold its weights, best first
     reader:        "module:function" that reads a checkpoint folder: its files, {name: LazyTensor}
     layer_keys:    where config.json has the number of layers, e.g. "decoder.num_hidden_layers"
+    foreign_targets: what config.json says is true of a model whose targets are not in its
+                   checkpoint, so that it has no loss
+    init_rules:    the rules of its own by which theta_init can be drawn
     environment:   in which its jobs run (envs/NAME.txt)
     """
 
@@ -47,6 +50,8 @@ class FamilyEntry:
     weight_files: tuple[str, ...] = TRANSFORMERS_FILES
     reader: str = TRANSFORMERS_READER
     layer_keys: tuple[str, ...] = ()
+    foreign_targets: tuple[str, ...] = ()
+    init_rules: tuple[str, ...] = ("official", "hf")
     environment: str = "core"
     options: Mapping[str, Option] = field(default_factory=dict)
 
@@ -96,6 +101,29 @@ FAMILIES = {
         weight_files=("state_dict.bin",),
         reader="rasen.families.audiocraft_checkpoint:read_checkpoint",
         options={"delay": DELAY, "codec": CODEC},
+    ),
+    "muq": FamilyEntry(
+        module="rasen.families.muq",
+        reads="audio",
+        init_rules=("official",),
+        loss="masked",
+        layer_keys=("encoder_depth",),
+        foreign_targets=("use_rvq_target", "use_vq_target", "use_encodec_target"),
+    ),
+    "musicfm": FamilyEntry(
+        module="rasen.families.musicfm",
+        reads="audio",
+        init_rules=("official",),
+        loss="masked",
+        weight_files=("pretrained_msd.pt", "pretrained_*.pt"),
+        reader="rasen.families.musicfm:read_checkpoint",
+    ),
+    "mert": FamilyEntry(
+        module="rasen.families.mert",
+        reads="audio",
+        init_rules=("official",),
+        loss=None,
+        layer_keys=("num_hidden_layers",),
     ),
     "causal_lm": FamilyEntry(
         module="rasen.families.causal_lm",
