@@ -118,9 +118,7 @@ def test_codes_and_masked_loss_equal_the_package(theirs, muq_folder, sound, monk
     oracle = open_muq(muq_folder)
     with torch.inference_mode():
         logits = theirs.model.linear(oracle.hidden(masked, 3))
-        losses, _ = theirs.model.get_loss(
-            {"melspec_2048": logits}, {"melspec_2048": codes}, where
-        )
+        losses, _ = theirs.model.get_loss({"melspec_2048": logits}, {"melspec_2048": codes}, where)
         monkeypatch.setattr(masked_prediction, "passes", lambda _: [(masked, frames)])
         total, _ = masked_prediction.masked_losses(network, samples, family.quantiser("cpu"))
     assert total.sum().item() / len(where) == pytest.approx(losses["melspec_2048"].item(), rel=1e-5)

@@ -400,8 +400,8 @@ def study_with(model, **more):
         ({"family": "musicgen", "ear": 2}, "models.m.ear: musicgen has no such setting"),
         ({"family": "audiocraft", "activations": ["notes"]},
          "models.m.codec: is missing (EnCodec in transformers' layout"),
-        ({"family": "def"}, "models.m.family: 'def' is not one of musicgen, audiocraft, causal_lm, "
-         "deaf; did you mean 'deaf'?"),
+        ({"family": "def"}, "models.m.family: 'def' is not one of musicgen, audiocraft, muq, "
+         "musicfm, mert, causal_lm, deaf; did you mean 'deaf'?"),
     ],
 )  # fmt: skip
 def test_what_a_family_lacks_is_refused_with_the_place(deaf, model, message):

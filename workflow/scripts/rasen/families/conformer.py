@@ -77,7 +77,8 @@ class ConformerFamily(LossFamily, AudioFamily):
         return tensors
 
     def init_rules(self, rule: str) -> dict[str, list[InitRule]]:
-        return default_init_rules(self.build("meta", "float32"))  # as the official code: it sets none
+        # The official code sets no rule of its own.
+        return default_init_rules(self.build("meta", "float32"))
 
     def export(self, network: torch.nn.Module, folder: Path) -> None:
         walked = network.state_dict()

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -29,7 +30,12 @@ class MuQ(ConformerFamily):
                 f"{self.folder}: not a MuQ (its config.json has no `w2v2_config`, or no `stat` "
                 "with melspec_2048_mean and melspec_2048_std); check `family`"
             )
-        wanted = {"label_rate": FRAME_RATE, "hop_length": 240, "n_mels": 128, "is_flash": False}
+        wanted: dict[str, Any] = {
+            "label_rate": FRAME_RATE,
+            "hop_length": 240,
+            "n_mels": 128,
+            "is_flash": False,
+        }
         wanted |= {"features": ["melspec_2048"], "num_codebooks": 1}
         for key, value in wanted.items():
             if config.get(key, value) != value:

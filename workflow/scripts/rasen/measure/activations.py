@@ -1,7 +1,7 @@
 """Dump activations: every asked-for layer of a model at a point, streamed to one HDF5 file.
 
-    layers/06           [rows, dim]   one row a clip ("mean", "last"), or several: one a frame (pool
-                                      "all"), or one for every 1/15 s (pool 15: the mean of its frames)
+    layers/06           [rows, dim]   one row a clip (pool "mean", "last"), or several: one a frame
+                                      (pool "all"), or the mean of the frames in 1/15 s (pool 15)
     rows/clip, frame    [rows]        which clip (row of `clips/`) and frame of it, where several
     rows/time           [rows]        the middle of that frame, in seconds; not of text
     clips/...           [clips]       the sheet of the stimuli: pitch, instrument, ...

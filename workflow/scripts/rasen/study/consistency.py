@@ -102,8 +102,8 @@ def _of_the_helix(name: str, model: Mapping[str, Any], config: Mapping[str, Any]
         yield f"helix: '{stimuli}' is not dumped; add it to models.{name}.activations"
     if (pool := config["activations"]["pool"]) not in ("mean", "last"):
         yield (
-            f"helix: needs one vector per note, but activations.pool is {pool!r}; set it to mean or "
-            "last, or set this to null"
+            f"helix: needs one vector per note, but activations.pool is {pool!r}; set it to mean "
+            "or last, or set this to null"
         )
 
 
