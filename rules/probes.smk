@@ -15,7 +15,9 @@ use rule dump_activations as dump_means with:
         env=environment,
         needs="models",
         recipe=recipe_json("activations"),
-        settings=json.dumps(config["activations"] | {"pool": config["probes"]["frames"]}),
+        settings=json.dumps(
+            config["activations"] | {"pool": config["probes"]["frames"]}
+        ),
         code=code("dump_activations.py", environment),
 
 
@@ -60,7 +62,9 @@ rule fit_probes:
         mem_mb=growing(4000),
         runtime=growing(120),
     params:
-        tasks=lambda wildcards: probed.tasks_of_set(config, wildcards.model, wildcards.stimuli, frames=False),
+        tasks=lambda wildcards: probed.tasks_of_set(
+            config, wildcards.model, wildcards.stimuli, frames=False
+        ),
         settings=json.dumps(PROBES),
         spectra=given("spectra"),
         seed=config["seed"],
@@ -84,7 +88,9 @@ use rule fit_probes as fit_frame_probes with:
     benchmark:
         "results/benchmarks/fit_frame_probes/{model}/{point}/{stimuli}.tsv"
     params:
-        tasks=lambda wildcards: probed.tasks_of_set(config, wildcards.model, wildcards.stimuli, frames=True),
+        tasks=lambda wildcards: probed.tasks_of_set(
+            config, wildcards.model, wildcards.stimuli, frames=True
+        ),
         settings=json.dumps(PROBES),
         spectra=given("spectra"),
         seed=config["seed"],

@@ -30,7 +30,9 @@ def test_a_layer_is_read_by_final_norm_and_heads(family, at, codes):
     with torch.inference_mode():
         hidden = dict(family.hidden(network, batch, [0, 1, 2]))[1]
         normed = network.model.decoder.layer_norm(hidden)
-        logits = torch.stack([head(normed) for head in network.lm_heads], 1)  # [1, book, time, code]
+        logits = torch.stack(
+            [head(normed) for head in network.lm_heads], 1
+        )  # [1, book, time, code]
         with only_first(network, 1):
             loss, _ = family.losses(network, batch)
     # codebook 0 at time t is predicted at the position before, which has seen t - 1

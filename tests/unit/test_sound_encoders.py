@@ -330,3 +330,25 @@ def test_musicfm_needs_its_statistics_and_one_checkpoint(tmp_path):
 def test_a_sound_of_less_than_a_frame_is_refused(folders, name):
     with pytest.raises(RasenError, match="use longer clips"):
         open_family(name, folders[name]).encode(np.zeros(300, np.float32), "cpu")
+
+
+def test_batch_norms_are_blended_or_estimated_anew(folders, encoded):
+    from dataclasses import replace
+
+    clips = encoded("muq")
+    recipe = Recipe("muq", str(folders["muq"]), "linear-0.500", initial=Initialisation())
+    family, blended = load_at_point(recipe, "cpu")
+    _, anew = load_at_point(replace(recipe, statistics=str(clips.path)), "cpu")
+    norms = {n for n in blended.state_dict() if "running" in n or "batches_tracked" in n}
+    assert len(norms) == 3 * (2 * 3 + tiny.DEPTH)
+    for name, tensor in blended.state_dict().items():
+        same = torch.equal(tensor, anew.state_dict()[name])
+        assert same != (name in norms), name
+    assert not any(module.training for module in anew.modules())
+    # by hand, of the first norm: over clips of one length, then the mean over batches
+    inside = []
+    anew.conv.conv[0].conv1.register_forward_hook(lambda m, given, output: inside.append(output))
+    for part in batches(family, clips, 16, "cpu", "test"):
+        hidden(family, anew, part)
+    means = torch.stack([values.mean((0, 2, 3)) for values in inside])
+    assert torch.allclose(anew.conv.conv[0].bn1.running_mean, means.mean(0), atol=1e-5)

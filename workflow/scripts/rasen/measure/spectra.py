@@ -1,9 +1,9 @@
 """Spectra of clips, as features without a network to read tasks from.
 
-    clips/...                       the clips that can be heard
-    features/log-mel, log-frequency [clips, bands]   time means
-    frames/log-mel                  [rows, bands]    of equal parts of a second
-    frames/clip, frame              [rows]
+clips/...                       the clips that can be heard
+features/log-mel, log-frequency [clips, bands]   time means
+frames/log-mel                  [rows, bands]    of equal parts of a second
+frames/clip, frame              [rows]
 """
 
 from collections.abc import Callable, Iterable
@@ -46,8 +46,9 @@ def write_spectra(
         raise RasenError("no clip of this set can be heard")
     with hdf5.create(path, frames=frames) as writer:
         writer.table("clips", clips.iloc[heard].reset_index(drop=True))
-        for name, values in zip(("log-mel", "log-frequency"), zip(*means, strict=True), strict=True):
-            writer.array(f"features/{name}", np.stack(values).astype(np.float32))
+        mel, log_frequencies = zip(*means, strict=True)
+        writer.array("features/log-mel", np.stack(mel).astype(np.float32))
+        writer.array("features/log-frequency", np.stack(log_frequencies).astype(np.float32))
         if frames:
             counts = [len(part) for part in parts]
             writer.array("frames/log-mel", np.concatenate(parts).astype(np.float32))

@@ -150,9 +150,7 @@ def _tags(clips, labels):
     """Truth [clips, tags] and the tags' names."""
     if not isinstance(labels, str):
         return clips[list(labels)].astype(float).to_numpy() > 0, tuple(labels)
-    cells = [
-        {tag.strip() for tag in str(cell).split(";")} - set(MISSING) for cell in clips[labels]
-    ]
+    cells = [{tag.strip() for tag in str(cell).split(";")} - set(MISSING) for cell in clips[labels]]
     names = tuple(sorted(set().union(*cells)))
     return np.array([[tag in cell for tag in names] for cell in cells]), names
 

@@ -1,4 +1,4 @@
-"""What probes are asked for: which tasks of which stimulus sets, of which models at which points."""
+"""What probes are asked for: which tasks of which sets, of which models at which points."""
 
 import json
 from collections.abc import Mapping
@@ -55,9 +55,7 @@ def compared_models(config: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def per_compared_point(
-    config: Mapping[str, Any], points: pd.DataFrame, pattern: str
-) -> list[str]:
+def per_compared_point(config: Mapping[str, Any], points: pd.DataFrame, pattern: str) -> list[str]:
     """`pattern` for every probed point of the models that are compared."""
     return [
         pattern.format(model=model, point=point)

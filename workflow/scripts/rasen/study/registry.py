@@ -41,6 +41,7 @@ class FamilyEntry:
     foreign_targets: what config.json says is true of a model whose targets are not in its
                    checkpoint, so that it has no loss
     init_rules:    the rules of its own by which theta_init can be drawn
+    batch_norm:    whether it has batch norms
     environment:   in which its jobs run (envs/NAME.txt)
     """
 
@@ -52,6 +53,7 @@ class FamilyEntry:
     layer_keys: tuple[str, ...] = ()
     foreign_targets: tuple[str, ...] = ()
     init_rules: tuple[str, ...] = ("official", "hf")
+    batch_norm: bool = False
     environment: str = "core"
     options: Mapping[str, Option] = field(default_factory=dict)
 
@@ -106,6 +108,7 @@ FAMILIES = {
         module="rasen.families.muq",
         reads="audio",
         init_rules=("official",),
+        batch_norm=True,
         loss="masked",
         layer_keys=("encoder_depth",),
         foreign_targets=("use_rvq_target", "use_vq_target", "use_encodec_target"),
@@ -114,6 +117,7 @@ FAMILIES = {
         module="rasen.families.musicfm",
         reads="audio",
         init_rules=("official",),
+        batch_norm=True,
         loss="masked",
         weight_files=("pretrained_msd.pt", "pretrained_*.pt"),
         reader="rasen.families.musicfm:read_checkpoint",
