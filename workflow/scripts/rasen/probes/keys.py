@@ -9,7 +9,14 @@ import numpy as np
 from rasen.errors import raise_all
 
 TONICS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
-MODES = {"": "major", "maj": "major", "major": "major", "m": "minor", "min": "minor", "minor": "minor"}
+MODES = {
+    "": "major",
+    "maj": "major",
+    "major": "major",
+    "m": "minor",
+    "min": "minor",
+    "minor": "minor",
+}
 NAME = re.compile(r"([a-g])([#b]?)[ :_-]*(maj|min|m|)(?:or)?", re.IGNORECASE)
 
 

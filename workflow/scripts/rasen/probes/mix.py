@@ -2,15 +2,18 @@
 
     mixed = sum over layers of softmax(a)_l * standardised features of layer l
 
-Weights and a head are fitted by Adam in minibatches and stopped early on an inner fold, for all
-tasks and test folds in one pass over the data. Then the head is replaced by the ridge that reads
-single layers, so that mix and layer differ in their features alone. Only one layer is in memory:
-all are written, as float16, to one temporary file of rows * layers * dim * 2 bytes.
+The weights and a linear head are fitted by Adam in minibatches and stopped early on an inner fold,
+for all tasks and test folds in one pass over the data. Then the head is replaced by the ridge that
+reads single layers, so that mix and layer differ in their features alone. Layers are standardised
+over all rows, without labels; the ridge standardises the mix on its training rows.
+
+Only one layer is in memory: all are written, as float16, to one temporary file of
+rows * layers * dim * 2 bytes, whose chunks are the minibatches.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +21,8 @@ import numpy as np
 from rasen.errors import RasenError
 from rasen.probes.folds import Plan
 from rasen.probes.gram import Features
-from rasen.probes.logistic import moments
-from rasen.probes.mlp import inner_rows, seeded, target_loss
-from rasen.probes.ridge import fit_ridge
+from rasen.probes.mlp import inner_rows, row_losses, seeded
+from rasen.probes.ridge import choose_ridge, predict
 from rasen.probes.scoring import InnerScores, Prediction
 from rasen.probes.settings import ProbeSettings
 from rasen.probes.tasks import Target
@@ -30,19 +32,23 @@ RATE = 0.05  # of the layers' weights, which are few; heads learn at the setting
 
 @dataclass(frozen=True)
 class Mixed:
-    """One target's mix. weights: [outer, layers]; without: {place of layer: scores per outer}."""
+    """One target's mix. weights: [outer, layers]
+
+    without: [layer][outer] scores of the test rows when a layer is taken out of the fitted mix (the
+    other weights made to sum to one, nothing fitted again): how much the mix relies on the layer
+    """
 
     predictions: list[Prediction]
     weights: np.ndarray
-    without: list[list[np.ndarray]]  # [layers][outer] scores of the test rows
+    without: list[list[np.ndarray]]
 
 
 class Store:
-    """All layers of some rows on disk, in chunks of rows: [dim, rows, layers] of each."""
+    """All layers of some rows on disk, in chunks of rows: [layers, rows, dim] of each."""
 
-    def __init__(self, rows: np.ndarray, layers: int, batch: int, order: np.ndarray) -> None:
+    def __init__(self, layers: int, batch: int, order: np.ndarray) -> None:
         """order: of the rows in chunks, random so that chunks are minibatches"""
-        self.rows, self.layers, self.batch, self.order = rows, layers, batch, order
+        self.layers, self.batch, self.order = layers, batch, order
         self.file = tempfile.TemporaryFile()
         self.dim = 0
 
@@ -83,100 +89,137 @@ def fit_mix(
     plan: Plan, settings: ProbeSettings, seed: int,
 ) -> list[Mixed]:  # fmt: skip
     """The mix of each target. load: the features [rows, d] of a layer;  targets share their rows."""
-    rows = targets[0].rows
-    order = seeded(seed, "mix", "order").permutation(len(rows))
-    store = Store(rows, len(layers), settings.batch, order)
+    order = seeded(seed, "mix", "order").permutation(len(targets[0].rows))
+    store = Store(len(layers), settings.batch, order)
     with store.file:
-        parts = [inner_rows(plan, outer, number) for number, outer in enumerate(plan.outer)]
-        centres, scales = [], []
         for place, layer in enumerate(layers):
-            features = Features(load(layer), rows, f"layer {layer}")
+            features = Features(load(layer), targets[0].rows, f"layer {layer}")
             store.write(place, features)
-            found = [moments(features, train) for train, _ in parts]
-            centres.append([mean for mean, _ in found])
-            scales.append([unscale for _, unscale in found])
             del features
-        centre = np.array(centres).transpose(1, 0, 2)  # [outer, layers, dim]
-        scale = np.array(scales).transpose(1, 0, 2)
-        weights = _train(store, targets, plan, parts, centre, scale, settings, seed)
+        weights = _train(store, targets, plan, settings, seed)
         return [
-            _refitted(store, target, plan, weights[k], centre, scale, settings, seed)
-            for k, target in enumerate(targets)
+            _refitted(store, target, plan, weights[k], settings) for k, target in enumerate(targets)
         ]
 
 
-def _train(store, targets, plan, parts, centre, scale, settings, seed):
-    """Softmax weights [targets, outer, layers], all fitted at once: their losses are independent."""
+class _Mixes:
+    """Weights and heads of every target (k) and test fold (outer), fitted at once.
+
+    Their losses are summed, and Adam works number by number: none knows of the others.
+    """
+
+    def __init__(self, store: Store, targets: Sequence[Target], outers: int) -> None:
+        import torch
+
+        self.targets, self.outers = targets, outers
+        self.a = torch.zeros(len(targets), outers, store.layers, requires_grad=True)
+        self.heads = [
+            torch.zeros(outers, store.dim + 1, target.width, requires_grad=True)
+            for target in targets
+        ]
+
+    def weights(self) -> Any:
+        """[targets, outers, layers]"""
+        return self.a.softmax(-1)
+
+    def scores(self, chunk: np.ndarray) -> list[Any]:
+        """Of every target [outers, rows, columns], for features [layers, rows, dim]."""
+        import torch
+
+        layers, rows, dim = chunk.shape
+        flat = self.weights().reshape(-1, layers)
+        mixed = flat @ torch.from_numpy(chunk).reshape(layers, rows * dim)
+        mixed = mixed.reshape(len(self.targets), self.outers, rows, dim)
+        return [
+            one @ head[:, :-1] + head[:, -1:] for one, head in zip(mixed, self.heads, strict=True)
+        ]
+
+
+def _train(store, targets, plan, settings, seed):
+    """Softmax weights [targets, outers, layers]."""
     import torch
 
-    models = [(k, outer) for k in range(len(targets)) for outer in range(len(plan.outer))]
-    a = torch.zeros(len(models), store.layers, requires_grad=True)
-    heads = [torch.zeros(store.dim + 1, targets[k].width, requires_grad=True) for k, _ in models]
-    optimiser = torch.optim.Adam(
-        [{"params": [a], "lr": RATE}, {"params": heads, "lr": settings.rate}]
-    )
-    fitted = [np.isin(np.arange(len(plan.fold)), train) for train, _ in parts]
-    scales, centres = torch.from_numpy(scale), torch.from_numpy(centre)
-    best = np.full(len(models), -np.inf)
-    waited = np.zeros(len(models), dtype=int)
-    kept = torch.softmax(a, 1).detach().clone()
+    parts = [inner_rows(plan, outer, number) for number, outer in enumerate(plan.outer)]
+    fitted = np.zeros((len(parts), len(plan.fold)), dtype=bool)
+    for number, (train, _) in enumerate(parts):
+        fitted[number, train] = True
+    mixes = _Mixes(store, targets, len(parts))
+    rates = [(mixes.a, RATE), *((head, settings.rate) for head in mixes.heads)]
+    optimiser = torch.optim.Adam([{"params": [one], "lr": rate} for one, rate in rates])
+    best = np.full((len(targets), len(parts)), -np.inf)
+    waited = np.zeros(best.shape, dtype=int)
+    kept = mixes.weights().detach().numpy().copy()
     rng = seeded(seed, "mix", "epochs")
-
-    def scores(chunk, number):
-        """Of one model: (w * scale) @ chunk, less what the means add; then its head."""
-        outer = models[number][1]
-        w = torch.softmax(a[number], 0)[:, None] * scales[outer]
-        mixed = torch.einsum("lnd,ld->nd", chunk, w) - (w * centres[outer]).sum(0)
-        return mixed @ heads[number][:-1] + heads[number][-1]
-
     for _ in range(settings.epochs):
-        running = np.flatnonzero(waited < settings.patience)
-        if not len(running):
-            break
-        held: dict[int, list] = {number: [] for number in running}
-        for chunk_number in rng.permutation(store.chunks):
-            places = store.places(chunk_number)
-            chunk = torch.from_numpy(store.read(chunk_number))
+        for number in rng.permutation(store.chunks):
+            places = store.places(number)
+            mask = torch.from_numpy(fitted[:, places])
             optimiser.zero_grad()
-            for number in running:
-                k, outer = models[number]
-                chosen = fitted[outer][places]
-                if chosen.any():
-                    found = scores(chunk[:, torch.from_numpy(chosen)], number)
-                    target_loss(targets[k], found, places[chosen]).backward()
+            loss = torch.zeros(())
+            for target, scores in zip(targets, mixes.scores(store.read(number)), strict=True):
+                losses = row_losses(target, scores, places) * mask
+                loss = loss + (losses.sum(1) / mask.sum(1).clamp(min=1)).sum()
+            loss.backward()
             optimiser.step()
-        with torch.no_grad():
-            for chunk_number in range(store.chunks):
-                places = store.places(chunk_number)
-                chunk = torch.from_numpy(store.read(chunk_number))
-                for number in running:
-                    stop = np.isin(places, parts[models[number][1]][1])
-                    found = scores(chunk[:, torch.from_numpy(stop)], number).numpy()
-                    held[number].append((places[stop], found))
-        for number in running:
-            inner = InnerScores(targets[models[number][0]])
-            inner.add(
-                np.concatenate([places for places, _ in held[number]]),
-                np.concatenate([found for _, found in held[number]])[:, None],
-            )
-            score = inner.best()[1]
-            waited[number] += 1
-            if score > best[number]:
-                best[number], waited[number] = score, 0
-                kept[number] = torch.softmax(a[number], 0).detach()
-    return kept.numpy().reshape(len(targets), len(plan.outer), store.layers)
+        reached = _inner_scores(store, mixes, [stop for _, stop in parts])
+        better = (reached > best) & (waited < settings.patience)
+        waited = np.where(better, 0, waited + 1)
+        best[better] = reached[better]
+        kept[better] = mixes.weights().detach().numpy()[better]
+        if (waited >= settings.patience).all():
+            break
+    return kept
 
 
-def _refitted(store, target, plan, weights, centre, scale, settings, seed):
+def _inner_scores(store, mixes, stops):
+    """The first metric on the rows to stop on: [targets, outers]."""
+    import torch
+
+    scores = [
+        np.empty((len(stops), len(store.order), target.width), dtype=np.float32)
+        for target in mixes.targets
+    ]
+    with torch.no_grad():
+        for number in range(store.chunks):
+            found = mixes.scores(store.read(number))
+            for whole, part in zip(scores, found, strict=True):
+                whole[:, store.places(number)] = part.numpy()
+    result = np.empty((len(scores), len(stops)))
+    for k, target in enumerate(mixes.targets):
+        for number, stop in enumerate(stops):
+            inner = InnerScores(target)
+            inner.add(stop, scores[k][number, stop][:, None])
+            result[k, number] = inner.best()[1]
+    return np.where(np.isnan(result), -np.inf, result)
+
+
+def _refitted(store, target, plan, weights, settings):
     """Ridge on one target's mixed features, fold by fold; and on them without one layer each."""
     predictions, without = [], [[] for _ in range(store.layers)]
-    for number, outer in enumerate(plan.outer):
-        w = weights[number][:, None] * scale[number]
+    for w, outer in zip(weights, plan.outer, strict=True):
         mixed = np.empty((len(store.order), store.dim), dtype=np.float32)
-        for chunk in range(store.chunks):
-            mixed[store.places(chunk)] = np.einsum("lnd,ld->nd", store.read(chunk), w)
-        mixed -= (w * centre[number]).sum(axis=0)
-        one = Plan(plan.split, plan.fold, (outer,))
+        for number in range(store.chunks):
+            chunk = store.read(number)
+            flat = w @ chunk.reshape(store.layers, -1)
+            mixed[store.places(number)] = flat.reshape(chunk.shape[1:])
         features = Features(mixed, np.arange(len(mixed)), "the mix of layers")
-        predictions.append(fit_ridge(features, [target], one, settings, seed)[0][0])
+        chosen = choose_ridge(features, [target], replace(plan, outer=(outer,)), settings)[0][0]
+        test = plan.rows(outer.test)
+        scores = predict(features, test, chosen.weights, chosen.intercepts)[:, 0]
+        predictions.append(Prediction(scores, chosen.strength, chosen.inner))
+        head = chosen.weights[:, 0] * features.scale[:, None]
+        rest = chosen.intercepts[0] - features.centre @ head
+        alone = _alone(store, head)[:, test]
+        for layer in range(store.layers):
+            others = scores - rest - w[layer] * alone[layer]
+            without[layer].append(others / max(1 - w[layer], 1e-6) + rest)
+        del mixed, features
     return Mixed(predictions, weights, without)
+
+
+def _alone(store, head):
+    """What each layer gives a head [dim, columns]: [layers, rows, columns]."""
+    result = np.empty((store.layers, len(store.order), head.shape[1]), dtype=np.float32)
+    for number in range(store.chunks):
+        result[:, store.places(number)] = store.read(number) @ head
+    return result

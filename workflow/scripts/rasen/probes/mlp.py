@@ -44,9 +44,7 @@ def fit_mlp(
                 yield chosen, torch.from_numpy((features.take(chosen) - mean) * unscale)
 
         inner = train_network(network, target, train, stop, batches, settings, start)
-        return Prediction(
-            predict(network, target, plan.rows(outer.test), batches), np.nan, inner
-        )
+        return Prediction(predict(network, plan.rows(outer.test), batches), np.nan, inner)
 
     return [
         [fit(target, number, outer) for number, outer in enumerate(plan.outer)]
@@ -80,26 +78,23 @@ def initialise(network: Any, rng: np.random.Generator) -> None:
 def train_network(
     network: Any, target: Target, train: np.ndarray, stop: np.ndarray, batches: Batches,
     settings: ProbeSettings, rng: np.random.Generator,
-    shuffle: Callable[[np.ndarray], np.ndarray] | None = None, groups: list | None = None,
 ) -> float:  # fmt: skip
     """Fit by Adam until the first metric on the rows `stop` no longer rises; keep the best weights.
 
-    shuffle: the order of rows in an epoch, by default random;  groups: of parameters with rates
     Returns the metric reached.
     """
     import torch
 
-    shuffle = shuffle or rng.permutation
-    optimiser = torch.optim.Adam(groups or network.parameters(), lr=settings.rate)
+    optimiser = torch.optim.Adam(network.parameters(), lr=settings.rate)
     best, kept, waited = -np.inf, _copy(network), 0
     for _ in range(settings.epochs):
         network.train()
-        for places, inputs in batches(shuffle(train)):
+        for places, inputs in batches(rng.permutation(train)):
             optimiser.zero_grad()
-            target_loss(target, network(inputs), places).backward()
+            row_losses(target, network(inputs), places).mean().backward()
             optimiser.step()
         inner = InnerScores(target)
-        inner.add(stop, predict(network, target, stop, batches)[:, None])
+        inner.add(stop, predict(network, stop, batches)[:, None])
         score = inner.best()[1]
         if score > best:
             best, kept, waited = score, _copy(network), 0
@@ -111,29 +106,32 @@ def train_network(
     return float(best)
 
 
-def predict(network: Any, target: Target, places: np.ndarray, batches: Batches) -> np.ndarray:
+def predict(network: Any, places: np.ndarray, batches: Batches) -> np.ndarray:
     """Scores [places, columns]."""
     import torch
 
-    result = np.empty((len(places), target.width), dtype=np.float32)
-    row = {place: number for number, place in enumerate(places.tolist())}
     network.eval()
     with torch.no_grad():
-        for chosen, inputs in batches(places):
-            result[[row[place] for place in chosen.tolist()]] = network(inputs).numpy()
-    return result
+        scores = [network(inputs).numpy() for _, inputs in batches(places)]
+    return np.concatenate(scores)
 
 
-def target_loss(target: Target, scores: Any, places: np.ndarray) -> Any:
-    """Cross-entropy of classes or tags, squared error of numbers."""
+def row_losses(target: Target, scores: Any, places: np.ndarray) -> Any:
+    """Cross-entropy of classes or tags, squared error of numbers: [..., rows].
+
+    scores: [..., rows, columns] of the rows `places`
+    """
     import torch
+    from torch.nn import functional
 
     if target.task.kind == "classes":
-        return torch.nn.functional.cross_entropy(scores, torch.from_numpy(target.truth[places]))
-    y = torch.from_numpy(target.y[places])
+        truth = torch.from_numpy(target.truth[places]).expand(scores.shape[:-1])
+        return functional.cross_entropy(scores.movedim(-1, 1), truth, reduction="none")
+    y = torch.from_numpy(target.y[places]).expand(scores.shape)
     if target.task.kind == "numbers":
-        return torch.nn.functional.mse_loss(scores, y)
-    return torch.nn.functional.binary_cross_entropy_with_logits(scores, (y + 1) / 2)
+        return functional.mse_loss(scores, y, reduction="none").mean(-1)
+    losses = functional.binary_cross_entropy_with_logits(scores, (y + 1) / 2, reduction="none")
+    return losses.mean(-1)
 
 
 def _copy(network):

@@ -23,9 +23,7 @@ from rasen.probes.table import NETWORK, Outcome, as_table
 from rasen.probes.tasks import Target, Task, as_task, encode
 from rasen.seeds import generator
 
-Fit = Callable[
-    [Features, Sequence[Target], Plan, ProbeSettings, int], list[list[Prediction]]
-]
+Fit = Callable[[Features, Sequence[Target], Plan, ProbeSettings, int], list[list[Prediction]]]
 FITS: dict[str, Fit] = {"ridge": fit_ridge, "logistic": fit_logistic, "mlp": fit_mlp}
 
 
@@ -55,9 +53,7 @@ def probe(
     settings = settings or ProbeSettings()
     settings = replace(settings, kind=kind or settings.kind)
     groups = np.asarray(groups)
-    tasks = {
-        name: _with(as_task(values), split, songs) for name, values in targets.items()
-    }
+    tasks = {name: _with(as_task(values), split, songs) for name, values in targets.items()}
     check(layers, tasks, groups, settings)
     _, group = np.unique(groups.astype(str), return_inverse=True)
     works = list(_works(tasks, group, settings, seed))

@@ -6,6 +6,7 @@ serves test fold i (choosing on j) and test fold j (choosing on i): 15 for 5 fol
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,45 +19,74 @@ from rasen.probes.tasks import Target
 MEMORY = 2**25  # scores held at a time
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Ridge without one test fold, at the lambda with the best score on its inner folds."""
+
+    weights: np.ndarray  # [d, 1, columns]
+    intercepts: np.ndarray  # [1, columns]
+    strength: float
+    inner: float
+
+
 def fit_ridge(
     features: Features, targets: Sequence[Target], plan: Plan, settings: ProbeSettings, seed: int
 ) -> list[list[Prediction]]:
-    """Predictions of each target, of each outer fold of the plan."""
+    """Predictions of each target, of each outer fold of the plan. Nothing here is random."""
+    return [
+        [
+            Prediction(
+                predict(features, plan.rows(outer.test), one.weights, one.intercepts)[:, 0],
+                one.strength,
+                one.inner,
+            )
+            for outer, one in zip(plan.outer, of_target, strict=True)
+        ]
+        for of_target in choose_ridge(features, targets, plan, settings)
+    ]
+
+
+def choose_ridge(
+    features: Features, targets: Sequence[Target], plan: Plan, settings: ProbeSettings
+) -> list[list[Chosen]]:
+    """Ridge of each target without each test fold, lambda chosen on the inner folds."""
     lambdas = np.array(settings.lambdas, dtype=np.float32)
     grams = FoldGrams(features, np.hstack([target.y for target in targets]), plan)
     columns = _columns(targets)
     inner = [[InnerScores(target) for _ in plan.outer] for target in targets]
-    models: dict[LeftOut, Decomposed] = {}
+    finals: dict[LeftOut, Decomposed] = {}
     for left_out, uses in _uses(plan).items():
         model = grams.decompose(left_out)
-        if any(one.left_out == left_out for one in plan.outer):
-            models[left_out] = model
+        if any(outer.left_out == left_out for outer in plan.outer):
+            finals[left_out] = model
         for fold, outers in uses:
             places = plan.rows(fold)
-            for several in _few(range(len(targets)), columns, len(places) * len(lambdas)):
+            for several in _few(columns, len(places) * len(lambdas)):
                 span = slice(columns[several[0]].start, columns[several[-1]].stop)
-                scores = _predict(features, places, *model.weights(span, lambdas))
+                scores = predict(features, places, *model.weights(span, lambdas))
                 for k in several:
                     start = columns[k].start - span.start
                     part = scores[:, :, start : start + targets[k].width]
                     for outer in outers:
                         inner[k][outer].add(places, part)
+    del grams
     return [
         [
-            _final(features, plan.rows(one.test), models[one.left_out], columns[k], lambdas, chosen)
-            for one, chosen in zip(plan.outer, inner[k], strict=True)
+            _chosen(finals[outer.left_out], columns[k], lambdas, scores)
+            for outer, scores in zip(plan.outer, inner[k], strict=True)
         ]
         for k in range(len(targets))
     ]
 
 
-def _final(features, places, model, columns, lambdas, inner):
-    place, score = inner.best()
-    weights = model.weights(columns, lambdas[place : place + 1])
-    return Prediction(_predict(features, places, *weights)[:, 0], float(lambdas[place]), score)
+def _chosen(model, columns, lambdas, scores):
+    place, score = scores.best()
+    return Chosen(*model.weights(columns, lambdas[place : place + 1]), float(lambdas[place]), score)
 
 
-def _predict(features, places, weights, intercepts):
+def predict(
+    features: Features, places: np.ndarray, weights: np.ndarray, intercepts: np.ndarray
+) -> np.ndarray:
     """Scores [places, lambdas, columns]."""
     flat = weights.reshape(len(weights), -1)
     result = np.empty((len(places), flat.shape[1]), dtype=np.float32)
@@ -82,10 +112,10 @@ def _columns(targets):
     return [slice(end - target.width, end) for end, target in zip(ends, targets, strict=True)]
 
 
-def _few(numbers, columns, scores_per_column) -> Iterator[list[int]]:
+def _few(columns, scores_per_column) -> Iterator[list[int]]:
     """Runs of targets whose scores fit in the memory set aside; one target at least."""
     run: list[int] = []
-    for k in numbers:
+    for k in range(len(columns)):
         if run and (columns[k].stop - columns[run[0]].start) * scores_per_column > MEMORY:
             yield run
             run = []

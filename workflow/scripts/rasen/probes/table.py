@@ -57,9 +57,7 @@ def _rows(outcomes, layers) -> Iterator[dict]:
     """Of one task and split."""
     probes = [one for one in outcomes if one.target.row == "probe"]
     network = {one.layer: one for one in probes if one.features == NETWORK}
-    baselines = [
-        one for one in probes if one.features not in (NETWORK, MIX, WITHOUT)
-    ]
+    baselines = [one for one in probes if one.features not in (NETWORK, MIX, WITHOUT)]
     mixes = [one for one in probes if one.features == MIX]
     chosen = _chosen(network)
     selected, last = _selected(network, chosen), _renamed(network[layers[-1]], LAST)
