@@ -15,7 +15,7 @@ from rasen import lazy_exports
 _MODULES = {
     "probing": ("probe",),
     "settings": ("ProbeSettings",),
-    "similarity": ("similarity",),
+    "compare": ("similarity",),
     "tasks": ("Task",),
 }
 _EXPORTS = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}

@@ -12,11 +12,12 @@ from rasen.probes.settings import ProbeSettings
 from rasen.probes.tasks import KINDS, Task
 
 SPLITS = ("train", "valid", "test")
+RESERVED = ("network", "selected", "last", "mix", "without")
 
 
 def check(
-    layers: Mapping[Any, Any], tasks: Mapping[str, Task], groups: np.ndarray,
-    settings: ProbeSettings,
+    layers: Mapping[Any, Any], baselines: Mapping[str, Any], tasks: Mapping[str, Task],
+    groups: np.ndarray, settings: ProbeSettings,
 ) -> None:  # fmt: skip
     """Raise one RasenError that lists all that is wrong."""
     problems = [] if len(tasks) else ["no task to probe; give one or more"]
@@ -26,11 +27,14 @@ def check(
         problems.append(f"groups: have the shape {groups.shape}; give one group per row")
         groups = groups.ravel()
     problems += _missing(groups, "groups")
-    if isinstance(layers, dict):  # others are read one by one, and checked when they are
-        for name, x in layers.items():
-            problems += array_problems(x, len(groups), f"layer {name}")
-            if getattr(x, "ndim", 0) == 2 and not np.isfinite(x).all():
-                problems.append(f"layer {name}: has features that are not finite")
+    for name in sorted(set(RESERVED) & set(baselines)):
+        problems.append(f"baseline '{name}': a word of the table; call it something else")
+    for what, mapping in (("layer", layers), ("baseline", baselines)):
+        if isinstance(mapping, dict):  # others are read one by one, and checked when they are
+            for name, x in mapping.items():
+                problems += array_problems(x, len(groups), f"{what} {name}")
+                if getattr(x, "ndim", 0) == 2 and not np.isfinite(x).all():
+                    problems.append(f"{what} {name}: has features that are not finite")
     for name, task in tasks.items():
         problems += [f"task {name}: {text}" for text in _task(task, groups, settings)]
     raise_all(problems, heading="probes that cannot be fitted:" if len(problems) > 1 else "")
@@ -57,7 +61,7 @@ def _task(task, groups, settings):
         told = ", ".join(f"{count} {name}" for name, count in wrong.items())
         yield f"{told} for {len(rows)} rows; give one per row"
         return
-    if len(rows) and not (0 <= rows.min() and rows.max() < len(groups)):
+    if len(rows) and (rows.min() < 0 or rows.max() >= len(groups)):
         yield f"rows {rows.min()} to {rows.max()} of features with {len(groups)} rows"
         return
     if values.ndim != (2 if task.kind == "tags" else 1):
@@ -171,6 +175,6 @@ def _labels(task, values, groups, given):
         elif not given and member.any() and len(set(groups[member])) < 2:
             group = groups[member][0]
             yield (
-                f"{what} '{name}' is in one group only ('{group}'): left out, it cannot be learned; "
-                "leave it out or use other groups"
+                f"{what} '{name}' is in one group only ('{group}'), so it cannot be learned without "
+                "it; leave it out or use other groups"
             )

@@ -1,7 +1,7 @@
 """Events in frames (beats, boundaries): picked from scores of frames, compared within a tolerance.
 
 ASSUME: an event is where the score is the highest within a tolerance on either side and stands one
-standard deviation above the mean of its clip. There is nothing to tune, so nothing is tuned on test clips.
+standard deviation above the mean of its clip. Nothing is tuned, so nothing on test clips.
 """
 
 import numpy as np

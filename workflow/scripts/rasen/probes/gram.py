@@ -2,8 +2,8 @@
 
 The Gram of any training set is a sum of those of its folds, and standardising on the training rows
 is arithmetic on that sum: centre, then divide rows and columns by standard deviations. Features
-are shifted and scaled once by their mean and deviation over all rows, only so that float32 suffices:
-the standardisation on training rows undoes it exactly.
+are shifted and scaled once by their mean and deviation over all rows, only so that float32
+suffices: the standardisation on training rows undoes it exactly.
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,13 @@ CONSTANT = 1e-6  # variance, in units of that over all rows, below which a featu
 class Features:
     """One layer's features [rows, d], read in blocks that are centred and of unit variance."""
 
-    def __init__(self, x: np.ndarray, rows: np.ndarray, name: str = "features") -> None:
-        """rows: those used, in the order in which they are numbered from here on."""
+    def __init__(
+        self, x: np.ndarray, rows: np.ndarray, name: str = "features", each: bool = True
+    ) -> None:
+        """rows: those used, in the order in which they are numbered from here on
+
+        each: whether every feature has unit variance, or only their mean
+        """
         self.x, self.index = x, rows
         self.all = len(rows) == len(x) and np.array_equal(rows, np.arange(len(x)))
         self.dim = x.shape[1]
@@ -44,6 +49,9 @@ class Features:
         self.centre = (first + mean).astype(np.float32)
         usable = variance > 1e-12 * (1 + self.centre.astype(np.float64) ** 2)
         self.scale = np.where(usable, 1 / np.sqrt(np.where(usable, variance, 1)), 0)
+        if not each:
+            total_variance = np.where(usable, variance, 0).sum()
+            self.scale = np.full(self.dim, np.sqrt(self.dim / max(total_variance, 1e-30)))
         self.scale = self.scale.astype(np.float32)
 
     def _raw(self, places):

@@ -9,25 +9,18 @@ import numpy as np
 from rasen.errors import raise_all
 
 TONICS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
-MODES = {
-    "": "major",
-    "maj": "major",
-    "major": "major",
-    "m": "minor",
-    "min": "minor",
-    "minor": "minor",
-}
-NAME = re.compile(r"([a-g])([#b]?)[ :_-]*(maj|min|m|)(?:or)?", re.IGNORECASE)
+NAME = re.compile(r"(?P<tonic>[A-Ga-g])(?P<shift>[#b]?)[ :_-]*(?P<mode>.*)")
+MODES = {"": "major", "m": "minor", "maj": "major", "major": "major", "min": "minor",
+         "minor": "minor"}  # fmt: skip
 
 
 def parse(name: str) -> tuple[int, str] | None:
     """Pitch class and mode of "C# minor", "Db:maj", "Am"; None where the name is no key."""
     found = NAME.fullmatch(name.strip())
-    if not found:
+    if not found or found["mode"].lower() not in MODES:
         return None
-    shift = {"#": 1, "b": -1, "": 0}[found[2].lower()]
-    mode = "minor" if found[3] == "m" else MODES.get(found[3].lower(), "major")
-    return (TONICS[found[1].lower()] + shift) % 12, mode
+    shift = {"#": 1, "b": -1, "": 0}[found["shift"]]
+    return (TONICS[found["tonic"].lower()] + shift) % 12, MODES[found["mode"].lower()]
 
 
 def worth(truth: tuple[int, str], answer: tuple[int, str]) -> float:

@@ -41,43 +41,43 @@ def fit_logistic(
 def _path(features, target, train, lambdas):
     """(weights [d + 1, columns]) for every lambda; each starts from the next stronger one.
 
-    Of features standardised on the training rows; given for those of `Features`.
+    Fitted on features standardised on the training rows; returned for those of `Features`.
     """
     mean, unscale = moments(features, train)
-    labels = target.y[train] > 0
-    each = target.task.kind == "tags"
-    weights = np.zeros((features.dim + 1, labels.shape[1]))
+    weights = np.zeros((features.dim + 1, target.width))
+    options = {"maxiter": STEPS, "ftol": 1e-7, "gtol": 1e-4}  # float32 has no more
     found = []
     for strength in reversed(list(lambdas)):
-
-        def loss(flat, strength=strength):
-            current = flat.reshape(weights.shape).astype(np.float32)
-            value, gradient = 0.0, np.zeros(weights.shape)
-            for part, block in features.blocks(train):
-                block = (block - mean) * unscale
-                z = (block @ current[:-1] + current[-1]).astype(np.float64)
-                y = labels[part]
-                if each:
-                    value += np.logaddexp(0, np.where(y, -z, z)).sum()
-                    slope = expit(z) - y
-                else:
-                    value -= log_softmax(z, axis=1)[y].sum()
-                    slope = softmax(z, axis=1) - y
-                gradient[:-1] += block.T @ slope.astype(np.float32)
-                gradient[-1] += slope.sum(axis=0)
-            value, gradient = value / len(train), gradient / len(train)
-            gradient[:-1] += strength * current[:-1]
-            value += strength / 2 * (current[:-1].astype(np.float64) ** 2).sum()
-            return value, gradient.ravel()
-
-        options = {"maxiter": STEPS, "ftol": 1e-7, "gtol": 1e-4}  # float32 has no more
-        solved = minimize(loss, weights.ravel(), jac=True, method="L-BFGS-B", options=options)
+        data = (features, target, train, mean, unscale, strength)
+        solved = minimize(_loss, weights.ravel(), data, "L-BFGS-B", jac=True, options=options)
         weights = solved.x.reshape(weights.shape)
         plain = weights.astype(np.float32)
         plain[:-1] *= unscale[:, None]
         plain[-1] -= mean @ plain[:-1]
         found.append(plain)
     return found[::-1]
+
+
+def _loss(flat, features, target, train, mean, unscale, strength):
+    """Mean cross-entropy with strength / 2 times the weights' squares, and its gradient."""
+    weights = flat.reshape(-1, target.width).astype(np.float32)
+    value, gradient = 0.0, np.zeros(weights.shape)
+    for part, block in features.blocks(train):
+        block = (block - mean) * unscale
+        z = (block @ weights[:-1] + weights[-1]).astype(np.float64)
+        y = target.y[train[part]] > 0
+        if target.task.kind == "classes":
+            value -= log_softmax(z, axis=1)[y].sum()
+            slope = softmax(z, axis=1) - y
+        else:
+            value += np.logaddexp(0, np.where(y, -z, z)).sum()
+            slope = expit(z) - y
+        gradient[:-1] += block.T @ slope.astype(np.float32)
+        gradient[-1] += slope.sum(axis=0)
+    value, gradient = value / len(train), gradient / len(train)
+    value += strength / 2 * (weights[:-1].astype(np.float64) ** 2).sum()
+    gradient[:-1] += strength * weights[:-1]
+    return value, gradient.ravel()
 
 
 def _scores(features, places, weights):

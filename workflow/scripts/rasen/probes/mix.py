@@ -49,7 +49,7 @@ class Store:
     def __init__(self, layers: int, batch: int, order: np.ndarray) -> None:
         """order: of the rows in chunks, random so that chunks are minibatches"""
         self.layers, self.batch, self.order = layers, batch, order
-        self.file = tempfile.TemporaryFile()
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by fit_mix)
         self.dim = 0
 
     def write(self, place: int, features: Features) -> None:
@@ -88,7 +88,7 @@ def fit_mix(
     load: Callable[[Any], np.ndarray], layers: Sequence[Any], targets: Sequence[Target],
     plan: Plan, settings: ProbeSettings, seed: int,
 ) -> list[Mixed]:  # fmt: skip
-    """The mix of each target. load: the features [rows, d] of a layer;  targets share their rows."""
+    """The mix of each target; they share their rows. load: the features [rows, d] of a layer."""
     order = seeded(seed, "mix", "order").permutation(len(targets[0].rows))
     store = Store(len(layers), settings.batch, order)
     with store.file:

@@ -41,12 +41,12 @@ def probe(
     groups: of each row (song, instrument); whole groups are left out, resampled and permuted
     baselines: {name: features [rows, d]} without a network, or of another one (untrained); read
         like layers, never chosen as the best layer
-    split: "train", "valid" or "test" of each row, followed by all tasks without a split of their own
+    split: "train", "valid" or "test" of each row, followed by tasks without one of their own
     songs: of each row, of all tasks without their own; predictions of a song's rows are averaged
 
     Columns: layer; features ("network", "selected", "last", "mix" or a baseline's name); task,
     kind, split; row (what the value is: "probe", "permuted", "difference", "weight", "without");
-    against (of a difference); metric, value, low, high (95 %, over groups), chance, n (rows or
+    against (what a difference subtracts); metric, value, low, high (95 %, over groups), chance, n (rows or
     songs scored), groups, lambda (median over test folds), selected (share of test folds for which
     the layer was the best on the inner folds).
     """
@@ -54,7 +54,7 @@ def probe(
     settings = replace(settings, kind=kind or settings.kind)
     groups = np.asarray(groups)
     tasks = {name: _with(as_task(values), split, songs) for name, values in targets.items()}
-    check(layers, tasks, groups, settings)
+    check(layers, baselines or {}, tasks, groups, settings)
     _, group = np.unique(groups.astype(str), return_inverse=True)
     works = list(_works(tasks, group, settings, seed))
     weights = _weights(works, settings, seed)
@@ -71,7 +71,7 @@ def probe(
             outcomes += _outcomes(work, fitted, weights, settings.kind, name, layer)
             del features
         del x
-    if settings.mix and len(layers) > 1:
+    if settings.mix and settings.kind == "ridge" and len(layers) > 1:
         for work in works:
             if work.plan.split != "random":
                 outcomes += _mix(layers, len(groups), work, weights, settings, seed)

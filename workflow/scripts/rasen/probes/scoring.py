@@ -10,7 +10,7 @@ from rasen.probes.tasks import Target
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of one test fold. scores [rows of the fold, columns]; inner: the score lambda was chosen by."""
+    """Of one test fold. scores [rows of the fold, columns]; inner: what lambda was chosen by."""
 
     scores: np.ndarray
     strength: float

@@ -87,7 +87,7 @@ class Target:
 
 
 def columns(kind: str, truth: np.ndarray, classes: int) -> np.ndarray:
-    """Labels as float32 columns: one per class or tag (-1 and 1), or one of standardised numbers."""
+    """Labels as float32 columns: one per class or tag (-1 and 1), or one of numbers."""
     if kind == "classes":
         return np.where(truth[:, None] == np.arange(classes), 1, -1).astype(np.float32)
     if kind == "tags":
