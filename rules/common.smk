@@ -27,6 +27,7 @@ from rasen.study import (
     checkpoints,
     config as configs,
     presence,
+    probed,
     recipe,
     song_models,
     targets,

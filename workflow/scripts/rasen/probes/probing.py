@@ -50,6 +50,20 @@ def probe(
     songs scored), groups, lambda (median over test folds), selected (share of test folds for which
     the layer was the best on the inner folds).
     """
+    found = probe_outcomes(
+        layers, targets, groups, kind, seed, baselines=baselines, split=split, songs=songs,
+        settings=settings,
+    )  # fmt: skip
+    return as_table(found, list(layers))
+
+
+def probe_outcomes(
+    layers: Mapping[Any, np.ndarray], targets: Mapping[str, Any], groups: np.ndarray,
+    kind: str | None = None, seed: int = 0, *, baselines: Mapping[str, np.ndarray] | None = None,
+    split: np.ndarray | None = None, songs: np.ndarray | None = None,
+    settings: ProbeSettings | None = None,
+) -> list[Outcome]:  # fmt: skip
+    """The same as outcomes, from which `as_table` makes the rows and `as_draws` keeps the draws."""
     settings = settings or ProbeSettings()
     settings = replace(settings, kind=kind or settings.kind)
     groups = np.asarray(groups)
@@ -75,7 +89,7 @@ def probe(
         for work in works:
             if work.plan.split != "random":
                 outcomes += _mix(layers, len(groups), work, weights, settings, seed)
-    return as_table(outcomes, list(layers))
+    return outcomes
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,16 @@ def as_table(outcomes: Sequence[Outcome], layers: Sequence[Any]) -> pd.DataFrame
     return table
 
 
+def selected_outcomes(outcomes: Sequence[Outcome], layers: Sequence[Any]) -> Iterator[Outcome]:
+    """Of every task and split: each test fold predicted from the layer chosen for it."""
+    together: dict[tuple, dict[Any, Outcome]] = {}
+    for one in outcomes:
+        if one.features == NETWORK and one.target.row == "probe":
+            together.setdefault((one.target.name, one.split), {})[one.layer] = one
+    for network in together.values():
+        yield _selected(network, _chosen(network))
+
+
 def _rows(outcomes, layers) -> Iterator[dict]:
     """Of one task and split."""
     probes = [one for one in outcomes if one.target.row == "probe"]
