@@ -138,10 +138,15 @@ def _split(split, groups):
     for name in ("train", "test"):
         if name not in split:
             yield f"no row of the split is '{name}'; give some"
-    for group in np.unique(groups):
-        inside = sorted(set(split[groups == group]))
-        if len(inside) > 1:
-            yield f"group '{group}' is in {' and '.join(inside)}; put it into one, or it leaks"
+    pairs = np.unique(np.stack([groups.astype(str), split]), axis=1)
+    several, count = np.unique(pairs[0], return_counts=True)
+    leaking = several[count > 1]
+    if len(leaking):
+        inside = " and ".join(pairs[1][pairs[0] == leaking[0]])
+        yield (
+            f"{len(leaking)} groups leak, as group '{leaking[0]}' is in {inside} of the split; put "
+            "each into one"
+        )
 
 
 def _labels(task, values, groups, given):
@@ -175,6 +180,6 @@ def _labels(task, values, groups, given):
         elif not given and member.any() and len(set(groups[member])) < 2:
             group = groups[member][0]
             yield (
-                f"{what} '{name}' is in one group only ('{group}'), so it cannot be learned without "
-                "it; leave it out or use other groups"
+                f"{what} '{name}' is in one group only ('{group}'), so it cannot be learned "
+                "without it; leave it out or use other groups"
             )

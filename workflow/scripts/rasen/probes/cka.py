@@ -1,8 +1,8 @@
 """Debiased linear CKA [Song et al. 2012; Nguyen, Raghu and Kornblith 2021].
 
 With the unbiased estimator of HSIC, independent features have 0 in the mean at any number of rows,
-where the biased one tends to 1 as features outnumber rows. With the kernels K and L of the rows, their
-diagonals set to 0,
+where the biased one tends to 1 as features outnumber rows. With the kernels K and L of the rows,
+their diagonals set to 0,
 
     n (n - 3) HSIC = tr KL + 1'K1 1'L1 / ((n - 1) (n - 2)) - 2 1'KL1 / (n - 2)
 

@@ -1,8 +1,8 @@
 """How alike two sets of features of the same rows are: debiased linear CKA and PWCCA.
 
 CKA compares which rows are near each other; PWCCA which directions are linear maps of each other.
-Both are sums over rows, kept for 20 parts of the groups: leaving out one part is a subtraction, and the
-intervals are jackknifes over these parts.
+Both are sums over rows, kept for 20 parts of the groups: leaving out one part is a subtraction, and
+the intervals are jackknifes over these parts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,8 +38,8 @@ def similarity(
     explained, components: of PWCCA, whose rows are first reduced to the principal components that
         explain this share of variance, at most so many and at most one per ten rows. The column
         `components` has the smaller of the two numbers
-    null: of unrelated features. Debiased CKA has 0 in the mean; PWCCA grows with components per row,
-        and its null is the value with the groups of b assigned at random to those of a
+    null: of unrelated features. Debiased CKA has 0 in the mean; PWCCA grows with components per
+        row, and its null is the value with the groups of b assigned at random to those of a
     """
     names = list(layers)
     wanted = list(combinations(names, 2)) if pairs is None else list(pairs)

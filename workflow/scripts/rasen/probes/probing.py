@@ -44,11 +44,15 @@ def probe(
     split: "train", "valid" or "test" of each row, followed by tasks without one of their own
     songs: of each row, of all tasks without their own; predictions of a song's rows are averaged
 
-    Columns: layer; features ("network", "selected", "last", "mix" or a baseline's name); task,
-    kind, split; row (what the value is: "probe", "permuted", "difference", "weight", "without");
-    against (what a difference subtracts); metric, value, low, high (95 %, over groups), chance, n (rows or
-    songs scored), groups, lambda (median over test folds), selected (share of test folds for which
-    the layer was the best on the inner folds).
+    Columns
+    layer, features   "network", "selected", "last", "mix" or a baseline's name
+    task, kind, split   "grouped"; "random", which leaks; or "given"
+    row       what the value is: "probe", "permuted" (labels), "difference" (features minus
+              `against`), "weight" of a layer in the mix (lowest and highest over test folds),
+              "without" (the mix without the layer, minus the mix)
+    metric, value, low, high   95 % over groups;  chance: without features
+    n, groups, lambda   rows or songs scored; median over test folds
+    selected   share of test folds for which the layer was the best on the inner folds
     """
     found = probe_outcomes(
         layers, targets, groups, kind, seed, baselines=baselines, split=split, songs=songs,
