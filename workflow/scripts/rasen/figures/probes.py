@@ -34,7 +34,7 @@ def draw_profiles(table: pd.DataFrame, model: str, path: Path) -> None:
     tasks = _tasks(table)
     rows = -(-len(tasks) // COLUMNS)
     columns = min(COLUMNS, len(tasks))
-    figure, axes = page(rows, columns, height=2.1 * rows + 1.1, sharex=True)
+    figure, axes = page(rows, columns, height=2.2 * rows + 0.8, sharex=True)
     baselines = _baselines(table)
     for axis, task in zip(axes.flat, tasks, strict=False):
         some = _of_task(table, task)
@@ -112,7 +112,7 @@ def draw_choice(table: pd.DataFrame, model: str, path: Path) -> None:
     axes[0, 1].axvline(0, color=BLACK, lw=0.8)
     axes[0, 1].set_xlabel("difference, paired")
     for axis in axes.flat:
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.55 / len(tasks)), fontsize=7.5)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.75 / len(tasks)), fontsize=7.5)
     head(figure, f"{model}: what choosing a layer is worth")
     foot(figure, f"{_split_in_words(table)} Bars: 95 % interval over groups.")
     save(figure, path)
@@ -203,7 +203,7 @@ def _label(task, rows, between="\n"):
 
 
 def _title(axis, task, layers):
-    axis.set_title(_label(task, layers, " "), loc="left", fontsize=8.5)
+    axis.set_title(_label(task, layers), loc="left", fontsize=8.5)
 
 
 def _bottom(axes, count):
