@@ -266,7 +266,7 @@ def test_beats_are_found_in_frames(rng):
 
 
 def test_the_mix_finds_the_layers_that_help(rng):
-    y, number = classes(rng), rng.standard_normal(600)
+    y = classes(rng)
     layers = linear_layers(rng, y, layers=4, at=2)
     settings = ProbeSettings(random=False, permutations=0, bootstrap=200, rate=1e-2)
     table = probe(layers, {"y": y}, groups(), settings=settings, baselines={"mel": noise(rng)})

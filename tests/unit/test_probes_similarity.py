@@ -50,8 +50,9 @@ def test_cka_does_not_change_when_features_are_turned_shifted_or_scaled(rng):
     x = rng.standard_normal((300, 20)) * np.linspace(0.1, 3, 20)
     y = x[:, :10] @ rng.standard_normal((10, 30)) + rng.standard_normal((300, 30))
     table = similarity(
-        {"x": x, "turned": 3 * x @ turn(rng, 20) + 7, "y": y}, pairs=[("x", "y"), ("turned", "y"), ("x", "turned")],
-    )  # fmt: skip
+        {"x": x, "turned": 3 * x @ turn(rng, 20) + 7, "y": y},
+        pairs=[("x", "y"), ("turned", "y"), ("x", "turned")],
+    )
     first, second, same = table["value"]
     assert first == pytest.approx(second, abs=1e-4)
     assert same == pytest.approx(1, abs=1e-4)
@@ -141,7 +142,7 @@ def test_what_cannot_be_compared_is_named(rng):
     x = rng.standard_normal((40, 6))
     with pytest.raises(RasenError, match="measure 'cca'; did you mean 'pwcca'"):
         similarity({0: x, 1: x}, ["cca"])
-    with pytest.raises(RasenError, match="0 has 40 rows and 1 has 30|0 has 40 rows and 1 30"):
+    with pytest.raises(RasenError, match="0 has 40 rows and 1 has 30"):
         similarity({0: x, 1: x[:30]})
     with pytest.raises(RasenError, match="no features '7'"):
         similarity({0: x, 1: x}, pairs=[(0, 7)])

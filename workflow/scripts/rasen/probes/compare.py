@@ -6,14 +6,14 @@ the intervals are jackknifes over these parts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from rasen.errors import raise_all, suggestion
+from rasen.errors import RasenError, raise_all, suggestion
 from rasen.probes.cca import Basis, pwcca_parts
 from rasen.probes.cka import Hsic, cka_parts
 from rasen.probes.gram import Features
@@ -54,29 +54,28 @@ def similarity(
     )
     bases: dict[Any, Basis] = {}
     own: dict[tuple[Any, ...], Hsic] = {}
-    rows, held, first = [], None, None
-    part = shuffled = None
-    for a, b in wanted:
-        if held != a:
-            first, held = None, a  # let go before the next one is read
-            first = _features(layers, a)
-        second = first if b == a else _features(layers, b)
-        if len(first) != len(second):
-            raise_all([f"{a} has {len(first)} rows and {b} {len(second)}; give the same rows"])
-        if part is None or len(part) != len(first):
-            part, shuffled, count = _parts(groups, len(first), seed)
-        for kind in kinds:
-            if kind == "cka":
-                width, found = None, cka_parts(first, second, part, own, (a, b))
-            else:
-                for name, features in ((a, first), (b, second)):
-                    if name not in bases:
-                        bases[name] = Basis.of(features, explained, components)
-                width = min(bases[a].width, bases[b].width)
-                found = pwcca_parts(first, second, bases[a], bases[b], part, shuffled)
-            value, low, high = _jackknife(found.value, found.without)
-            rows.append((a, b, kind, value, low, high, found.null, len(first), count, width))
-        del second
+    rows = []
+    for a, some in groupby(wanted, key=lambda pair: pair[0]):
+        first = _features(layers, a)
+        part, shuffled, count = _parts(groups, len(first), seed)
+        for _, b in some:
+            second = first if b == a else _features(layers, b)
+            if len(first) != len(second):
+                text = f"{a} has {len(first)} rows and {b} has {len(second)}; give the same rows"
+                raise RasenError(text)
+            for kind in kinds:
+                if kind == "cka":
+                    width, found = None, cka_parts(first, second, part, own, (a, b))
+                else:
+                    for name, features in ((a, first), (b, second)):
+                        if name not in bases:
+                            bases[name] = Basis.of(features, explained, components)
+                    width = min(bases[a].width, bases[b].width)
+                    found = pwcca_parts(first, second, bases[a], bases[b], part, shuffled)
+                value, low, high = _jackknife(found.value, found.without)
+                rows.append((a, b, kind, value, low, high, found.null, len(first), count, width))
+            del second
+        del first  # before the next one is read
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["components"] = table["components"].astype("Int64")
     return table
@@ -85,14 +84,14 @@ def similarity(
 def _features(layers, name):
     x = layers[name]
     if getattr(x, "ndim", 0) != 2 or len(x) < 4:
-        raise_all([f"{name}: features must be an array [rows, dim] of four rows or more"])
+        raise RasenError(f"{name}: features must be an array [rows, dim] of four rows or more")
     return Features(x, np.arange(len(x)), str(name), each=False)
 
 
 def _parts(groups, rows, seed):
     """The part of each row, another row for each row (the null), and the number of groups."""
     if groups is not None and len(groups) != rows:
-        raise_all([f"{len(groups)} groups for {rows} rows; give one per row"])
+        raise RasenError(f"{len(groups)} groups for {rows} rows; give one per row")
     group = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     count = int(group.max()) + 1
     rng = generator(seed, "similarity")

@@ -78,8 +78,9 @@ def probe_outcomes(
     weights = _weights(works, settings, seed)
 
     outcomes: list[Outcome] = []
-    sources = [(NETWORK, layer, layers) for layer in layers]
-    sources += [(name, name, baselines) for name in baselines or ()]
+    baselines = baselines or {}
+    sources: list[tuple[str, Any, Mapping]] = [(NETWORK, layer, layers) for layer in layers]
+    sources += [(name, name, baselines) for name in baselines]
     for name, key, source in sources:
         x = _load(source, key, len(groups), name)
         for work in works:
@@ -118,9 +119,9 @@ def _with(task, split, songs):
 def _works(tasks: Mapping[str, Task], group: np.ndarray, settings, seed) -> Iterator[Work]:
     together: dict[tuple, list[str]] = {}
     for name, task in tasks.items():
-        rows = b"" if task.rows is None else np.asarray(task.rows).tobytes()
+        labelled = b"" if task.rows is None else np.asarray(task.rows).tobytes()
         given = b"" if task.split is None else np.asarray(task.split).astype("U5").tobytes()
-        together.setdefault((rows, given), []).append(name)
+        together.setdefault((labelled, given), []).append(name)
     for names in together.values():
         first = tasks[names[0]]
         rows = np.arange(len(group)) if first.rows is None else np.asarray(first.rows)
