@@ -129,6 +129,46 @@ rule gather_probes:
         " --points {input.points} --table {output.table} > {log} 2>&1"
 
 
+rule plot_probes:
+    """Figures of a model: profiles over layers, what choosing a layer is worth, concepts along routes."""
+    input:
+        table="results/tables/probes.parquet",
+    output:
+        profiles=report(
+            "results/figures/probes/{model}/profiles.svg",
+            caption="../workflow/report/probes-profiles.rst",
+            category="Probes",
+            labels={"model": "{model}", "figure": "what each layer knows"},
+        ),
+        choice=report(
+            "results/figures/probes/{model}/choice.svg",
+            caption="../workflow/report/probes-choice.rst",
+            category="Probes",
+            labels={"model": "{model}", "figure": "what choosing a layer is worth"},
+        ),
+        concepts=report(
+            "results/figures/probes/{model}/concepts.svg",
+            caption="../workflow/report/probes-concepts.rst",
+            category="Probes",
+            labels={"model": "{model}", "figure": "concepts along routes"},
+        ),
+    log:
+        "logs/plot_probes/{model}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        kind=config["probes"]["kinds"][0],
+        point=lambda wildcards: probed.last_point(config, points, wildcards.model),
+        code=code("plot_probes.py"),
+    shell:
+        "rasen core plot_probes.py --table {input.table} --model {wildcards.model}"
+        " --kind {params.kind} --point {params.point} --profiles {output.profiles}"
+        " --choice {output.choice} --concepts {output.concepts} > {log} 2>&1"
+
+
 rule measure_similarity:
     """How alike the layers of a point are, to each other, to the trained ones, to other models'."""
     input:
@@ -174,6 +214,33 @@ rule gather_similarity:
         code=code("gather_similarity.py"),
     shell:
         "rasen core gather_similarity.py --rows {input.rows} --table {output.table} > {log} 2>&1"
+
+
+rule plot_similarity:
+    """How alike the layers of a model are, as maps."""
+    input:
+        table="results/tables/similarity.parquet",
+    output:
+        figure=report(
+            "results/figures/probes/{model}/similarity-{measure}.svg",
+            caption="../workflow/report/similarity.rst",
+            category="Probes",
+            labels={"model": "{model}", "figure": "similarity of layers, {measure}"},
+        ),
+    log:
+        "logs/plot_similarity/{model}-{measure}.log",
+    wildcard_constraints:
+        measure="cka|pwcca",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("plot_similarity.py"),
+    shell:
+        "rasen core plot_similarity.py --table {input.table} --model {wildcards.model}"
+        " --measure {wildcards.measure} --figure {output.figure} > {log} 2>&1"
 
 
 rule measure_lens:
@@ -270,6 +337,15 @@ rule probes:
             if any(m["probes"] for m in MODELS.values())
             else []
         ),
-        "results/tables/similarity.parquet" if probed.compared_models(config) else [],
+        [
+            f"results/figures/probes/{name}/profiles.svg"
+            for name, model in MODELS.items()
+            if model["probes"]
+        ],
+        [
+            f"results/figures/probes/{name}/similarity-{measure}.svg"
+            for name in probed.compared_models(config)
+            for measure in SIMILARITY["measures"]
+        ],
         "results/tables/lens.parquet" if LENSED else [],
         [f"results/figures/lens/{name}.svg" for name in LENSED],

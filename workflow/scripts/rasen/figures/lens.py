@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 
+from rasen.figures.perplexity import plain_ticks
 from rasen.figures.routes import route_styles
 from rasen.figures.style import foot, head, page, save
 
@@ -15,8 +16,9 @@ COLOURS = colormaps["viridis"].reversed()
 
 def draw_lens(table: pd.DataFrame, path: Path) -> None:
     """table: rows of one model: model, route, point, position, layer, perplexity, low, high."""
-    routes = list(table["route"].unique())
-    figure, axes = page(columns=len(routes), sharey=True, height=3.1)
+    counts = table.groupby("route", sort=False)["point"].nunique()
+    routes = list(counts.index[counts > 1]) or list(counts.index)
+    figure, axes = page(columns=len(routes), sharey=True, height=3.4)
     labels = {"step": "real training run"} | {
         route: style.label for route, style in route_styles(routes).items() if route != "step"
     }
@@ -24,9 +26,10 @@ def draw_lens(table: pd.DataFrame, path: Path) -> None:
         _draw_route(axis, table[table["route"] == route])
         axis.set_title(labels[route], loc="left", fontsize=9)
         axis.set_xlabel("layer")
-    axes[0][0].set_ylabel("perplexity, read by the model's own heads")
+    axes[0][0].set_ylabel("perplexity")
     axes[0][0].set_yscale("log")
-    head(figure, f"{table['model'].iloc[0]}: what each layer would say")
+    plain_ticks(axes[0][0], table)
+    head(figure, f"{table['model'].iloc[0]}: each layer read by the model's own heads")
     foot(figure, "layer 0 enters the first block; the last layer's perplexity is the model's; "
                  "bands: 95 % over clips")  # fmt: skip
     save(figure, path)
@@ -45,4 +48,7 @@ def _draw_route(axis: Axes, rows: pd.DataFrame) -> None:
             label=f"{row.position:g}",
         )  # fmt: skip
     axis.set_xticks(sorted(rows["layer"].unique()))
-    axis.legend(fontsize=6.5, ncol=2, title="position", title_fontsize=7)
+    axis.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7, ncol=4, title="position",
+        title_fontsize=7.5, columnspacing=1, handlelength=1.2,
+    )  # fmt: skip

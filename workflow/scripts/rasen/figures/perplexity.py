@@ -27,7 +27,7 @@ def draw_perplexity(table: pd.DataFrame, path: Path) -> None:
         set_step_axis(axes[1], real_run["position"].max())
     for axis in axes:
         axis.legend(loc="lower left")
-    _plain_ticks(axes[0], table)
+    plain_ticks(axes[0], table)
     save(figure, path)
 
 
@@ -41,7 +41,7 @@ def _draw_route(axis: Axes, rows: pd.DataFrame, style: RouteStyle) -> None:
     )  # fmt: skip
 
 
-def _plain_ticks(axis, table):
+def plain_ticks(axis: Axes, table: pd.DataFrame) -> None:
     """Ticks at 1, 2 and 5 times powers of ten, written out, over the range of the data."""
     ticks = [factor * 10**power for power in range(-1, 7) for factor in (1, 2, 5)]
     low, high = table["low"].min(), table["high"].max()

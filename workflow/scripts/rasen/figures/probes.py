@@ -121,7 +121,8 @@ def draw_choice(table: pd.DataFrame, model: str, path: Path) -> None:
 def draw_concepts(table: pd.DataFrame, model: str, path: Path) -> None:
     """Layer against position along every route, one panel per task and route."""
     network = table[(table["features"] == "network") & (table["row"] == "probe")]
-    routes = [route for route in network["route"].unique() if isinstance(route, str)]
+    counts = network.groupby("route", sort=False)["point"].nunique()
+    routes = list(counts.index[counts > 1]) or list(counts.index)
     tasks = _tasks(table)
     across = min(4, len(tasks))
     lines = [

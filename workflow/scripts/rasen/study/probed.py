@@ -32,6 +32,12 @@ def probed_points(config: Mapping[str, Any], points: pd.DataFrame, model: str) -
     return visited if wanted == "all" else [point for point in wanted if point in visited]
 
 
+def last_point(config: Mapping[str, Any], points: pd.DataFrame, model: str) -> str:
+    """The point whose profiles are drawn: the trained one, where it is probed."""
+    visited = probed_points(config, points, model)
+    return "trained" if "trained" in visited else visited[-1]
+
+
 def per_probed_set(config: Mapping[str, Any], points: pd.DataFrame, name: str) -> list[str]:
     """The files `name` of every probed set, its clips and then its frames, at every probed point."""
     return [
