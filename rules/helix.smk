@@ -1,6 +1,6 @@
 # Helix: do notes lie on a helix of pitch, layer by layer, with one turn per octave?
 #   needs    results/activations/{model}/{point}/{notes}.h5 of models with `helix: {notes}`
-#   makes    results/tables/{helix,helix_differences}.parquet    results/figures/helix/{model}/*.svg
+#   makes    results/tables/{helix,helix_differences,helix_slopes,helix_peaks}.parquet    results/figures/helix/{model}/*.svg
 
 
 rule fit_helix:
@@ -66,6 +66,8 @@ rule gather_helix:
     output:
         table="results/tables/helix.parquet",
         differences="results/tables/helix_differences.parquet",
+        slopes="results/tables/helix_slopes.parquet",
+        peaks="results/tables/helix_peaks.parquet",
     log:
         "logs/gather_helix.log",
     conda:
@@ -80,7 +82,8 @@ rule gather_helix:
     shell:
         "rasen core gather_helix.py --fits {input.fits} --baselines {input.baselines}"
         " --points {input.points} --settings {params.settings:q} --seed {params.seed}"
-        " --table {output.table} --differences {output.differences} > {log} 2>&1"
+        " --table {output.table} --differences {output.differences}"
+        " --slopes {output.slopes} --peaks {output.peaks} > {log} 2>&1"
 
 
 rule plot_helix:

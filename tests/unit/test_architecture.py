@@ -35,8 +35,8 @@ APART = {
     "figures": {"stats"},
 }  # arrays and tables in
 LAZY = ("rasen.helix", "rasen.probes", "rasen.sae")  # export names for notebooks
-# The runner of scripts reads JSON, and measures know the arithmetic of the helix.
-ALSO = {("command", "io"), ("measure", "helix")}
+# The runner of scripts reads JSON, and measures know the arithmetic of helix and probes.
+ALSO = {("command", "io"), ("measure", "helix"), ("measure", "probes")}
 
 
 def tree(path):

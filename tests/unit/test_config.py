@@ -437,3 +437,44 @@ def test_layers_that_a_model_does_not_have_are_refused(tmp_path):
     with pytest.raises(RasenError, match=r"sae.layers: m has no layer 9; it has 0 to 6"):
         load(study_with(model, sae={"layers": [4, 9]}))
     load(study_with(model | {"weights": "not/here"}, sae={"layers": [4, 9]}))  # nobody to ask yet
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stimuli": "note"}, "tasks.t.stimuli: no stimulus set 'note'; did you mean 'notes'?"),
+        ({"kind": "frames"}, "tasks.t.intervals: is missing"),
+        ({"intervals": "x.tsv"}, "tasks.t.intervals: classes are of whole clips"),
+        ({"label": ["a", "b"]}, "tasks.t.label: classes have one column"),
+        ({"metrics": ["r2"]}, "tasks.t.metrics: r2 is not for classes; take accuracy"),
+        (
+            {"kind": "frames", "intervals": "x", "metrics": ["accuracy", "beat_f"]},
+            "tasks.t.metrics: beat_f scores times and the others labels; write two tasks",
+        ),
+        ({"stimuli": "text"}, "models.m.probes.0: musicgen reads audio, but 'text' is of kind"),
+    ],
+)
+def test_tasks_that_contradict_themselves(change, message):
+    task = {"stimuli": "notes", "label": "pitch"} | change
+    study = study_with({"family": "musicgen", "probes": ["t"]}) | {"tasks": {"t": task}}
+    study["stimuli"]["text"] = {"kind": "text", "sheet": "t.txt"}
+    with pytest.raises(RasenError) as error:
+        load(study)
+    assert f"config/config.yaml: {message}" in str(error.value)
+
+
+def test_probes_that_nobody_can_fit_are_told_all_at_once():
+    study = study_with({"family": "musicgen", "probes": ["pitch", "chord"]})
+    study["tasks"] = {"pitches": {"stimuli": "notes", "label": "pitch"}}
+    study["activations"] = {"pool": 15}
+    study["probes"] = {"points": ["start"], "similarity": {"stimuli": "music"}}
+    with pytest.raises(RasenError) as error:
+        load(study)
+    for part in [
+        "models.m.probes: no task 'pitch'; did you mean 'pitches'?",
+        "models.m.probes: no task 'chord'",
+        "tasks.pitches.kind: classes need one vector per clip, but activations.pool is 15",
+        "probes.points: no route visits 'start'",
+        "probes.similarity.stimuli: no model is probed on clips of 'music'",
+    ]:
+        assert part in str(error.value), part

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from rasen import command
+from rasen.helix.depth import depth_slopes, peak_positions
 from rasen.helix.differences import paired_differences
 from rasen.helix.settings import HelixSettings
 from rasen.helix.summary import add_random_baselines, add_verdicts, summarise_layers
@@ -19,6 +20,8 @@ def gather_helix(
     seed: int,
     table: Path,
     differences: Path,
+    slopes: Path,
+    peaks: Path,
 ) -> None:
     """One row per model, route, point, position and layer; baselines have layer -1.
 
@@ -34,16 +37,18 @@ def gather_helix(
     rows = add_random_baselines(rows, settings, seed)
     first = ["model", "route", "point", "position", "layer", "features", "verdict"]
     parquet.write_table(rows[[*first, *rows.columns.drop(first)]], table)
-    compared = []
+    compared, deep, high = [], [], []
     for model, fits_of_model in of_network.groupby("model", sort=False):
         of_model = on_routes[on_routes["model"] == model]
         of_model = of_model[of_model["point"].isin(fits_of_model["point"])]
         baseline = of_sound[of_sound["model"] == model]
         rows_of_model = paired_differences(fits_of_model, of_model, baseline)
         compared.append(rows_of_model.assign(model=model))
-    compared_rows = pd.concat(compared, ignore_index=True)
-    first = ["model", *compared_rows.columns.drop("model")]
-    parquet.write_table(compared_rows[first], differences)
+        deep.append(depth_slopes(fits_of_model, of_model).assign(model=model))
+        high.append(peak_positions(fits_of_model, of_model, seed).assign(model=model))
+    for tables, path in ((compared, differences), (deep, slopes), (high, peaks)):
+        whole = pd.concat(tables, ignore_index=True)
+        parquet.write_table(whole[["model", *whole.columns.drop("model")]], path)
 
 
 def _summaries(rows):

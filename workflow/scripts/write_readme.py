@@ -20,6 +20,10 @@ Equations are those of Sato et al. 2026.
 | `tables/perplexity.parquet` | per point and `group` (each codebook, and their `mean`): `loss` (nats), `perplexity`, its 95 % bootstrap interval over clips (`low`, `high`), `clips`, `targets` |
 | `tables/gradient.parquet` | per gradient route, point and step: the stimulus set `data` (D), `eta`, number of `steps`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
 | `tables/helix.parquet`, `helix_differences.parquet` | per point and layer: the pitch helix of the notes, and paired comparisons; columns below |
+| `tables/helix_slopes.parquet`, `helix_peaks.parquet` | per point how Helicality rises with depth (`slope` from the first to the last layer, Student's interval over instruments, `p`, `q` corrected over the route); per route and layer the position at which its mean is highest (`peak`, 95 % over instruments; `before_end`: share of resamples in which that is before the route's last position) |
+| `tables/probes.parquet` | per point, layer, task, split and metric: what a probe reads; columns below |
+| `tables/similarity.parquet` | per pair of layers (`model, point, layer` and `model_2, point_2, layer_2`): `measure` (`cka`: debiased linear CKA; `pwcca`, after principal components, `components` of them), `value`, jackknife interval over groups (`low`, `high`), `null`: its value for unrelated features, `n` clips, `groups`. All layers of a point; each layer with that of the trained point; trained layers of two models |
+| `tables/lens.parquet` | per point, layer and `group` (each codebook, and their `mean`): `loss` and `perplexity` on D_eval when the model's own final norm and heads read that layer, with the 95 % interval over clips; the last layer's is the model's |
 | `tables/sae.parquet` | per point, layer and sparse autoencoder (SAE): its settings, reconstruction error, dead features, increase of the model's loss; columns below |
 | `tables/features.parquet` | per point, layer and feature of the main SAE: how often it is active and what it means |
 | `tables/feature_flow.parquet` | per layer and pair of consecutive points: features `before`, `after`, `matched`, `births`, `deaths`, medians of `overlap` and `drift`; where features have labels how many matched ones are `named` at both points, `agreement` and `kappa` of the labels. With several `sae.seeds`: `matched_low`, `matched_high` of any seed's step; `seed_share_before`, `seed_share_after`, the share that matches between two seeds at the same point, and `deaths_beyond`, `births_beyond`: more than between two seeds (a lower bound: SAEs of one seed start alike at all points; below 0: fewer) |
@@ -35,8 +39,12 @@ Equations are those of Sato et al. 2026.
 | `stimuli/{stimuli}.parquet` | one row per clip: how it was rendered or read, and its labels |
 | `inputs/{model}/{stimuli}.h5` | the clips as the model reads them (tokens) |
 | `inputs/{model}/{stimuli}.quarantine.parquet` | `clip, reason`: clips that could not be used and are left out of everything that follows |
-| `activations/{model}/{point}/{stimuli}.h5` | `layers/NN` [rows, dim], one row per clip (per frame with `pool: all`; then `rows/clip` and `rows/frame` identify it); `clips/` repeats the sheet; attributes: recipe of the weights, hashes of weights and stimuli, what each layer is |
+| `activations/{model}/{point}/{stimuli}.h5` | `layers/NN` [rows, dim], one row per clip (per frame with `pool: all`; then `rows/clip` and `rows/frame` identify it, `rows/time` is its middle in s); `clips/` repeats the sheet; attributes: recipe of the weights, hashes of weights and stimuli, what each layer is |
 | `frames/{model}/{point}/{stimuli}.h5` | the same for selected layers with every frame, for the SAEs |
+| `means/{model}/{point}/{stimuli}.h5` | the same for all layers, averaged to `probes.frames` rows a second, for tasks of frames |
+| `spectra/{stimuli}.h5` | log-mel and log-frequency spectra of the clips, for rows without a network |
+| `probes/{model}/{point}/{stimuli}.parquet`, `.draws.h5` | what probes read, before it is gathered; the resampled values, from which points are compared pair by pair |
+| `similarity/`, `lens/` | per point, before they are gathered |
 | `sae/{model}/{point}/layer-NN/` | one folder per SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (outlier rows), `recovery.parquet`, `tally.h5` (all activations of the tallied clips, by row: `active` latents per row, `feature`, `value`), `features.parquet`, `examples.parquet`, `top_clips.parquet` (the clips with the greatest mean activation of each kept feature), `answers.parquet` (labels of a language model, judged), and by `snakemake sae_clips` a folder of these clips as audio |
 | `sae/{model}/questions/{point}-layer-NN.json` | questions to a language model about features (`sae.label.questions`) |
 | `clap/{stimuli}.parquet` | tags of the clips by CLAP (`sae.label.clap`) |
@@ -91,6 +99,22 @@ at twelve), `cannot tell` (the same with fewer than 32 keys, where smooth paths 
 
 The fits of single instruments also have `chirality, radius, radius_slope` (the signs of components are arbitrary, so
 that of `chirality` is), `explained_1..3` (variance of the components) and `flags` in words.
+
+## Columns of `tables/probes.parquet`
+
+`model, route, point, position, layer, features, task, kind, split, row, against, metric, value, low, high, chance, n,
+groups, lambda, selected`; intervals are 95 % over whole groups (songs, instruments), paired where values are subtracted.
+
+| column | meaning |
+|---|---|
+| `features` | what the probe reads: `network` (the layer), `selected` (for each test fold the layer that was best on the inner folds: the honest "best layer"), `last`, `mix` (a learned weighted sum of all layers), or features without a network: `log-mel`, `log-frequency`, `codec tokens` |
+| `kind` | `ridge` (classes and tags one against the rest), `logistic`, `mlp` |
+| `split` | `grouped`: whole groups are left out, nested (strengths and layers are chosen on inner folds); `given`: an official split; `random`: rows, not groups, are left out. **It leaks** and stands there as a warning |
+| `row` | `probe`: the value; `permuted`: labels permuted between groups; `difference`: what these features gain on those in `against` (`last`, `mix`, a baseline, or `untrained`: the same layer of the untrained model); `weight`: of a layer in the mix (`low`, `high`: over folds); `without`: what the mix loses without the layer |
+| `chance` | the best answer that knows no features: the most frequent class, the mean, the share of a tag |
+| `n, groups` | rows (or songs, where clips of a song are averaged) and groups that are scored |
+| `lambda` | median strength of the penalty over test folds; times the number of training rows it is the alpha of scikit-learn's Ridge |
+| `selected` | share of test folds in which the layer was the best on inner folds |
 
 ## Columns of `tables/sae.parquet` and `tables/features.parquet`
 

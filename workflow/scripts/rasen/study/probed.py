@@ -39,7 +39,7 @@ def last_point(config: Mapping[str, Any], points: pd.DataFrame, model: str) -> s
 
 
 def per_probed_set(config: Mapping[str, Any], points: pd.DataFrame, name: str) -> list[str]:
-    """The files `name` of every probed set, its clips and then its frames, at every probed point."""
+    """The files `name` of every probed set, its clips, then its frames, at every probed point."""
     return [
         f"results/probes/{model}/{point}/{folder}{name.format(stimuli=stimuli)}"
         for model in config["models"]
