@@ -400,7 +400,7 @@ def study_with(model, **more):
         ({"family": "musicgen", "ear": 2}, "models.m.ear: musicgen has no such setting"),
         ({"family": "audiocraft", "activations": ["notes"]},
          "models.m.codec: is missing (EnCodec in transformers' layout"),
-        ({"family": "def"}, "models.m.family: 'def' is not one of musicgen, audiocraft, causal_lm, "
+        ({"family": "def"}, f"models.m.family: 'def' is not one of {', '.join(FAMILIES)}, "
          "deaf; did you mean 'deaf'?"),
     ],
 )  # fmt: skip

@@ -115,9 +115,14 @@ def layer_count(model: Mapping[str, Any]) -> int | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    for key in FAMILIES[model["family"]].layer_keys:
+    entry = FAMILIES[model["family"]]
+    choices = {name: option.schema.get("enum", []) for name, option in entry.options.items()}
+    places = {name: known.index(model[name]) for name, known in choices.items() if known}
+    for key in entry.layer_keys:
         value = content
-        for step in key.split("."):
+        for step in key.format(**places).split("."):
+            if isinstance(value, list):
+                value = dict(zip(map(str, range(len(value))), value, strict=True))
             value = value.get(step) if isinstance(value, dict) else None
         if isinstance(value, int):
             return value
