@@ -400,7 +400,7 @@ def study_with(model, **more):
         ({"family": "musicgen", "ear": 2}, "models.m.ear: musicgen has no such setting"),
         ({"family": "audiocraft", "activations": ["notes"]},
          "models.m.codec: is missing (EnCodec in transformers' layout"),
-        ({"family": "def"}, f"models.m.family: 'def' is not one of {', '.join(FAMILIES)}, "
+        ({"family": "def"}, f"models.m.family: 'def' is not one of {', '.join(registry.FAMILIES)}, "
          "deaf; did you mean 'deaf'?"),
     ],
 )  # fmt: skip
@@ -437,3 +437,18 @@ def test_layers_that_a_model_does_not_have_are_refused(tmp_path):
     with pytest.raises(RasenError, match=r"sae.layers: m has no layer 9; it has 0 to 6"):
         load(study_with(model, sae={"layers": [4, 9]}))
     load(study_with(model | {"weights": "not/here"}, sae={"layers": [4, 9]}))  # nobody to ask yet
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_layers_of_one_of_several_networks_in_a_checkpoint_are_counted(named, tmp_path):
+    """A jukebox has a prior per level, each with layers of its own."""
+    priors = [{"num_layers": depth} for depth in (79, 72, 40)]
+    numbered = {f"prior_{place}": prior for place, prior in enumerate(priors)}
+    content = numbered if named else {"prior_config_list": priors}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    model = {"family": "jukebox", "weights": str(tmp_path), "activations": ["notes"]}
+    for level, depth in (("top", 79), ("middle", 72), (None, 40)):
+        chosen = model | ({"level": level} if level else {})
+        load(study_with(chosen, activations={"layers": [depth]}))
+        with pytest.raises(RasenError, match=f"m has no layer {depth + 1}; it has 0 to {depth}"):
+            load(study_with(chosen, activations={"layers": [depth + 1]}))
