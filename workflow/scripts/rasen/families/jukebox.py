@@ -33,7 +33,7 @@ from rasen.weights.lazy_tensors import LazyTensor
 from rasen.weights.network_tensors import load_into, named_tensors, require_fit
 
 LEVELS = ("top", "middle", "bottom")  # the checkpoint's priors, in order
-GENRE = ARTIST = 0  # "unknown"
+GENRE = ARTIST = 0  # ASSUME: "unknown", and no lyrics (zeros): nothing is known of a clip
 
 
 class Jukebox(LossFamily, AudioFamily):

@@ -20,6 +20,7 @@ def _rule(name, shapes, config, rule):
 
     Gaussians of width .02 or .01 times the prior's `init_scale`; convolutions and a head of its
     own as PyTorch makes them, biases included.
+    # ASSUME: config.json has the `init_scale` of the training (.4 below, .2 or .1 on top)
     """
     scale = config.init_scale
     if name.startswith("encoder.") and rule == "official":  # the encoder's own training settings
