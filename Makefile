@@ -33,6 +33,7 @@ bench: install-test
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/helix.py
 	$$(workflow/install saelens) benchmarks/sae.py
+	$$(workflow/install songs) benchmarks/probes.py
 	$(BIN)/python benchmarks/songs.py
 	$$(workflow/install songs) benchmarks/song_networks.py
 

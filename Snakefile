@@ -15,6 +15,8 @@
 #   results/helix/{model}/{point}.parquet          the helix of every layer and instrument
 #   results/frames/{model}/{point}/{stimuli}.h5    some layers' output, every frame
 #   results/sae/{model}/{point}/layer-{layer}/     sparse autoencoders and the labels of their features
+#   results/probes/{model}/{point}/{stimuli}.parquet   what probes read from every layer
+#   results/similarity/{model}/{point}.parquet     how alike layers are
 #   results/songs/{song}/                          a song's stems, words, sections, tokens, latents
 #   results/batches/{stage}/{batch}.parquet        the outcome of each song of a batch
 #   results/shards/{batch}.h5                      songs as training reads them
@@ -37,6 +39,7 @@ include: "rules/activations.smk"
 include: "rules/perplexity.smk"
 include: "rules/helix.smk"
 include: "rules/sae.smk"
+include: "rules/probes.smk"
 include: "rules/share.smk"
 
 
@@ -56,6 +59,7 @@ rule all:
         rules.perplexity.input,
         rules.helix.input,
         rules.sae.input,
+        rules.probes.input,
         "results/README.md",
 
 

@@ -11,6 +11,7 @@ rule dump_activations:
         certificate=certificate,
         inputs="results/inputs/{model}/{stimuli}.h5",
         corrected=corrected,
+        statistics=batch_norm_inputs,
     output:
         activations="results/activations/{model}/{point}/{stimuli}.h5",
         description="results/activations/{model}/{point}/{stimuli}.json",

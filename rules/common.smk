@@ -27,6 +27,7 @@ from rasen.study import (
     checkpoints,
     config as configs,
     presence,
+    probed,
     recipe,
     song_models,
     targets,
@@ -190,14 +191,19 @@ def recipe_json(stage=""):
 
     def of_job(wildcards):
         model, point = MODELS[wildcards.model], "trained"
-        file, steps = [], None
+        file, steps, statistics = [], None, []
         if "point" in wildcards.keys():
-            point, file, steps = (
+            point, file, steps, statistics = (
                 wildcards.point,
                 corrected(wildcards),
                 correction(wildcards),
+                batch_norm_inputs(wildcards),
             )
-        return to_json(recipe.recipe_of_point(model, point, stage, file or None, steps))
+        return to_json(
+            recipe.recipe_of_point(
+                model, point, stage, file or None, steps, statistics or None
+            )
+        )
 
     return of_job
 
@@ -206,7 +212,12 @@ def recipe_before_gradient(wildcards):
     """The recipe of the linear point that a gradient point starts from."""
     after = parse_point(wildcards.point)
     before = linear_point(after.position, after.start).name
-    return to_json(recipe.recipe_of_point(MODELS[wildcards.model], before, "gradient"))
+    statistics = batch_norm_inputs(wildcards) or None
+    return to_json(
+        recipe.recipe_of_point(
+            MODELS[wildcards.model], before, "gradient", statistics=statistics
+        )
+    )
 
 
 def correction(wildcards):
@@ -240,6 +251,15 @@ def corrected(wildcards):
     if parse_point(wildcards.point).kind == "gradient":
         return f"results/gradient/{wildcards.model}/{wildcards.point}.safetensors"
     return []
+
+
+def batch_norm_inputs(wildcards):
+    """The clips on which batch norms of a blended point are estimated anew; [] where they are blended."""
+    stimuli = MODELS[wildcards.model]["batch_norm"]
+    blended = parse_point(wildcards.point).kind in ("linear", "gradient")
+    return (
+        f"results/inputs/{wildcards.model}/{stimuli}.h5" if stimuli and blended else []
+    )
 
 
 def saes_of_point_before(wildcards):

@@ -8,6 +8,7 @@ rule correct_gradient:
     input:
         weights=managed_weights,
         certificate="results/weights/{model}/trained.json",
+        statistics=batch_norm_inputs,
         inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['gradient']['data']}.h5",
     output:
         corrected=temp("results/gradient/{model}/{point}.safetensors"),

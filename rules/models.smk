@@ -67,6 +67,7 @@ rule export_point:
         weights=managed_weights,
         certificate=certificate,
         corrected=corrected,
+        statistics=batch_norm_inputs,
     output:
         folder=directory("results/export/{model}/{point}"),
     log:

@@ -10,6 +10,7 @@ rule measure_perplexity:
         certificate=certificate,
         inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['perplexity']}.h5",
         corrected=corrected,
+        statistics=batch_norm_inputs,
     output:
         losses="results/perplexity/{model}/{point}.parquet",
     log:

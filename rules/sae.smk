@@ -101,6 +101,7 @@ rule measure_recovery:
         weights=managed_weights,
         certificate=certificate,
         corrected=corrected,
+        statistics=batch_norm_inputs,
         metrics="results/sae/{model}/{point}/layer-{layer}/metrics.parquet",
         inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['perplexity']}.h5",
     output:

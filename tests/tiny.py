@@ -129,6 +129,104 @@ def jukebox(folder, seed=0, separate_lyrics=False, **bottom):
     return folder
 
 
+STATISTICS = {"melspec_2048_mean": 6.768444971712967, "melspec_2048_std": 18.417922652295623}
+CONFORMER = {
+    "hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 1, "hidden_act": "swish",
+    "position_embeddings_type": "rotary", "conv_depthwise_kernel_size": 31,
+}  # fmt: skip
+
+
+def conformer_tensors(seed=0):
+    """All that a checkpoint of MuQ (of three blocks) holds, far from any initialisation rule."""
+    import torch
+
+    from rasen.networks.conformer import MusicConformer, Sizes
+
+    torch.manual_seed(seed)
+    network = MusicConformer(Sizes(0, 1, CARD, 4, 64, DEPTH, CONFORMER))
+    tensors = network.state_dict()
+    for name, tensor in tensors.items():
+        if name.endswith("running_var"):
+            tensor.uniform_(0.5, 2)
+        elif tensor.is_floating_point():
+            tensor.add_(0.1 * torch.randn_like(tensor))
+    return tensors | {
+        "quantizer_melspec_2048.random_projection": torch.randn(512, 16) / 23,
+        "quantizer_melspec_2048.codebook": torch.randn(CARD, 16),
+        "conformer.embed_positions.inv_freq": torch.randn(32),
+        "conformer.pos_conv_embed.conv.bias": torch.randn(64),
+        "cls_token": torch.randn(64),
+    }
+
+
+def muq(folder, seed=0, **config):
+    """A MuQ folder as the package `muq` writes it."""
+    import json
+
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"model.{name}": tensor for name, tensor in conformer_tensors(seed).items()}
+    save_file(tensors, folder / "model.safetensors")
+    fields = {"label_rate": 25, "codebook_size": CARD, "conv_dim": 4, "encoder_dim": 64}
+    fields |= {"encoder_depth": DEPTH, "stat": STATISTICS, "w2v2_config": CONFORMER} | config
+    (folder / "config.json").write_text(json.dumps(fields))
+    return folder
+
+
+def musicfm(folder, seed=0):
+    """A MusicFM folder: pretrained_msd.pt and msd_stats.json."""
+    import json
+
+    import torch
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        "model." + name.replace("melspec_2048.", "melspec_2048_0."): tensor
+        for name, tensor in conformer_tensors(seed).items()
+    }
+    torch.save({"state_dict": tensors}, folder / "pretrained_msd.pt")
+    (folder / "msd_stats.json").write_text(json.dumps(STATISTICS))
+    return folder
+
+
+def mert(folder, seed=0, old=True, **config):
+    """A MERT folder, with weight norm as old or as new PyTorch names it."""
+    import json
+
+    import torch
+    from safetensors.torch import save_file
+    from transformers import HubertConfig, HubertModel
+
+    torch.manual_seed(seed)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    fields = {
+        "hidden_size": WIDTH, "num_hidden_layers": DEPTH, "num_attention_heads": 4,
+        "intermediate_size": 48, "conv_dim": [16] * 7, "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 4, "do_stable_layer_norm": False,
+    } | config  # fmt: skip
+    model = HubertModel(HubertConfig(**fields))
+    for parameter in model.parameters():
+        parameter.data.add_(0.02 * torch.randn_like(parameter))
+    tensors = model.state_dict()
+    if old:
+        for new, name in (("original0", "weight_g"), ("original1", "weight_v")):
+            stem = "encoder.pos_conv_embed.conv."
+            tensors[stem + name] = tensors.pop(f"{stem}parametrizations.weight.{new}")
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    described = model.config.to_dict() | {
+        "model_type": "mert_model",
+        "feature_extractor_cqt": False,
+    }
+    (folder / "config.json").write_text(json.dumps(described | config))
+    sound = {"sampling_rate": 24000, "do_normalize": True, "feature_size": 1}
+    (folder / "preprocessor_config.json").write_text(json.dumps(sound))
+    return folder
+
+
 def clap(folder):
     """A ClapModel folder with its processor."""
     import torch

@@ -26,6 +26,7 @@ RUN_BY = {  # every file of benchmarks/: the test here that runs it
     "gpu_songs.py": "test_gpu_table",
     "rows.py": "test_gpu_table",
     "helix.py": "test_helix",
+    "probes.py": "test_probes",
     "sae.py": "test_sae",
     "songs.py": "test_songs",
     "structure.py": "test_structure",
@@ -163,6 +164,16 @@ def test_sae():
     assert {"SAELens", "dictionary_learning", "sparsify", "Rasen, relu"} <= set(made)
     assert {"Rasen / SAELens", "Rasen / sparsify"} <= set(made)
     assert all(figure > 0 for figure in made.values())
+
+
+def test_probes(tmp_path):
+    file = tmp_path / "rows"
+    run("probes.py", "--size", "tiny", "--rows", file, python=environment("songs"))
+    measured = {row.what: row.measured for row in read_rows(file)}
+    assert all(math.isfinite(value) for value in measured.values())
+    assert measured["nested folds: speed / speed of scikit-learn"] > 1
+    assert measured["largest difference in accuracy, thousandths"] < 30
+    assert len(measured) == 18
 
 
 def test_songs():

@@ -23,6 +23,7 @@ from rasen.families.jukebox_causality import looks_ahead
 from rasen.io.inputs import Inputs, write_inputs
 from rasen.measure.gradient import correct_network
 from rasen.measure.interpolate import initial_tensors, network_at_point
+from rasen.measure.lens import layer_losses
 from rasen.measure.perplexity import clip_losses
 from rasen.measure.recovery import loss_recovered
 from rasen.study.recipe import Initialisation, Recipe
@@ -436,6 +437,16 @@ def test_a_replaced_layer_is_that_layer_in_every_window(case, inputs):
     layer = tiny.every_layer(family, network, batch_of(given))[1]
     expected = torch.cat([layer[0], layer[1, : family.window]])
     assert torch.allclose(shown[0], expected, atol=1e-6)
+
+
+def test_the_loss_of_the_last_layer_is_the_models_own(case, inputs):
+    family, network, _ = case
+    given = inputs(family, window(family, 2), window(family))
+    of_layers = layer_losses(family, network, given, "cpu", 2).groupby("layer")["loss"].sum()
+    own = clip_losses(family, network, given, "cpu", 2)["loss"].sum()
+    assert len(of_layers) == len(family.layers)
+    assert of_layers.iloc[-1] == pytest.approx(own, rel=1e-6)
+    assert of_layers.nunique() == len(of_layers)
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])

@@ -28,6 +28,7 @@ class Family(ABC):
     """
 
     reads: ClassVar[str]  # what a stimulus is: "audio" or "text"
+    padded: ClassVar[bool] = True  # False: padding changes a clip, so batches have one length
     layers: list[str]  # what each layer of `hidden` is, in order
 
     def __init__(self, folder: Path | str, options: Mapping[str, Any]) -> None:
@@ -54,6 +55,11 @@ class Family(ABC):
         interpolated (a codec, a tokenizer) are used here and nowhere else.
         """
 
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames of `hidden` per second; None of what has no seconds."""
+        return None
+
     @abstractmethod
     def frames(self, lengths: torch.Tensor) -> torch.Tensor:
         """Number of frames that `hidden` gives of clips with inputs of these lengths [clip]."""
@@ -62,9 +68,11 @@ class Family(ABC):
     def hidden(
         self, network: torch.nn.Module, batch: Batch, layers: Sequence[int]
     ) -> Iterator[tuple[int, torch.Tensor]]:
-        """(layer, its output [clip, frame, dim]) of each wanted layer in turn.
+        """(layer, its output [clip, frame, dim]) of each wanted layer (ascending) in turn.
 
-        Frames are those of the stimulus: special tokens in front of it are left out.
+        Frames are those of the stimulus: special tokens in front of it are left out. Whoever asks
+        is done with a layer before the next one is computed, so that large models need memory for
+        one.
         """
 
     @abstractmethod

@@ -5,6 +5,7 @@ Fields are ragged: `fields/NAME/rows` holds all clips below each other [rows, ..
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,24 @@ class Inputs:
                     for name, ends in self.ends.items()
                 }
 
-    def batches(self, size: int, device: str = "cpu") -> Iterator[dict[str, torch.Tensor]]:
-        """Dictionaries {field: [clip, time, ...], "lengths": [clip]}, zero-padded, in order."""
+    def parts(self, size: int, padded: bool = True) -> list[tuple[int, int]]:
+        """(start, stop) of runs of at most `size` clips; if not `padded`, of one length each."""
+        limits = [0, len(self)]
+        if not padded:
+            changes = np.flatnonzero(np.diff(self.lengths)) + 1
+            limits = [0, *changes.tolist(), len(self)]
+        return [
+            (start, min(start + size, stop))
+            for first, stop in pairwise(limits)
+            for start in range(first, stop, size)
+        ]
+
+    def batches(
+        self, size: int, device: str = "cpu", padded: bool = True
+    ) -> Iterator[dict[str, torch.Tensor]]:
+        """Dictionaries {field: [clip, time, ...], "lengths": [clip]} of `parts`, zero-padded."""
         with hdf5.open_file(self.path) as file:
-            for start in range(0, len(self), size):
-                stop = min(start + size, len(self))
+            for start, stop in self.parts(size, padded):
                 batch = {
                     name: self._padded(file["fields"][name]["rows"], name, start, stop)
                     for name in self.field_lengths

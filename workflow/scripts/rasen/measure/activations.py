@@ -1,7 +1,9 @@
 """Dump activations: every asked-for layer of a model at a point, streamed to one HDF5 file.
 
-    layers/06           [rows, dim]   one row a clip (pooled), or one a frame (pool "all")
-    rows/clip, frame    [rows]        which clip (row of `clips/`) and frame, when pool is "all"
+    layers/06           [rows, dim]   one row a clip (pool "mean", "last"), or several: one a frame
+                                      (pool "all"), or the mean of the frames in 1/15 s (pool 15)
+    rows/clip, frame    [rows]        which clip (row of `clips/`) and frame of it, where several
+    rows/time           [rows]        the middle of that frame, in seconds; not of text
     clips/...           [clips]       the sheet of the stimuli: pitch, instrument, ...
 
 Layer 0 is what enters the first layer, layer i the output of layer i; what the last one means
@@ -16,23 +18,24 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from rasen.errors import RasenError
 from rasen.families import Family
 from rasen.io import hdf5
 from rasen.io.inputs import Inputs
+from rasen.measure.batches import batches
 
 
 @dataclass(frozen=True)
 class DumpSettings:
     """What is kept of every clip, of which layers, in which format.
 
-    layers: "all" or indices, negative ones from the end;  pool: "all" keeps every frame
+    layers: "all" or indices, negative ones from the end
+    pool:   over time; "all" keeps every frame, a number gives so many frames a second
     """
 
     layers: Literal["all"] | Sequence[int] = "all"
-    pool: Literal["mean", "last", "all"] = "mean"
+    pool: Literal["mean", "last", "all"] | int = "mean"
     dtype: Literal["float32", "float16"] = "float32"
 
 
@@ -48,25 +51,23 @@ def dump(
     layers = _chosen(settings.layers, family.layers)
     pool = settings.pool
     names = {f"{layer:02d}": family.layers[layer] for layer in layers}
+    frames = family.frames(torch.from_numpy(inputs.lengths)).numpy()
+    rows, rate = rows_of_clips(pool, frames, family.frame_rate)
     with hdf5.create(path, **attributes | {"layers": names, "pool": pool}) as writer:
-        rows = len(inputs)
-        if pool == "all":
-            rows = int(family.frames(torch.from_numpy(inputs.lengths)).sum())
-            places = _FramePlaces(writer, rows)
         written: dict[int, hdf5.Rows] = {}
-        batches = inputs.batches(batch, device)
-        for part in tqdm(batches, "activations", -(-len(inputs) // batch), disable=None):
+        for part in batches(family, inputs, batch, device, "activations"):
             lengths = family.frames(part["lengths"])
             pooled = None
             for layer, hidden in family.hidden(network, part, layers):
-                pooled = pooled or _pooling(pool, lengths, hidden.shape[1])
+                pooled = pooled or _pooling(pool, lengths, hidden.shape[1], family.frame_rate)
                 values = pooled(hidden.to(device))
                 if layer not in written:
                     name = f"layers/{layer:02d}"
-                    written[layer] = writer.dataset(name, rows, values.shape[1:], settings.dtype)
+                    shape = values.shape[1:]
+                    written[layer] = writer.dataset(name, rows.sum(), shape, settings.dtype)
                 written[layer].append(_storable(values, settings.dtype, family, layer))
-            if pool == "all":
-                places.append(lengths.cpu().numpy())
+        if pool not in ("mean", "last"):
+            _write_places(writer, rows, rate)
         writer.table("clips", inputs.clips)
 
 
@@ -97,8 +98,30 @@ def _chosen(wanted: Literal["all"] | Sequence[int], layers: Sequence[str]) -> li
     return sorted({layer % len(layers) for layer in wanted})
 
 
-def _pooling(pool, lengths, frames):
-    """The function [clip, frame, dim] -> [clip, dim] (mean or last valid frame), or [valid, dim].
+def rows_of_clips(
+    pool: str | int, frames: np.ndarray, rate: float | None
+) -> tuple[np.ndarray, float | None]:
+    """Rows of each clip [clip] that are kept of so many frames [clip], and rows per second.
+
+    rate: frames per second; None of what has no seconds
+    """
+    if pool == "all":
+        return frames, rate
+    if isinstance(pool, str):
+        return np.ones_like(frames), None
+    if rate is None or pool > rate:
+        have = "no seconds" if rate is None else f"{rate:g} frames a second"
+        raise RasenError(f"activations.pool: {pool} a second, but this model has {have}")
+    return _bin(frames - 1, pool, rate) + 1, float(pool)
+
+
+def _bin(frame, pool, rate):
+    """Which of `pool` parts of a second the middle of a frame lies in, counted from the start."""
+    return ((2 * frame + 1) * pool / (2 * rate)).astype(np.int64)
+
+
+def _pooling(pool, lengths, frames, rate):
+    """The function [clip, frame, dim] -> [clip, dim] (mean or last valid frame), or [rows, dim].
 
     What the processor has to know of a batch it asks here, once: each question waits for the GPU,
     and a model has many layers.
@@ -112,23 +135,21 @@ def _pooling(pool, lengths, frames):
     if pool == "mean":
         return lambda hidden: (hidden.float() * valid[..., None]).sum(dim=1) / lengths[:, None]
     clip, frame = valid.nonzero(as_tuple=True)
-    return lambda hidden: hidden[clip, frame]
+    if pool == "all":
+        return lambda hidden: hidden[clip, frame]
+    bins = _bin(np.arange(frames), pool, rate)
+    sizes = [np.bincount(bins[:length]) for length in lengths.tolist()]
+    sizes = torch.from_numpy(np.concatenate(sizes)).to(lengths.device)
+    return lambda hidden: torch.segment_reduce(hidden[clip, frame].float(), "mean", lengths=sizes)
 
 
-class _FramePlaces:
-    """Which clip and which of its frames each row is, when every frame is kept."""
-
-    def __init__(self, writer: hdf5.Writer, rows: int) -> None:
-        self.clip = writer.dataset("rows/clip", rows, (), "int32")
-        self.frame = writer.dataset("rows/frame", rows, (), "int32")
-        self.clips = 0
-
-    def append(self, lengths: np.ndarray) -> None:
-        """Add the rows of the next clips, which have so many frames [clip]."""
-        clips = np.arange(self.clips, self.clips + len(lengths))
-        self.clip.append(np.repeat(clips, lengths))
-        self.frame.append(np.concatenate([np.arange(length) for length in lengths]))
-        self.clips += len(lengths)
+def _write_places(writer, rows, rate):
+    """Which clip and which of its frames each row is, of clips that have so many [clip]."""
+    frame = np.concatenate([np.arange(count) for count in rows])
+    writer.array("rows/clip", np.repeat(np.arange(len(rows)), rows).astype(np.int32))
+    writer.array("rows/frame", frame.astype(np.int32))
+    if rate is not None:
+        writer.array("rows/time", ((frame + 0.5) / rate).astype(np.float32))
 
 
 def _storable(values, dtype, family, layer):

@@ -5,11 +5,11 @@ from math import fsum, isfinite
 
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from rasen.errors import RasenError
 from rasen.families import LossFamily
 from rasen.io.inputs import Inputs
+from rasen.measure.batches import batches
 from rasen.measure.blocks import computed_twice
 
 
@@ -43,8 +43,7 @@ def _loss(family, network, inputs, device, batch, what, backward):
     lengths = torch.from_numpy(inputs.lengths)
     targets = family.targets(lengths).sum(0).to(device)  # [group], over all of D
     total = torch.zeros((), dtype=torch.float64, device=device)  # read once: reading waits
-    parts = tqdm(inputs.batches(batch, device), what, -(-len(inputs) // batch), disable=None)
-    for part in parts:
+    for part in batches(family, inputs, batch, device, what):
         with torch.set_grad_enabled(backward):
             sums, _ = family.losses(network, part)
             share = (sums.sum(0) / targets).mean()

@@ -7,6 +7,8 @@ from typing import TypeVar
 import torch
 
 from rasen.families import Family, open_family
+from rasen.io.inputs import Inputs
+from rasen.measure.batch_norm import estimate_batch_norms
 from rasen.measure.blocks import divide
 from rasen.study.points import parse_point
 from rasen.study.recipe import Initialisation, Recipe
@@ -48,6 +50,8 @@ def network_at_point(
         load_into(network, initial_tensors(family, _given(recipe.initial)))
     else:
         interpolate(family, network, _given(recipe.initial), _given(point.position))
+    if recipe.statistics:
+        estimate_batch_norms(family, network, Inputs(recipe.statistics), device)
     return network
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from rasen.errors import RasenError
 from rasen.families import LossFamily
 from rasen.io.inputs import Inputs
+from rasen.measure.batches import batches
 
 
 @torch.inference_mode()
@@ -15,7 +15,7 @@ def clip_losses(
     family: LossFamily, network: torch.nn.Module, inputs: Inputs, device: str, batch: int
 ) -> pd.DataFrame:
     """One row per clip and group: summed cross entropy (nats) and number of targets."""
-    parts = tqdm(inputs.batches(batch, device), "loss", -(-len(inputs) // batch), disable=None)
+    parts = batches(family, inputs, batch, device, "loss")
     pairs = [family.losses(network, part) for part in parts]
     sums = torch.cat([sums for sums, _ in pairs]).double().cpu().numpy()
     counts = torch.cat([counts for _, counts in pairs]).cpu().numpy()

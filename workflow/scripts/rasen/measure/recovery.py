@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from rasen.errors import RasenError
 from rasen.families import LossFamily
 from rasen.io.inputs import Inputs
+from rasen.measure.batches import batches
 
 Replacement = Callable[[torch.Tensor], torch.Tensor]
 
@@ -45,8 +45,7 @@ def loss_recovered(
     # on the device until the end: reading a number waits for the GPU
     sums: dict[str, torch.Tensor] = dict.fromkeys(replacements, torch.zeros((), device=device))
     targets = torch.zeros((), dtype=torch.int64, device=device)
-    batches = inputs.batches(batch, device)
-    for part in tqdm(batches, "replace", -(-len(inputs) // batch), disable=None):
+    for part in batches(family, inputs, batch, device, "replace"):
         lengths = family.frames(part["lengths"])
         for name, function in replacements.items():
             with replaced(module, function, lengths, family.prefix):
@@ -101,7 +100,7 @@ def replaced(
 def _mean(family, network, inputs, layer, device, batch):
     """Mean of a layer over all frames [dim]."""
     total, count = 0.0, 0
-    for part in inputs.batches(batch, device):
+    for part in batches(family, inputs, batch, device, "mean"):
         lengths = family.frames(part["lengths"])
         for _, values in family.hidden(network, part, [layer]):
             values = values.to(lengths.device)  # a layer may lie on another GPU

@@ -14,7 +14,16 @@ from rasen.study.targets import stimulus_sets
 
 PLACE = "config/config.yaml"
 LOSS_USES = ("gradient", "perplexity")  # settings of a model that want its loss
-SINGLE_SETS = ("gradient", "perplexity", "helix", "sae")  # settings that name one stimulus set
+RULES_OF_ANY = ("zeros", "permuted")  # ways to draw theta_init that every family has
+# settings of a model that name one stimulus set
+SINGLE_SETS = ("gradient", "batch_norm", "perplexity", "helix", "sae")
+TIMES = ("beat_f", "boundary_f_0.5", "boundary_f_3")
+METRICS = {  # of tasks, by their kind
+    "classes": ("accuracy", "macro_f1", "key_score"),
+    "numbers": ("r2",),
+    "tags": ("average_precision", "roc_auc"),
+    "frames": ("accuracy", "macro_f1", *TIMES),
+}
 
 
 def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
@@ -27,6 +36,7 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
     for name, model in config["models"].items():
         for problem in (
             *_unknown_sets(model, config),
+            *_unknown_tasks(model, config),
             *_of_the_family(given["models"][name], model, config),
             *_of_the_helix(name, model, config),
         ):
@@ -39,20 +49,27 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
     period = config["helix"]["period"]
     if isinstance(period, list) and period[0] > period[1]:
         yield f"{PLACE}: helix.period: {period} runs backwards; write {period[::-1]}"
-    yield from _unvisited_points(config)
+    yield from _unvisited_points(config, "sae")
+    yield from _unvisited_points(config, "probes")
     yield from _of_the_labels(config)
+    for name, task in config["tasks"].items():
+        for problem in _of_a_task(task, config):
+            yield f"{PLACE}: tasks.{name}.{problem}"
+    yield from _of_the_similarity(config)
 
 
-def _sets_of(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _sets_of(model: Mapping[str, Any], config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(setting, stimulus set) of every set that a model is shown."""
     uses = [(f"activations.{i}", name) for i, name in enumerate(model["activations"])]
+    tasks = [(f"probes.{i}", config["tasks"].get(name)) for i, name in enumerate(model["probes"])]
+    uses += [(place, task["stimuli"]) for place, task in tasks if task]
     return uses + [(key, name) for key in SINGLE_SETS for name in stimulus_sets(model, key)]
 
 
 def _unknown_sets(model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
     """Stimulus sets that the model names and nobody defines."""
     known = list(config["stimuli"])
-    for setting, stimuli in _sets_of(model):
+    for setting, stimuli in _sets_of(model, config):
         if stimuli not in known:
             yield f"{setting}: no stimulus set '{stimuli}'; {suggestion(stimuli, known)}"
 
@@ -63,10 +80,26 @@ def _of_the_family(
     """What a model's family does not have: a loss, such stimuli, such an option."""
     family = model["family"]
     entry = FAMILIES[family]
+    foreign = [key for key in entry.foreign_targets if config_json(model).get(key)]
     for setting in LOSS_USES:
         if model[setting] and entry.loss is None:
             yield f"{setting}: {family} has no loss that can be measured; set it to null"
-    for setting, stimuli in _sets_of(model):
+        elif model[setting] and foreign:
+            yield (
+                f"{setting}: the targets of this model's training are not in its checkpoint "
+                f"({foreign[0]}), so it has no loss that can be measured; set it to null"
+            )
+    starts = {"initial": model["initial"]}
+    starts |= {f"controls.{name}": start for name, start in model["controls"].items()}
+    for setting, start in starts.items():
+        if start["rule"] not in (*entry.init_rules, *RULES_OF_ANY):
+            yield (
+                f"{setting}.rule: {family} has no rule '{start['rule']}'; choose from "
+                f"{', '.join((*entry.init_rules, *RULES_OF_ANY))}"
+            )
+    if model["batch_norm"] and not entry.batch_norm:
+        yield f"batch_norm: {family} has no batch norms; set it to null"
+    for setting, stimuli in _sets_of(model, config):
         kind = config["stimuli"].get(stimuli, {}).get("kind")
         if kind and (kind == "text") != (entry.reads == "text"):
             yield f"{setting}: {family} reads {entry.reads}, but '{stimuli}' is of kind {kind}"
@@ -74,8 +107,16 @@ def _of_the_family(
         if given.get(option, about.schema["default"]) != about.schema["default"]:
             yield f"{option}: {family} has no such setting; take it out"
     for option, about in entry.options.items():
-        if about.required and _sets_of(model) and model[option] is None:
+        if about.required and _sets_of(model, config) and model[option] is None:
             yield f"{option}: is missing ({about.schema['description']})"
+
+
+def _unknown_tasks(model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    """Tasks that the model names and nobody defines."""
+    known = list(config["tasks"])
+    for name in model["probes"]:
+        if name not in known:
+            yield f"probes: no task '{name}'; {suggestion(name, known)}"
 
 
 def _of_the_helix(name: str, model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
@@ -85,10 +126,10 @@ def _of_the_helix(name: str, model: Mapping[str, Any], config: Mapping[str, Any]
         return
     if stimuli in config["stimuli"] and stimuli not in model["activations"]:
         yield f"helix: '{stimuli}' is not dumped; add it to models.{name}.activations"
-    if config["activations"]["pool"] == "all":
+    if (pool := config["activations"]["pool"]) not in ("mean", "last"):
         yield (
-            "helix: needs one vector per note, but activations.pool is 'all'; set it to mean or "
-            "last, or set this to null"
+            f"helix: needs one vector per note, but activations.pool is {pool!r}; set it to mean "
+            "or last, or set this to null"
         )
 
 
@@ -110,16 +151,11 @@ def _absent_layers(name: str, model: Mapping[str, Any], config: Mapping[str, Any
 def layer_count(model: Mapping[str, Any]) -> int | None:
     """Layers of a model beside layer 0, by the config.json of its checkpoint; None where that is
     not here yet or does not say."""
-    try:
-        path = Path(local_folder(model["weights"])) / "config.json"
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    entry = FAMILIES[model["family"]]
+    content, entry = config_json(model), FAMILIES[model["family"]]
     choices = {name: option.schema.get("enum", []) for name, option in entry.options.items()}
     places = {name: known.index(model[name]) for name, known in choices.items() if known}
     for key in entry.layer_keys:
-        value = content
+        value: Any = content
         for step in key.format(**places).split("."):
             if isinstance(value, list):
                 value = dict(zip(map(str, range(len(value))), value, strict=True))
@@ -127,6 +163,16 @@ def layer_count(model: Mapping[str, Any]) -> int | None:
         if isinstance(value, int):
             return value
     return None
+
+
+def config_json(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The config.json of a model's checkpoint; empty where that is not here yet."""
+    try:
+        path = Path(local_folder(model["weights"])) / "config.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _of_the_labels(config: Mapping[str, Any]) -> Iterator[str]:
@@ -148,13 +194,58 @@ def _of_the_labels(config: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _unvisited_points(config: Mapping[str, Any]) -> Iterator[str]:
-    """Points of SAEs that no model with SAEs visits."""
-    wanted = config["sae"]["points"]
-    with_sae = {name: model for name, model in config["models"].items() if model["sae"]}
-    if wanted == "all" or not with_sae:
+def _unvisited_points(config: Mapping[str, Any], subject: str) -> Iterator[str]:
+    """Points of SAEs or probes that no model that has them visits."""
+    wanted = config[subject]["points"]
+    having = {name: model for name, model in config["models"].items() if model[subject]}
+    if wanted == "all" or not having:
         return
-    visited = list(table_of_points({**config, "models": with_sae})["point"].unique())
+    visited = list(table_of_points({**config, "models": having})["point"].unique())
     for point in wanted:
         if point not in visited:
-            yield f"{PLACE}: sae.points: no route visits '{point}'; {suggestion(point, visited)}"
+            yield f"{PLACE}: {subject}.points: no route visits '{point}'; " + suggestion(
+                point, visited
+            )
+
+
+def _of_a_task(task: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    """What contradicts itself in one entry of `tasks`."""
+    known, kind = list(config["stimuli"]), task["kind"]
+    if task["stimuli"] not in known:
+        found = suggestion(task["stimuli"], known)
+        yield f"stimuli: no stimulus set '{task['stimuli']}'; {found}"
+    if kind == "frames" and task["intervals"] is None:
+        yield "intervals: is missing (frames need a sheet with their times)"
+    if kind != "frames" and task["intervals"] is not None:
+        yield f"intervals: {kind} are of whole clips; take it out, or set kind: frames"
+    if kind == "frames" and config["stimuli"].get(task["stimuli"], {}).get("kind") == "text":
+        yield "kind: text has no seconds; take classes, numbers or tags"
+    if not isinstance(task["label"], str) and kind != "tags":
+        yield f"label: {kind} have one column; name it, or set kind: tags"
+    for metric in task["metrics"] or ():
+        if metric not in METRICS[kind]:
+            yield f"metrics: {metric} is not for {kind}; take {', '.join(METRICS[kind])}"
+    times = [metric for metric in task["metrics"] or () if metric in TIMES]
+    if times and len(times) < len(task["metrics"]):
+        yield f"metrics: {times[0]} scores times and the others labels; write two tasks"
+    if kind != "frames" and (pool := config["activations"]["pool"]) not in ("mean", "last"):
+        yield (
+            f"kind: {kind} need one vector per clip, but activations.pool is {pool!r}; set that "
+            "to mean or last"
+        )
+
+
+def _of_the_similarity(config: Mapping[str, Any]) -> Iterator[str]:
+    """A stimulus set on which no model can be compared."""
+    settings = config["probes"]["similarity"]
+    probed = {
+        config["tasks"][task]["stimuli"]
+        for model in config["models"].values()
+        for task in model["probes"]
+        if task in config["tasks"] and config["tasks"][task]["kind"] != "frames"
+    }
+    if settings and settings["stimuli"] not in probed:
+        yield (
+            f"{PLACE}: probes.similarity.stimuli: no model is probed on clips of "
+            f"'{settings['stimuli']}'; {suggestion(settings['stimuli'], sorted(probed))}"
+        )

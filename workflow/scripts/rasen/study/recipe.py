@@ -50,6 +50,7 @@ class Recipe:
     checkpoint:  folder of the checkpoint, of a point of a real training run
     corrected:   file with the weights, of a gradient-corrected point
     correction:  how those came about
+    statistics:  model inputs on which the statistics of batch norms are estimated anew
     options:     the family's own settings that the stage depends on
     """
 
@@ -61,6 +62,7 @@ class Recipe:
     checkpoint: str | None = None
     corrected: str | None = None
     correction: Correction | None = None
+    statistics: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,6 +98,7 @@ def recipe_of_point(
     stage: str = "",
     corrected: str | None = None,
     correction: Correction | None = None,
+    statistics: str | None = None,
 ) -> Recipe:
     """The recipe of a model entry of the config at a point, with the options of a stage."""
     parsed = parse_point(point)
@@ -119,5 +122,6 @@ def recipe_of_point(
         ),
         corrected=corrected,
         correction=correction,
+        statistics=statistics,
         options=options,
     )

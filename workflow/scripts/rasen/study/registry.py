@@ -41,6 +41,10 @@ class FamilyEntry:
     reader:        "module:function" that reads a checkpoint folder: its files, {name: LazyTensor}
     layer_keys:    where config.json has the number of layers, e.g. "decoder.num_hidden_layers";
                    {option} is the place of the model's choice among those of the option
+    foreign_targets: what config.json says is true of a model whose targets are not in its
+                   checkpoint, so that it has no loss
+    init_rules:    the rules of its own by which theta_init can be drawn
+    batch_norm:    whether it has batch norms
     environment:   in which its jobs run (envs/NAME.txt)
     """
 
@@ -50,6 +54,9 @@ class FamilyEntry:
     weight_files: tuple[str, ...] = TRANSFORMERS_FILES
     reader: str = TRANSFORMERS_READER
     layer_keys: tuple[str, ...] = ()
+    foreign_targets: tuple[str, ...] = ()
+    init_rules: tuple[str, ...] = ("official", "hf")
+    batch_norm: bool = False
     environment: str = "core"
     options: Mapping[str, Option] = field(default_factory=dict)
 
@@ -109,6 +116,31 @@ FAMILIES = {
         weight_files=("state_dict.bin",),
         reader="rasen.families.audiocraft_checkpoint:read_checkpoint",
         options={"delay": DELAY, "codec": CODEC},
+    ),
+    "muq": FamilyEntry(
+        module="rasen.families.muq",
+        reads="audio",
+        init_rules=("official",),
+        batch_norm=True,
+        loss="masked",
+        layer_keys=("encoder_depth",),
+        foreign_targets=("use_rvq_target", "use_vq_target", "use_encodec_target"),
+    ),
+    "musicfm": FamilyEntry(
+        module="rasen.families.musicfm",
+        reads="audio",
+        init_rules=("official",),
+        batch_norm=True,
+        loss="masked",
+        weight_files=("pretrained_msd.pt", "pretrained_*.pt"),
+        reader="rasen.families.musicfm:read_checkpoint",
+    ),
+    "mert": FamilyEntry(
+        module="rasen.families.mert",
+        reads="audio",
+        init_rules=("official",),
+        loss=None,
+        layer_keys=("num_hidden_layers",),
     ),
     "causal_lm": FamilyEntry(
         module="rasen.families.causal_lm",

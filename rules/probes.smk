@@ -1,0 +1,275 @@
+# Probes: what each layer knows, read by linear models and small networks; how alike layers are.
+#   needs    tasks.{task}, results/activations/{model}/{point}/{stimuli}.h5 of models with `probes: [task]`
+#   makes    results/tables/{probes,similarity}.parquet    results/figures/probes/{model}/*.svg
+
+
+LENSED = dict(probed.lensed_points(config, points))  # by model
+SIMILARITY = config["probes"]["similarity"] or {"stimuli": "none", "measures": []}
+
+
+use rule dump_activations as dump_means with:
+    output:
+        activations="results/means/{model}/{point}/{stimuli}.h5",
+        description="results/means/{model}/{point}/{stimuli}.json",
+    log:
+        "logs/dump_means/{model}/{point}/{stimuli}.log",
+    benchmark:
+        "results/benchmarks/dump_means/{model}/{point}/{stimuli}.tsv"
+    params:
+        env=environment,
+        needs="models",
+        recipe=recipe_json("activations"),
+        settings=json.dumps(
+            config["activations"] | {"pool": config["probes"]["frames"]}
+        ),
+        code=code("dump_activations.py", environment),
+
+
+rule measure_spectra:
+    """Spectra of clips, one a clip and several a second: what can be read without a network."""
+    input:
+        clips="results/stimuli/{stimuli}.parquet",
+    output:
+        spectra="results/spectra/{stimuli}.h5",
+    log:
+        "logs/measure_spectra/{stimuli}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        needs="stimuli",
+        frames=lambda wildcards: probed.spectra_per_second(config, wildcards.stimuli),
+        code=code("measure_spectra.py"),
+    shell:
+        "rasen core measure_spectra.py --clips {input.clips} --frames {params.frames}"
+        " --spectra {output.spectra} > {log} 2>&1"
+
+
+rule fit_probes:
+    """Read every task of a stimulus set from every layer of a model at a point."""
+    input:
+        activations="results/activations/{model}/{point}/{stimuli}.h5",
+        inputs="results/inputs/{model}/{stimuli}.h5",
+        spectra=lambda wildcards: probed.spectra(config, wildcards.stimuli),
+    output:
+        rows="results/probes/{model}/{point}/{stimuli}.parquet",
+        draws="results/probes/{model}/{point}/{stimuli}.draws.h5",
+    log:
+        "logs/fit_probes/{model}/{point}/{stimuli}.log",
+    benchmark:
+        "results/benchmarks/fit_probes/{model}/{point}/{stimuli}.tsv"
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),
+    params:
+        tasks=lambda wildcards: probed.tasks_of_set(
+            config, wildcards.model, wildcards.stimuli, frames=False
+        ),
+        kinds=config["probes"]["kinds"],
+        settings=probed.settings(config),
+        spectra=given("spectra"),
+        seed=config["seed"],
+        code=code("fit_probes.py"),
+    shell:
+        "rasen core fit_probes.py --activations {input.activations} --inputs {input.inputs}"
+        " --tasks {params.tasks:q} --kinds {params.kinds} --settings {params.settings:q}"
+        " --seed {params.seed} --rows {output.rows} --draws {output.draws} {params.spectra}"
+        " > {log} 2>&1"
+
+
+use rule fit_probes as fit_frame_probes with:
+    input:
+        activations="results/means/{model}/{point}/{stimuli}.h5",
+        inputs="results/inputs/{model}/{stimuli}.h5",
+        spectra=lambda wildcards: probed.spectra(config, wildcards.stimuli),
+        intervals=lambda wildcards: probed.sheets_of_frames(
+            config, wildcards.model, wildcards.stimuli
+        ),
+    output:
+        rows="results/probes/{model}/{point}/frames/{stimuli}.parquet",
+        draws="results/probes/{model}/{point}/frames/{stimuli}.draws.h5",
+    log:
+        "logs/fit_frame_probes/{model}/{point}/{stimuli}.log",
+    benchmark:
+        "results/benchmarks/fit_frame_probes/{model}/{point}/{stimuli}.tsv"
+    params:
+        tasks=lambda wildcards: probed.tasks_of_set(
+            config, wildcards.model, wildcards.stimuli, frames=True
+        ),
+        kinds=config["probes"]["kinds"],
+        settings=probed.settings(config),
+        spectra=given("spectra"),
+        seed=config["seed"],
+        code=code("fit_probes.py"),
+
+
+rule gather_probes:
+    """One table of all probes, with what each point has gained on the untrained one."""
+    input:
+        points="results/tables/points.parquet",
+        rows=probed.per_probed_set(config, points, "{stimuli}.parquet"),
+        draws=probed.per_probed_set(config, points, "{stimuli}.draws.h5"),
+    output:
+        table="results/tables/probes.parquet",
+    log:
+        "logs/gather_probes.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        code=code("gather_probes.py"),
+    shell:
+        "rasen core gather_probes.py --rows {input.rows} --draws {input.draws}"
+        " --points {input.points} --table {output.table} > {log} 2>&1"
+
+
+rule measure_similarity:
+    """How alike the layers of a point are, to each other, to the trained ones, to other models'."""
+    input:
+        activations=f"results/activations/{{model}}/{{point}}/{SIMILARITY['stimuli']}.h5",
+        others=lambda wildcards: probed.compared_with(
+            config, wildcards.model, wildcards.point
+        ),
+    output:
+        rows="results/similarity/{model}/{point}.parquet",
+    log:
+        "logs/measure_similarity/{model}/{point}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),
+    params:
+        measures=SIMILARITY["measures"],
+        seed=config["seed"],
+        code=code("measure_similarity.py"),
+    shell:
+        "rasen core measure_similarity.py --activations {input.activations} --others {input.others}"
+        " --measures {params.measures} --model {wildcards.model} --point {wildcards.point}"
+        " --seed {params.seed} --rows {output.rows} > {log} 2>&1"
+
+
+rule gather_similarity:
+    """One table of all similarities."""
+    input:
+        rows=probed.per_compared_point(
+            config, points, "results/similarity/{model}/{point}.parquet"
+        ),
+    output:
+        table="results/tables/similarity.parquet",
+    log:
+        "logs/gather_similarity.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("gather_similarity.py"),
+    shell:
+        "rasen core gather_similarity.py --rows {input.rows} --table {output.table} > {log} 2>&1"
+
+
+rule measure_lens:
+    """The loss of every layer, read by the model's own final norm and heads."""
+    input:
+        weights=managed_weights,
+        certificate=certificate,
+        inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['perplexity']}.h5",
+        corrected=corrected,
+        statistics=batch_norm_inputs,
+    output:
+        rows="results/lens/{model}/{point}.parquet",
+    log:
+        "logs/measure_lens/{model}/{point}.log",
+    benchmark:
+        "results/benchmarks/measure_lens/{model}/{point}.tsv"
+    conda:
+        conda_file
+    threads: of_model("threads")
+    resources:
+        mem_mb=growing("memory"),
+        runtime=growing("runtime"),
+        gpu=model_gpus,
+        device=of_model("device"),
+        batch=of_model("batch"),
+    params:
+        env=environment,
+        needs="models",
+        recipe=recipe_json(),
+        bootstrap=config["perplexity"]["bootstrap"],
+        seed=config["seed"],
+        code=code("measure_lens.py", environment),
+    shell:
+        "rasen {params.env} measure_lens.py --recipe {params.recipe:q} --inputs {input.inputs}"
+        " --model {wildcards.model} --point {wildcards.point} --bootstrap {params.bootstrap}"
+        " --seed {params.seed} --rows {output.rows} --device {resources.device}"
+        " --gpus {resources.gpu} --batch {resources.batch} > {log} 2>&1"
+
+
+rule gather_lens:
+    """One table of the losses of all layers."""
+    input:
+        points="results/tables/points.parquet",
+        rows=[
+            f"results/lens/{model}/{point}.parquet"
+            for model, point in probed.lensed_points(config, points)
+        ],
+    output:
+        table="results/tables/lens.parquet",
+    log:
+        "logs/gather_lens.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("gather_lens.py"),
+    shell:
+        "rasen core gather_lens.py --rows {input.rows} --points {input.points}"
+        " --table {output.table} > {log} 2>&1"
+
+
+rule plot_lens:
+    """The perplexity of every layer along a model's routes."""
+    input:
+        table="results/tables/lens.parquet",
+    output:
+        figure=report(
+            "results/figures/lens/{model}.svg",
+            caption="../workflow/report/lens.rst",
+            category="Probes",
+            labels={"model": "{model}", "figure": "perplexity of every layer"},
+        ),
+    log:
+        "logs/plot_lens/{model}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("plot_lens.py"),
+    shell:
+        "rasen core plot_lens.py --table {input.table} --model {wildcards.model}"
+        " --figure {output.figure} > {log} 2>&1"
+
+
+rule probes:
+    """Tables and figures of probes, similarity and the lens."""
+    input:
+        (
+            "results/tables/probes.parquet"
+            if any(m["probes"] for m in MODELS.values())
+            else []
+        ),
+        "results/tables/similarity.parquet" if probed.compared_models(config) else [],
+        "results/tables/lens.parquet" if LENSED else [],
+        [f"results/figures/lens/{name}.svg" for name in LENSED],
