@@ -74,6 +74,61 @@ def llama(folder, seed=0):
     return folder
 
 
+def jukebox(folder, seed=0, separate_lyrics=False, **bottom):
+    """A Jukebox folder: VQ-VAE with filled code books, three priors (python of envs/jukebox.txt).
+
+    separate_lyrics: the top prior reads lyrics by an encoder of their own (as the 5b model does),
+    instead of in front of the codes (as 1b). bottom: settings of the bottom prior.
+    """
+    import torch
+    from transformers.models.deprecated.jukebox import JukeboxConfig, JukeboxModel
+
+    torch.manual_seed(seed)
+    narrow = {"hidden_size": WIDTH, "n_heads": 1, "music_vocab_size": CARD, "mask": True}
+    narrow |= {"metadata_dims": [3, 5], "lyric_vocab_size": 7, "res_conv_width": 8}
+    narrow |= {"num_layers": DEPTH, "init_scale": 0.4, "res_conv_depth": 2}
+    upsampler = {
+        "attention_pattern": "raw_column_previous_row_attention", "is_encoder_decoder": False,
+        "merged_decoder": False, "nb_relevant_lyric_tokens": 0,
+        "res_dilation_growth_rate": 3, "res_dilation_cycle": 8,
+    }  # fmt: skip
+    top = narrow | {"level": 0, "n_ctx": 32, "blocks": 4, "nb_relevant_lyric_tokens": 8}
+    top |= {"n_heads": 2, "init_scale": 0.2, "num_layers": 16}  # the lyrics are read in layer 16
+    if separate_lyrics:
+        top |= {"attention_pattern": "large_separated_enc_dec_w_lyrics", "num_layers": 19}
+        top |= {"is_encoder_decoder": False, "merged_decoder": True}
+        top["encoder_config"] = narrow | upsampler | {
+            "blocks": 4, "init_scale": 0.7, "nb_relevant_lyric_tokens": 8, "hidden_size": 16,
+        }  # fmt: skip
+    middle = narrow | upsampler | {"level": 1, "n_ctx": 64, "blocks": 8}
+    lowest = narrow | upsampler | {"level": 2, "n_ctx": 256, "blocks": 8} | bottom
+    codec = {"embed_dim": 8, "res_conv_width": 8, "res_conv_depth": 1, "multipliers": [1, 1, 1]}
+    codec |= {"nb_discrete_codes": CARD, "sample_length": 4096}
+    model = JukeboxModel(
+        JukeboxConfig(
+            vqvae_config=codec,
+            prior_config_list=[top, middle, lowest],
+            sampling_rate=8000,
+            min_duration=0.5,
+            max_duration=60,
+            max_nb_genres=1,
+        )
+    )
+    for part in (model.vqvae, *model.priors):  # which the class does not do by itself
+        part.apply(part._init_weights)
+    if separate_lyrics:
+        model.priors[0].encoder.start_token.data.zero_()  # which it forgets
+    sound = torch.randn(1, 1, 8192) * torch.linspace(0, 0.5, 8192)
+    books = model.vqvae.bottleneck.level_blocks
+    for encoder, book in zip(model.vqvae.encoders, books, strict=True):
+        latents = encoder(sound)[-1][0].T
+        book.codebook.copy_(latents[torch.randperm(len(latents))[:CARD]].detach())
+    for parameter in model.priors.parameters():  # far from any initialisation rule
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    model.save_pretrained(folder, safe_serialization=False)
+    return folder
+
+
 STATISTICS = {"melspec_2048_mean": 6.768444971712967, "melspec_2048_std": 18.417922652295623}
 CONFORMER = {
     "hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 1, "hidden_act": "swish",

@@ -400,8 +400,8 @@ def study_with(model, **more):
         ({"family": "musicgen", "ear": 2}, "models.m.ear: musicgen has no such setting"),
         ({"family": "audiocraft", "activations": ["notes"]},
          "models.m.codec: is missing (EnCodec in transformers' layout"),
-        ({"family": "def"}, "models.m.family: 'def' is not one of musicgen, audiocraft, muq, "
-         "musicfm, mert, causal_lm, deaf; did you mean 'deaf'?"),
+        ({"family": "def"}, f"models.m.family: 'def' is not one of {', '.join(registry.FAMILIES)}, "
+         "deaf; did you mean 'deaf'?"),
     ],
 )  # fmt: skip
 def test_what_a_family_lacks_is_refused_with_the_place(deaf, model, message):
@@ -478,3 +478,18 @@ def test_probes_that_nobody_can_fit_are_told_all_at_once():
         "probes.similarity.stimuli: no model is probed on clips of 'music'",
     ]:
         assert part in str(error.value), part
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_layers_of_one_of_several_networks_in_a_checkpoint_are_counted(named, tmp_path):
+    """A jukebox has a prior per level, each with layers of its own."""
+    priors = [{"num_layers": depth} for depth in (79, 72, 40)]
+    numbered = {f"prior_{place}": prior for place, prior in enumerate(priors)}
+    content = numbered if named else {"prior_config_list": priors}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    model = {"family": "jukebox", "weights": str(tmp_path), "activations": ["notes"]}
+    for level, depth in (("top", 79), ("middle", 72), (None, 40)):
+        chosen = model | ({"level": level} if level else {})
+        load(study_with(chosen, activations={"layers": [depth]}))
+        with pytest.raises(RasenError, match=f"m has no layer {depth + 1}; it has 0 to {depth}"):
+            load(study_with(chosen, activations={"layers": [depth + 1]}))

@@ -150,6 +150,12 @@ def test_tags_of_a_sheet():
     assert "clip" not in set(table["column"])
 
 
+def test_a_fraction_that_all_clips_share_tells_nothing():
+    sheet = pd.DataFrame({"key": ["C", "G"] * 4, "seconds_each": [0.5] * 8})
+    tags = tagging.tags_of_table(sheet, least=1)
+    assert tags.table["tag"].tolist() == ["key C", "key G"]
+
+
 def test_missing_values_and_lists_as_a_dump_stores_them():
     sheet = pd.DataFrame(
         {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PretrainedConfig, PreTrainedModel, initialization
+from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from rasen.errors import RasenError
@@ -39,6 +39,8 @@ def build_network(
     tied: bool = True,
 ) -> PreTrainedModel:
     """A network in eval mode whose parameters are allocated and not drawn; buffers are real."""
+    from transformers import initialization  # since version 5, which not every family has
+
     with initialization.no_init_weights(), torch.device(device):
         network = architecture._from_config(config, dtype=getattr(torch, dtype))
         if tied:
@@ -81,6 +83,7 @@ def recorded_init_rules(
 @contextmanager
 def _replaced_drawing(note):
     """transformers' drawing functions, noting instead of drawing."""
+    from transformers import initialization
 
     def fan_in(tensor):
         return torch.nn.init._calculate_fan_in_and_fan_out(tensor)[0]

@@ -72,8 +72,8 @@ def replaced(
 ) -> Iterator[None]:
     """While open, `function` [frames, dim] -> [frames, dim] stands behind a layer's module.
 
-    The frames of a clip are `lengths` positions [clip] behind the first `prefix`. None replaces
-    nothing.
+    The frames of a clip are `lengths` positions [clip] behind the first `prefix`, in each of the
+    windows in which it goes through the module (one in most families). None replaces nothing.
     """
     if function is None:
         yield
@@ -81,10 +81,13 @@ def replaced(
 
     def hook(module, arguments, output):
         first, *rest = output if isinstance(output, tuple) else (output,)
-        place = torch.arange(first.shape[1], device=lengths.device)[None] - prefix
-        frames = ((place >= 0) & (place < lengths[:, None])).to(first.device)
-        changed = first.clone()
-        changed[frames] = function(first[frames].to(lengths.device)).to(first)
+        changed = first.clone(memory_format=torch.contiguous_format)
+        shape = (len(lengths), -1, *first.shape[1:])  # [clip, window, position, dim]
+        windows = changed.view(shape)[:, :, prefix:]
+        place = torch.arange(windows[0, ..., 0].numel(), device=lengths.device)
+        place = place.view(windows.shape[1:3])
+        frames = (place < lengths[:, None, None]).to(first.device)
+        windows[frames] = function(windows[frames].to(lengths.device)).to(first)
         return (changed, *rest) if isinstance(output, tuple) else changed
 
     handle = module.register_forward_hook(hook)

@@ -151,10 +151,14 @@ def _absent_layers(name: str, model: Mapping[str, Any], config: Mapping[str, Any
 def layer_count(model: Mapping[str, Any]) -> int | None:
     """Layers of a model beside layer 0, by the config.json of its checkpoint; None where that is
     not here yet or does not say."""
-    content = config_json(model)
-    for key in FAMILIES[model["family"]].layer_keys:
+    content, entry = config_json(model), FAMILIES[model["family"]]
+    choices = {name: option.schema.get("enum", []) for name, option in entry.options.items()}
+    places = {name: known.index(model[name]) for name, known in choices.items() if known}
+    for key in entry.layer_keys:
         value: Any = content
-        for step in key.split("."):
+        for step in key.format(**places).split("."):
+            if isinstance(value, list):
+                value = dict(zip(map(str, range(len(value))), value, strict=True))
             value = value.get(step) if isinstance(value, dict) else None
         if isinstance(value, int):
             return value

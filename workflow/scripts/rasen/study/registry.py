@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 TRANSFORMERS_FILES = ("*.safetensors", "pytorch_model*.bin")
 TRANSFORMERS_READER = "rasen.weights.lazy_tensors:read_checkpoint"
+# "": losses, of perplexity and recovery
+EVERY_STAGE = ("encode", "activations", "frames", "gradient", "export", "")
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Option:
     """A setting that models of one family have beside those of every model.
 
     schema:          its JSON schema, with description and default
-    stages:          the stages whose results depend on it: encode, activations, export
+    stages:          the stages whose results depend on it, of EVERY_STAGE
     checkpoint_of:   the family of the checkpoint that it names ("" where it names none)
     required:        whether a model that is shown stimuli needs it
     """
@@ -37,7 +39,8 @@ class FamilyEntry:
     loss:          the kind of loss that it trains on, None where it has none that can be measured
     weight_files:  patterns of the files that hold its weights, best first
     reader:        "module:function" that reads a checkpoint folder: its files, {name: LazyTensor}
-    layer_keys:    where config.json has the number of layers, e.g. "decoder.num_hidden_layers"
+    layer_keys:    where config.json has the number of layers, e.g. "decoder.num_hidden_layers";
+                   {option} is the place of the model's choice among those of the option
     foreign_targets: what config.json says is true of a model whose targets are not in its
                    checkpoint, so that it has no loss
     init_rules:    the rules of its own by which theta_init can be drawn
@@ -88,6 +91,16 @@ WINDOW = Option(
     },
     stages=("encode",),
 )
+LEVEL = Option(
+    {
+        "description": "which of the three priors is run and interpolated, by the codes that it "
+        "predicts: bottom (5512.5 a second), middle (1378.1) or top (344.5)",
+        "type": "string",
+        "enum": ["top", "middle", "bottom"],  # as the checkpoint numbers them
+        "default": "bottom",
+    },
+    stages=EVERY_STAGE,
+)
 FAMILIES = {
     "musicgen": FamilyEntry(
         module="rasen.families.musicgen",
@@ -135,6 +148,14 @@ FAMILIES = {
         loss="next",
         layer_keys=("num_hidden_layers", "n_layer"),
         options={"window": WINDOW},
+    ),
+    "jukebox": FamilyEntry(
+        module="rasen.families.jukebox",
+        reads="audio",
+        loss="next",
+        layer_keys=("prior_{level}.num_layers", "prior_config_list.{level}.num_layers"),
+        environment="jukebox",
+        options={"level": LEVEL},
     ),
 }
 

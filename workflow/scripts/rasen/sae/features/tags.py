@@ -108,6 +108,8 @@ def _binned(column, bins):
     values = column.to_numpy(float)
     known = np.flatnonzero(np.isfinite(values))
     edges = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1)))
+    if len(edges) == 1:  # the same value everywhere
+        return list(known), [f"{edges[0]:.4g}"] * len(known)
     which = np.clip(np.searchsorted(edges, values[known], side="right") - 1, 0, len(edges) - 2)
     names = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
     return list(known), [names[bin] for bin in which]
