@@ -122,15 +122,14 @@ def beside_scikit_learn(rows, x, tasks, groups, nested, full) -> None:
     from sklearn.preprocessing import StandardScaler
 
     settings = ProbeSettings(**ALONE)
-    outer = grouped_folds(groups, np.empty((len(x), 0)), 5, seed=0) == 0
+    outer = grouped_folds(groups, [], 5, seed=0) == 0
     split = np.where(outer, "test", "train")
     count = (~outer).sum()  # a lambda of ours is an alpha of theirs / rows
     seconds, worst = 0.0, 0.0
     for name, y in tasks.items():
         ours = probe({0: x}, {name: y}, groups, split=split, settings=settings)
         keep = (ours["features"] == "network") & (ours["metric"] == "accuracy")
-        counts = np.equal.outer(y[~outer], np.unique(y)).astype(np.float32)
-        inner = grouped_folds(groups[~outer], counts, 4, seed=0)
+        inner = grouped_folds(groups[~outer], [("classes", y[~outer])], 4, seed=0)
         grid = GridSearchCV(
             make_pipeline(StandardScaler(), RidgeClassifier()),
             {"ridgeclassifier__alpha": [one * count for one in settings.lambdas]},

@@ -83,7 +83,7 @@ class Store:
         rows = len(self.places(number))
         data = np.empty((self.layers, rows, self.dim), dtype=np.float16)
         self.file.seek(number * self.batch * self.layers * self.dim * 2)
-        self.file.readinto(data)
+        self.file.readinto(data.data)
         return torch.from_numpy(data).float().numpy()  # several times as fast as numpy's cast
 
 
