@@ -30,7 +30,7 @@ def fitted(fit, x, task, group, strength):
     truth, classes = encode(task)
     target = Target("t", task, classes, truth, np.arange(len(x)), group, None, units(group, 0))
     split = np.where(group < 20, "train", np.where(group < 24, "valid", "test"))
-    plan = given_plan(split, group, np.empty((len(x), 0)), 5, 0)
+    plan = given_plan(split, group, [], 5, 0)
     settings = ProbeSettings(lambdas=[strength])
     features = Features(x, np.arange(len(x)))
     return (

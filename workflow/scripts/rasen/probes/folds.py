@@ -13,6 +13,7 @@ from rasen.seeds import generator
 
 GROUPED, RANDOM, GIVEN = "grouped", "random", "given"
 LeftOut = frozenset[int]
+Labels = Sequence[tuple[str, np.ndarray]]  # kind of each task, and its truth [rows, ...]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def nested(split: str, fold: np.ndarray, folds: int) -> Plan:
     )
 
 
-def grouped_plan(group: np.ndarray, labels: np.ndarray, folds: int, seed: int) -> Plan:
+def grouped_plan(group: np.ndarray, labels: Labels, folds: int, seed: int) -> Plan:
     """Whole groups in each fold."""
     return nested(GROUPED, grouped_folds(group, labels, folds, seed), folds)
 
@@ -68,9 +69,7 @@ def random_plan(rows: int, folds: int, seed: int) -> Plan:
     return nested(RANDOM, order % folds, folds)
 
 
-def given_plan(
-    split: np.ndarray, group: np.ndarray, labels: np.ndarray, folds: int, seed: int
-) -> Plan:
+def given_plan(split: np.ndarray, group: np.ndarray, labels: Labels, folds: int, seed: int) -> Plan:
     """An official split: fitted on "train", chosen on "valid", scored on "test".
 
     Without "valid" the training rows are divided into `folds` - 1 inner folds of groups.
@@ -82,24 +81,25 @@ def given_plan(
         return Plan(GIVEN, fold, (Outer(2, chosen_without, ((chosen_without, 1),)),))
     train, inner = split == "train", folds - 1
     fold = np.full(len(split), inner)
-    fold[train] = grouped_folds(group[train], labels[train], inner, seed)
+    of_train = [(kind, truth[train]) for kind, truth in labels]
+    fold[train] = grouped_folds(group[train], of_train, inner, seed)
     choices = tuple((frozenset({j, inner}), j) for j in range(inner))
     return Plan(GIVEN, fold, (Outer(inner, frozenset({inner}), choices),))
 
 
-def grouped_folds(group: np.ndarray, labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def grouped_folds(group: np.ndarray, labels: Labels, folds: int, seed: int) -> np.ndarray:
     """The fold of each row [rows]: groups stay whole, folds balanced in rows and in labels.
 
-    labels: [rows, columns] counts to balance, one column per class of every task
-    Groups, large ones first, go where they make the sums of squared shares the least.
+    Groups, large ones first, go where they make the sum of squared shares the least; the shares are
+    those of all rows and of the rows of each class and tag.
     """
     _, code = np.unique(group, return_inverse=True)
     groups = int(code.max()) + 1
     size = np.bincount(code, minlength=groups)
-    shares = np.empty((groups, labels.shape[1] + 1))
-    shares[:, 0] = size / len(group) * max(1, labels.shape[1])  # rows weigh as all labels together
-    for column, values in enumerate(labels.T, 1):
-        shares[:, column] = np.bincount(code, values, groups) / max(1, values.sum())
+    counts = _label_counts(code, groups, labels)
+    shares = np.empty((groups, counts.shape[1] + 1))
+    shares[:, 0] = size / len(group) * max(1, counts.shape[1])  # rows weigh as all labels together
+    shares[:, 1:] = counts / np.maximum(1, counts.sum(axis=0))
     order = np.lexsort((generator(seed, "probes", "folds").random(groups), -size))
     sums = np.zeros((folds, shares.shape[1]))
     place = np.empty(groups, dtype=np.int64)
@@ -113,12 +113,14 @@ def grouped_folds(group: np.ndarray, labels: np.ndarray, folds: int, seed: int) 
     return place[code]
 
 
-def label_counts(truths: Sequence[np.ndarray], kinds: Sequence[str]) -> np.ndarray:
-    """[rows, columns]: one column per class and tag of all tasks, to be balanced over folds."""
-    columns = [np.empty((len(truths[0]), 0))]
-    for truth, kind in zip(truths, kinds, strict=True):
+def _label_counts(code, groups, labels):
+    """Rows of each class and tag of all tasks in each group: [groups, columns]."""
+    columns = [np.empty((groups, 0))]
+    for kind, truth in labels:
         if kind == "classes":
-            columns.append(truth[:, None] == np.arange(truth.max() + 1))
+            count = int(truth.max()) + 1
+            both = np.bincount(code * count + truth, minlength=groups * count)
+            columns.append(both.reshape(groups, count))
         elif kind == "tags":
-            columns.append(truth)
-    return np.hstack(columns).astype(np.float32)
+            columns.append(np.stack([np.bincount(code, tag, groups) for tag in truth.T], axis=1))
+    return np.hstack(columns)

@@ -6,7 +6,7 @@ are shifted and scaled once by their mean and deviation over all rows, only so t
 suffices: the standardisation on training rows undoes it exactly.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,15 +98,18 @@ class Decomposed:
 class FoldGrams:
     """Sums of one layer's features and labels per fold, and ridge on any union of folds."""
 
-    def __init__(self, features: Features, y: np.ndarray, plan: Plan) -> None:
-        """y: [rows, targets] float32"""
-        self.features, self.y, self.plan = features, y, plan
+    def __init__(
+        self, features: Features, labels: Callable[[np.ndarray], np.ndarray], columns: int,
+        plan: Plan,
+    ) -> None:  # fmt: skip
+        """labels: those of some rows, float32 [places, columns]"""
+        self.features, self.plan = features, plan
         folds = int(plan.fold.max()) + 1
         shape = (folds, features.dim)
         self.count = np.bincount(plan.fold, minlength=folds)
         self.total = np.zeros(shape)
-        self.label_total = np.zeros((folds, y.shape[1]))
-        self.cross = np.zeros((*shape, y.shape[1]), dtype=np.float32)
+        self.label_total = np.zeros((folds, columns))
+        self.cross = np.zeros((*shape, columns), dtype=np.float32)
         # fewer rows than features: the Gram of rows is smaller, and differs with every model
         self.wide = int(self.count.sum()) < features.dim
         size = 0 if self.wide else features.dim
@@ -114,10 +117,10 @@ class FoldGrams:
         for fold in range(folds):
             places = plan.rows(fold)
             for part, block in features.blocks(places):
-                labels = y[places[part]]
+                y = labels(places[part])
                 self.total[fold] += block.sum(axis=0, dtype=np.float64)
-                self.label_total[fold] += labels.sum(axis=0, dtype=np.float64)
-                self.cross[fold] += block.T @ labels
+                self.label_total[fold] += y.sum(axis=0, dtype=np.float64)
+                self.cross[fold] += block.T @ y
                 if not self.wide:
                     self.gram[fold] += block.T @ block
 

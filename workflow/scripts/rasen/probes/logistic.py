@@ -65,7 +65,7 @@ def _loss(flat, features, target, train, mean, unscale, strength):
     for part, block in features.blocks(train):
         block = (block - mean) * unscale
         z = (block @ weights[:-1] + weights[-1]).astype(np.float64)
-        y = target.y[train[part]] > 0
+        y = target.labels(train[part]) > 0
         if target.task.kind == "classes":
             value -= log_softmax(z, axis=1)[y].sum()
             slope = softmax(z, axis=1) - y

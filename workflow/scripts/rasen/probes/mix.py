@@ -83,7 +83,7 @@ class Store:
         rows = len(self.places(number))
         data = np.empty((self.layers, rows, self.dim), dtype=np.float16)
         self.file.seek(number * self.batch * self.layers * self.dim * 2)
-        self.file.readinto(data)
+        self.file.readinto(data.data)
         return torch.from_numpy(data).float().numpy()  # several times as fast as numpy's cast
 
 
@@ -212,7 +212,7 @@ def _refitted(store, target, plan, weights, settings):
         predictions.append(Prediction(scores, chosen.strength, chosen.inner))
         head = chosen.weights[:, 0] * features.scale[:, None]
         rest = chosen.intercepts[0] - features.centre @ head
-        alone = _alone(store, head)[:, test]
+        alone = _alone(store, head, test)
         for layer in range(store.layers):
             others = scores - rest - w[layer] * alone[layer]
             without[layer].append(others / max(1 - w[layer], 1e-6) + rest)
@@ -220,9 +220,12 @@ def _refitted(store, target, plan, weights, settings):
     return Mixed(predictions, weights, without)
 
 
-def _alone(store, head):
-    """What each layer gives a head [dim, columns]: [layers, rows, columns]."""
-    result = np.empty((store.layers, len(store.order), head.shape[1]), dtype=np.float32)
+def _alone(store, head, test):
+    """What each layer gives a head [dim, columns] of the test rows: [layers, rows, columns]."""
+    row = np.full(len(store.order), -1)
+    row[test] = np.arange(len(test))
+    result = np.empty((store.layers, len(test), head.shape[1]), dtype=np.float32)
     for number in range(store.chunks):
-        result[:, store.places(number)] = store.read(number) @ head
+        rows = row[store.places(number)]
+        result[:, rows[rows >= 0]] = store.read(number)[:, rows >= 0] @ head
     return result

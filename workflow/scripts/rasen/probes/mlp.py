@@ -127,7 +127,7 @@ def row_losses(target: Target, scores: Any, places: np.ndarray) -> Any:
     if target.task.kind == "classes":
         truth = torch.from_numpy(target.truth[places]).expand(scores.shape[:-1])
         return functional.cross_entropy(scores.movedim(-1, 1), truth, reduction="none")
-    y = torch.from_numpy(target.y[places]).expand(scores.shape)
+    y = torch.from_numpy(target.labels(places)).expand(scores.shape)
     if target.task.kind == "numbers":
         return functional.mse_loss(scores, y, reduction="none").mean(-1)
     losses = functional.binary_cross_entropy_with_logits(scores, (y + 1) / 2, reduction="none")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from rasen.errors import raise_all
 from rasen.probes.checks import array_problems, check
-from rasen.probes.folds import Plan, given_plan, grouped_plan, label_counts, random_plan
+from rasen.probes.folds import Plan, given_plan, grouped_plan, random_plan
 from rasen.probes.gram import Features
 from rasen.probes.intervals import resampling, units
 from rasen.probes.logistic import fit_logistic
@@ -51,7 +51,7 @@ def probe(
               `against`), "weight" of a layer in the mix (lowest and highest over test folds),
               "without" (the mix without the layer, minus the mix)
     metric, value, low, high   95 % over groups;  chance: without features
-    n, groups, lambda   rows or songs scored; median over test folds
+    n, groups, lambda   rows, songs or clips of frames scored; median over test folds
     selected   share of test folds for which the layer was the best on the inner folds
     """
     found = probe_outcomes(
@@ -129,13 +129,13 @@ def _works(tasks: Mapping[str, Task], group: np.ndarray, settings, seed) -> Iter
         unit = np.empty(of_rows.max() + 1, dtype=np.int64)
         unit[of_rows] = units(of_rows, seed)
         targets = [_target(name, tasks[name], rows, of_rows, unit) for name in names]
-        counts = label_counts([t.truth for t in targets], [t.task.kind for t in targets])
+        labels = [(target.task.kind, target.truth) for target in targets]
         if first.split is None:
-            plans = [grouped_plan(of_rows, counts, settings.folds, seed)]
+            plans = [grouped_plan(of_rows, labels, settings.folds, seed)]
             if settings.random:
                 plans.append(random_plan(len(rows), settings.folds, seed))
         else:
-            plans = [given_plan(first.split, of_rows, counts, settings.folds, seed)]
+            plans = [given_plan(first.split, of_rows, labels, settings.folds, seed)]
         permutations = [
             _permuted(target, seed, number)
             for number in range(settings.permutations)

@@ -51,8 +51,12 @@ def choose_ridge(
 ) -> list[list[Chosen]]:
     """Ridge of each target without each test fold, lambda chosen on the inner folds."""
     lambdas = np.array(settings.lambdas, dtype=np.float32)
-    grams = FoldGrams(features, np.hstack([target.y for target in targets]), plan)
     columns = _columns(targets)
+
+    def labels(places):
+        return np.hstack([target.labels(places) for target in targets])
+
+    grams = FoldGrams(features, labels, columns[-1].stop, plan)
     inner = [[InnerScores(target) for _ in plan.outer] for target in targets]
     finals: dict[LeftOut, Decomposed] = {}
     for left_out, uses in _uses(plan).items():

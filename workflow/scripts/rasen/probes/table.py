@@ -122,7 +122,7 @@ def _facts(outcome):
     target = outcome.target
     items = Items.of(target, outcome.places)
     return {
-        "n": len(items.first) if target.task.kind != "frames" else len(outcome.places),
+        "n": len(np.unique(items.truth["clip"]) if target.task.kind == "frames" else items.first),
         "groups": len(np.unique(target.group[outcome.places])),
         "chance": {
             metric: float(METRICS[metric].chance(items.truth, target.classes))

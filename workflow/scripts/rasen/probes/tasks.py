@@ -1,7 +1,6 @@
 """What a probe shall read from features: a task, and its labels as columns of numbers."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,7 +58,6 @@ class Target:
     """A task ready to be fitted: labels as numbers, one entry per labelled row.
 
     truth: codes of classes, numbers, tags [rows, tags], or records of frames
-    y: [rows, columns] float32, what is regressed on: -1 and 1 per class or tag, or numbers
     rows: of the features;  group: code of each row;  song: code of each row, or None
     unit: of each group's resampling (`intervals.units`)
     row: "probe", or "permuted" where the labels are
@@ -75,14 +73,17 @@ class Target:
     unit: np.ndarray
     row: str = "probe"
 
-    @cached_property
-    def y(self) -> np.ndarray:
-        """[rows, columns]; made anew after permutations, and freed with the target."""
-        return columns(self.task.kind, self.truth, len(self.classes))
+    def labels(self, places: np.ndarray) -> np.ndarray:
+        """What is regressed on, of some labelled rows: float32 [places, columns].
+
+        -1 and 1 per class or tag, or standardised numbers; made when asked for, as all rows' would
+        take as much memory as a layer where there are many classes.
+        """
+        return columns(self.task.kind, self.truth[places], len(self.classes))
 
     @property
     def width(self) -> int:
-        """The number of columns of y."""
+        """The number of columns of the labels."""
         return self.truth.shape[1] if self.truth.ndim == 2 else max(1, len(self.classes))
 
 
