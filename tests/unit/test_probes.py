@@ -429,3 +429,16 @@ def test_features_of_a_lazy_layer_that_are_not_finite_are_named(rng):
 
     with pytest.raises(RasenError, match="layer 11: 1 of 24 features"):
         probe(Lazy(), {"y": classes(rng)}, groups(), settings=QUICK)
+
+
+def test_features_that_are_constant_are_at_chance():
+    """A codec that gives one token for every sound, as tiny random ones do."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["a", "b", "c"], 20)
+    rows = probe(
+        {0: rng.normal(size=(60, 5))}, {"t": labels}, np.tile(np.arange(6), 10),
+        baselines={"constant": np.ones((60, 4), np.float32)},
+        settings=ProbeSettings(folds=3, bootstrap=20, random=False),
+    )  # fmt: skip
+    constant = rows[(rows["features"] == "constant") & (rows["row"] == "probe")]
+    assert (constant["value"] <= constant["chance"] + 0.1).all()

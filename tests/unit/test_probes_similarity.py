@@ -148,3 +148,10 @@ def test_what_cannot_be_compared_is_named(rng):
         similarity({0: x, 1: x}, pairs=[(0, 7)])
     with pytest.raises(RasenError, match="39 groups for 40 rows"):
         similarity({0: x, 1: x}, groups=np.arange(39))
+
+
+def test_constant_features_are_like_nothing():
+    rng = np.random.default_rng(0)
+    layers = {"a": rng.normal(size=(40, 6)), "b": np.ones((40, 5))}
+    rows = similarity(layers, ["cka", "pwcca"])
+    assert rows["value"].isna().all()

@@ -19,7 +19,7 @@ ROWS_PER_COMPONENT = 10
 
 @dataclass(frozen=True)
 class Basis:
-    """Principal directions of features [d, components]."""
+    """Principal directions of features [d, components]; zeros of features that are constant."""
 
     directions: np.ndarray
 
@@ -32,6 +32,8 @@ class Basis:
     def of(cls, features: Features, explained: float, most: int) -> "Basis":
         """The fewest components that explain a share of variance; at most one per ten rows."""
         most = max(1, min(most, len(features) // ROWS_PER_COMPONENT))
+        if not features.scale.any():
+            return cls(np.zeros((features.dim, 1)))
         if len(features) < features.dim:
             x = features.take(np.arange(len(features)))
             values, vectors = eigh(x @ x.T)
@@ -53,8 +55,10 @@ def pwcca_parts(
     shuffled: np.ndarray,
 ) -> Parts:  # fmt: skip
     """PWCCA of two sets of features of the same rows. part: of each row, for the jackknife."""
-    x, y = _reduced(a, basis_a), _reduced(b, basis_b)
     parts = int(part.max()) + 1
+    if not (basis_a.directions.any() and basis_b.directions.any()):
+        return Parts(np.nan, np.full(parts, np.nan), np.nan)
+    x, y = _reduced(a, basis_a), _reduced(b, basis_b)
     joint = np.hstack([x, y])
     sums = np.stack([joint[part == one].sum(axis=0) for one in range(parts)])
     products = [joint[part == one].T @ joint[part == one] for one in range(parts)]

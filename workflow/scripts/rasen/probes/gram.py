@@ -49,9 +49,9 @@ class Features:
         self.centre = (first + mean).astype(np.float32)
         usable = variance > 1e-12 * (1 + self.centre.astype(np.float64) ** 2)
         self.scale = np.where(usable, 1 / np.sqrt(np.where(usable, variance, 1)), 0)
-        if not each:
+        if not each and usable.any():
             total_variance = np.where(usable, variance, 0).sum()
-            self.scale = np.full(self.dim, np.sqrt(self.dim / max(total_variance, 1e-30)))
+            self.scale = np.full(self.dim, np.sqrt(self.dim / total_variance))
         self.scale = self.scale.astype(np.float32)
 
     def _raw(self, places):
@@ -89,10 +89,10 @@ class Decomposed:
         """(weights [d, lambdas, columns], intercepts [lambdas, columns])."""
         shrunk = self.along[:, None, columns] / (self.values[:, None] + lambdas)[:, :, None]
         rank, strengths, targets = shrunk.shape
-        found = self.vectors @ shrunk.reshape(rank, -1)
+        found = self.vectors @ shrunk.reshape(rank, strengths * targets)  # rank 0: all constant
         found *= self.unscale[:, None]
         intercepts = self.level[columns] - (self.mean @ found).reshape(strengths, targets)
-        return found.reshape(-1, strengths, targets), intercepts
+        return found.reshape(len(self.vectors), strengths, targets), intercepts
 
 
 class FoldGrams:
