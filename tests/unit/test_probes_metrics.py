@@ -135,14 +135,14 @@ def test_events_are_matched_once_each_within_the_tolerance():
     assert f_measure(np.empty(0), truth, 0.07) == 0
 
 
-def test_peaks_are_highest_nearby_and_above_the_mean():
+def test_peaks_are_the_highest_nearby_as_many_as_expected():
     time = np.arange(100) / 25
-    scores = np.zeros(100)
-    scores[[10, 40, 41, 70]] = [5, 3, 4, 0.1]
+    scores = np.full(100, -1.0)
+    scores[[10, 40, 41, 60]] = [0.9, 0.3, 0.6, -0.9]  # two and a half events are expected
     assert peaks(scores, time, 0.07).tolist() == [10 / 25, 41 / 25]
     assert len(peaks(np.ones(100), time, 0.07)) == 0
-    scores[80:83] = 5  # a plateau is one event
-    assert peaks(scores, time, 0.5).tolist() == [10 / 25, 41 / 25, 80 / 25]
+    scores[80:83] = 1  # a plateau is one event
+    assert peaks(scores, time, 0.5).tolist() == [10 / 25, 41 / 25, 60 / 25, 80 / 25]
 
 
 def test_clips_are_scored_one_by_one_and_their_mean_is_the_score():
@@ -150,7 +150,7 @@ def test_clips_are_scored_one_by_one_and_their_mean_is_the_score():
     truth["clip"], truth["time"] = np.repeat([4, 9], 30), np.tile(np.arange(30) / 10, 2)
     truth["event"] = np.nan
     truth["event"][[5, 20, 45]] = [0.5, 2.0, 1.52]  # an exact time between frames
-    scores = np.zeros(60)
+    scores = np.full(60, -1.0)
     scores[[5, 45]] = 1
     clip, found = clip_scores(truth, scores, 0.07)
     assert clip.tolist() == [4, 9]

@@ -27,13 +27,15 @@ def fit_logistic(
             for left_out, fold in outer.inner:
                 places = plan.rows(fold)
                 path = _path(features, target, plan.without(left_out), settings.lambdas)
-                scores = [_scores(features, places, weights) for weights in path]
+                scores = [_scores(features, target, places, weights) for weights in path]
                 inner.add(places, np.stack(scores, axis=1))
             place, score = inner.best()
             strength = settings.lambdas[place]
             train, test = plan.without(outer.left_out), plan.rows(outer.test)
             weights = _path(features, target, train, [strength])[0]
-            predictions.append(Prediction(_scores(features, test, weights), strength, score))
+            predictions.append(
+                Prediction(_scores(features, target, test, weights), strength, score)
+            )
         result.append(predictions)
     return result
 
@@ -80,11 +82,12 @@ def _loss(flat, features, target, train, mean, unscale, strength):
     return value, gradient.ravel()
 
 
-def _scores(features, places, weights):
+def _scores(features, target, places, weights):
     result = np.empty((len(places), weights.shape[1]), dtype=np.float32)
     for part, block in features.blocks(places):
         result[part] = block @ weights[:-1] + weights[-1]
-    return result
+    # events are counted from scores between -1 and 1: twice the probability, less one
+    return np.tanh(result / 2) if target.task.kind == "frames" else result
 
 
 def moments(features: Features, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

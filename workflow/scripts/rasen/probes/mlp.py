@@ -117,7 +117,7 @@ def predict(network: Any, places: np.ndarray, batches: Batches) -> np.ndarray:
 
 
 def row_losses(target: Target, scores: Any, places: np.ndarray) -> Any:
-    """Cross-entropy of classes or tags, squared error of numbers: [..., rows].
+    """Cross-entropy of classes or tags, squared error of numbers or events: [..., rows].
 
     scores: [..., rows, columns] of the rows `places`
     """
@@ -128,7 +128,7 @@ def row_losses(target: Target, scores: Any, places: np.ndarray) -> Any:
         truth = torch.from_numpy(target.truth[places]).expand(scores.shape[:-1])
         return functional.cross_entropy(scores.movedim(-1, 1), truth, reduction="none")
     y = torch.from_numpy(target.labels(places)).expand(scores.shape)
-    if target.task.kind == "numbers":
+    if target.task.kind in ("numbers", "frames"):  # scores of events: -1 to 1
         return functional.mse_loss(scores, y, reduction="none").mean(-1)
     losses = functional.binary_cross_entropy_with_logits(scores, (y + 1) / 2, reduction="none")
     return losses.mean(-1)
