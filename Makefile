@@ -32,6 +32,7 @@ lint:
 bench: install-test
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/helix.py
+	$(BIN)/python benchmarks/encoders.py
 	$$(workflow/install saelens) benchmarks/sae.py
 	$$(workflow/install songs) benchmarks/probes.py
 	$(BIN)/python benchmarks/songs.py

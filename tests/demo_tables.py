@@ -23,9 +23,14 @@ KEPT = {
                      "matched_low", "matched_high", "seed_share_before", "seed_share_after",
                      "deaths", "deaths_beyond", "births_beyond"],
     "feature_seeds": ["point", "seed", "other_seed", "before", "after", "matched", "share"],
+    "probes": ["route", "point", "features", "task", "split", "row", "metric", "value", "low",
+               "high", "chance"],
     "feature_coverage": ["point", "alive", "labelled", "labelled_low", "labelled_high",
                          "confirmed", "confirmed_low", "confirmed_high"],
 }  # fmt: skip
+SHOWN = {  # rows that are kept, where they are not all
+    "probes": "row == 'probe' and metric == 'accuracy' and features in ['selected', 'log-mel']",
+}
 HERE = Path(__file__).parent / "demo"
 
 
@@ -38,9 +43,10 @@ def keep(folder):
     """Copy the columns that the README rests on."""
     HERE.mkdir(exist_ok=True)
     for name, columns in KEPT.items():
-        pd.read_parquet(Path(folder) / f"{name}.parquet", columns=columns).to_parquet(
-            HERE / f"{name}.parquet", index=False
-        )
+        table = pd.read_parquet(Path(folder) / f"{name}.parquet", columns=columns)
+        if name in SHOWN:
+            table = table.query(SHOWN[name])
+        table.to_parquet(HERE / f"{name}.parquet", index=False)
 
 
 def short(number, digits=2):
@@ -98,6 +104,32 @@ def helices(tables):
     yield f"codec tokens {others['codec tokens']}"
     yield f"log-frequency spectrum {others['log-frequency']}"
     yield f"log-mel **{others['log-mel']}**"
+
+
+def probes(tables):
+    """Rows of the README's table of probes."""
+    table = tables["probes"].query("route == 'step'")
+    for split in ("grouped", "random"):
+        for task, words in (
+            ("pitch_class", "pitch class, an octave"),
+            ("instrument", "instrument, an octave"),
+            ("octave", "octave, two instruments"),
+        ):
+            keep = (table["task"] == task) & (table["split"] == split)
+            rows = table[keep].set_index(["features", "point"])
+            at = [("selected", point) for point in RUN] + [("log-mel", "trained")]
+            cells = [short(rows.loc[place, "chance"]) for place in at[:1]]
+            for place in at:
+                row = rows.loc[place]
+                cell = short(row["value"])
+                if place[1] == "trained" and place[0] == "selected" and split == "grouped":
+                    cell += f" ({short(row['low'])} to {short(row['high'])})"
+                cells.append(cell)
+            left_out = words if split == "grouped" else f"{words.split(',')[0]}, *clips*"
+            yield f"| {left_out} | " + " | ".join(cells) + " |"
+
+
+RUN = ("untrained", "step-000064", "step-000128", "trained")
 
 
 def autoencoders(tables):

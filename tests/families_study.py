@@ -53,7 +53,8 @@ def three_families(folder):
             "musicgen": {"family": "musicgen", "weights": "./musicgen", "perplexity": "music"}
             | every,
             "muq": {"family": "muq", "weights": "./muq", "perplexity": "music",
-                    "batch_norm": "music"} | every | {"probes": [*every["probes"], "beat", "chord"]},
+                    "batch_norm": "music"}
+            | every | {"probes": [*every["probes"], "beat", "chord"]},
             "jukebox": {"family": "jukebox", "weights": "./jukebox", "perplexity": "music"}
             | every,
         },
@@ -79,5 +80,5 @@ def three_families(folder):
         "perplexity": {"bootstrap": 100},
     }  # fmt: skip
     (folder / "config").mkdir()
-    (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     return Study(folder)

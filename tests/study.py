@@ -17,6 +17,7 @@ TARGETS = (
     "helix",
     "sae",
     "sae_clips",
+    "probes",
     "songs",
     "share",
 )  # rules without a job of their own

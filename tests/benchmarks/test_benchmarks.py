@@ -27,6 +27,7 @@ RUN_BY = {  # every file of benchmarks/: the test here that runs it
     "rows.py": "test_gpu_table",
     "helix.py": "test_helix",
     "probes.py": "test_probes",
+    "encoders.py": "test_encoders",
     "sae.py": "test_sae",
     "songs.py": "test_songs",
     "structure.py": "test_structure",
@@ -205,3 +206,12 @@ def test_song_networks():
     shares = dict(re.findall(r"^(\w+): .* s: ([\d.]+) \(target 0.80\)$", printed, re.M))
     assert set(shares) == {"MuQ", "VAE"}
     assert all(float(share) > 0 for share in shares.values())
+
+
+def test_encoders():
+    printed = run("encoders.py", "--size", "tiny", "--seconds", "1")
+    for name in ("muq", "mert"):
+        assert f"{name}: all layers pooled and written" in printed
+        assert f"{name}: peak memory" in printed
+    assert "muq: masked loss (5 passes)" in printed
+    assert not re.search(r" - *$", printed, re.M), printed  # nothing that could not be measured

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 README = " ".join((ROOT / "README.md").read_text().split())
 
 
-@pytest.mark.parametrize("part", ["perplexities", "helices", "autoencoders"])
+@pytest.mark.parametrize("part", ["perplexities", "helices", "probes", "autoencoders"])
 def test_every_number_of_the_readme_is_in_the_demos_tables(part):
     tables = demo_tables.read(demo_tables.HERE)
     absent = [line for line in getattr(demo_tables, part)(tables) if line not in README]

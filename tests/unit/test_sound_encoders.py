@@ -14,7 +14,7 @@ from transformers import HubertModel
 from rasen.errors import RasenError
 from rasen.families import open_family
 from rasen.io import hdf5, inputs
-from rasen.measure.activations import DumpSettings, dump
+from rasen.measure.activations import DumpSettings, describe, dump
 from rasen.measure.batches import batches
 from rasen.measure.gradient import correct_network
 from rasen.measure.interpolate import load_at_point
@@ -112,8 +112,10 @@ def test_mert_gives_one_frame_less_than_its_rate_says(folders):
 def test_a_dump_says_when_its_rows_are(folders, encoded, tmp_path, name, pool):
     family, network = opened(folders, name)
     clips = encoded(name)
-    dump(family, network, clips, tmp_path / "d.h5", DumpSettings([1, 3], pool), "cpu", 2)
+    path = tmp_path / "d.h5"
+    dump(family, network, clips, path, DumpSettings([1, 3], pool), "cpu", 2, recipe={})
     whole = [hidden(family, network, part)[3][0].numpy() for part in clips.batches(1)]
+    assert json.loads(json.dumps(describe(tmp_path / "d.h5")))["pool"] == pool
     with hdf5.open_file(tmp_path / "d.h5") as file:
         rows, clip = file["layers/03"][:], file["rows/clip"][:]
         frame, time = file["rows/frame"][:], file["rows/time"][:]

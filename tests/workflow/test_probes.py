@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from families_study import three_families
-from study import Study
 
 from rasen.io import hdf5, parquet
 
@@ -58,7 +57,7 @@ def test_frames_are_means_of_parts_of_a_second(study):
     probes = table(study, "probes")
     beat = probes[(probes["task"] == "beat") & (probes["row"] == "probe")]
     assert set(beat["metric"]) == {"beat_f"}
-    assert beat["n"].eq(6 * 45).all()
+    assert beat["n"].eq(6).all()
     assert {"network", "log-mel", "selected", "mix"} <= set(beat["features"])
 
 
@@ -71,7 +70,11 @@ def test_layers_of_models_are_compared(study):
     assert (pairs["point"] == "trained").all()
     assert (pairs.groupby(["model", "model_2", "measure"]).size() == 16).all()
     cka = similar[similar["measure"] == "cka"]
-    assert cka["value"].between(-0.5, 1 + 1e-6).all()
+    # tokens of the tiny MusicGen are the same for all notes, so it is like nothing
+    known = cka[(cka["model"] != "musicgen") & (cka["model_2"] != "musicgen")]
+    assert known["value"].between(-0.5, 1 + 1e-6).all()
+    near = known[(known["model"] == "muq") & (known["model_2"] == "muq")]
+    assert near["value"].max() > 0.9
 
 
 def test_the_lens_ends_at_the_perplexity(study):
@@ -103,8 +106,9 @@ FITTED = {"fit_probes": 9, "gather_probes": 1, "plot_probes": 3}
         (lambda c: c["tasks"]["chord"].update(metrics=["macro_f1"]),
          {"fit_frame_probes": 3, "gather_probes": 1, "plot_probes": 3}),
         (lambda c: c["probes"].update(folds=4), FITTED | {"fit_frame_probes": 3}),
-        (lambda c: c["probes"].update(frames=10), FITTED
-         | {"fit_frame_probes": 3, "dump_means": 3, "measure_spectra": 2, "fit_probes": 0}),
+        (lambda c: c["probes"].update(frames=10),
+         {"fit_frame_probes": 3, "dump_means": 3, "measure_spectra": 1, "gather_probes": 1,
+          "plot_probes": 3}),
         (lambda c: c["probes"]["similarity"].update(measures=["cka"]),
          {"measure_similarity": 9, "gather_similarity": 1, "plot_similarity": 3}),
         (lambda c: c["models"]["muq"].update(probes=["pitch_class"]),
@@ -133,6 +137,8 @@ def test_a_sheet_of_beats_that_changes_is_read_again(study):
     sheet.write_text(before + "000000-click0\t9\n")
     output = study.snakemake("probes", ok=False)
     sheet.write_text(before)
-    assert Study(study.folder).folder
-    log = (study.folder / "logs/fit_frame_probes/muq/trained/clicks.log").read_text()
-    assert "9.0 s is past the end of 000000-click0" in log + output
+    logs = (study.folder / "logs/fit_frame_probes/muq").glob("*/clicks.log")
+    assert "line 48: 9.0 s is past the end of 000000-click0" in output + "".join(
+        log.read_text() for log in logs
+    )
+    study.snakemake("probes")

@@ -64,7 +64,7 @@ def dump(
                 if layer not in written:
                     name = f"layers/{layer:02d}"
                     shape = values.shape[1:]
-                    written[layer] = writer.dataset(name, rows.sum(), shape, settings.dtype)
+                    written[layer] = writer.dataset(name, int(rows.sum()), shape, settings.dtype)
                 written[layer].append(_storable(values, settings.dtype, family, layer))
         if pool not in ("mean", "last"):
             _write_places(writer, rows, rate)
@@ -78,7 +78,11 @@ def describe(path: Path) -> dict[str, Any]:
             name: {"rows": len(data), "dim": data.shape[1], "crc32": int(data.attrs["crc32"])}
             for name, data in file["layers"].items()
         }
-        attributes = {key: value for key, value in file.attrs.items() if key != "complete"}
+        attributes = {
+            key: value.item() if isinstance(value, np.generic) else value
+            for key, value in file.attrs.items()
+            if key != "complete"
+        }
     for name in ("recipe", "layers"):
         attributes[name] = json.loads(attributes[name])
     for name, output in attributes.pop("layers").items():
