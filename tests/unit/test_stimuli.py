@@ -13,7 +13,7 @@ from rasen.io import audio, hdf5
 from rasen.io.inputs import Inputs
 from rasen.measure import encoding
 from rasen.measure.encoding import encode_clips
-from rasen.stimuli import notes, synth
+from rasen.stimuli import instruments, synth
 from rasen.stimuli.recordings import hash_of_sizes
 
 NOTES = {"kind": "notes", "lowest": 48, "keys": 36, "instruments": "all", "soundfont": None,
@@ -38,7 +38,7 @@ def test_notes_are_syntheorys_by_default():
 
 
 def test_ninety_two_programs():
-    assert len(notes.SYNTHEORY_PROGRAMS) == 92
+    assert len(instruments.SYNTHEORY_PROGRAMS) == 92
 
 
 def test_pitch_is_what_is_heard():
