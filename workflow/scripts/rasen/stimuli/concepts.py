@@ -77,13 +77,14 @@ def interval_strokes(row: Any) -> list[Pitches]:
     low, high = MIDDLE_C + row.root, MIDDLE_C + row.root + row.interval
     if row.direction == "unison":
         return [(low, high)] * 8
-    return ([(low,), (high,)] if row.direction == "up" else [(high,), (low,)]) * 4
+    pair: list[Pitches] = [(low,), (high,)]
+    return (pair if row.direction == "up" else pair[::-1]) * 4
 
 
 def scale_strokes(row: Any) -> list[Pitches]:
     """Eight notes, from the root to its octave or back."""
     above = [*mode(row.scale), 12]
-    notes = [(tonic(row.root) + step,) for step in above]
+    notes: list[Pitches] = [(tonic(row.root) + step,) for step in above]
     return notes if row.direction == "up" else notes[::-1]
 
 
