@@ -264,7 +264,7 @@ def test_a_part_past_the_end_is_left_out(family, ramp, tmp_path):
     table = stimuli.clips(ramp(*lines))
     left_out = encode_clips(family, table, tmp_path / "i.h5", "cpu")
     assert left_out["clip"].tolist() == ["c", "d"]
-    assert "is 10 s long, but the clip is from 9 to 11 s; correct" in left_out["reason"][0]
+    assert "is 10 s long, but the clip is at 9 to 11 s; correct" in left_out["reason"][0]
 
 
 def test_wrong_parts_are_told_by_their_lines(ramp):

@@ -38,7 +38,7 @@ def read_mono(
                 length, end = file.frames / file.samplerate, start + (seconds or 0)
                 if max(start, end - ROUNDED) > length:
                     raise RasenError(
-                        f"{path}: is {length:g} s long, but the clip is from {start:g} to {end:g} s;"
+                        f"{path}: is {length:g} s long, but the clip is at {start:g} to {end:g} s;"
                         " correct start and end in the sheet, or the path"
                     )
                 file.seek(min(file.frames, round(start * file.samplerate)))
