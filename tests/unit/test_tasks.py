@@ -129,6 +129,19 @@ def test_tempos_are_extrapolated():
         check({0: x}, {}, {"tempo": task}, groups, ProbeSettings())
 
 
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [("intervals", "interval"), ("scales", "scale"), ("chords", "chord"),
+     ("progressions", "progression"), ("time_signatures", "time_signature")],
+)  # fmt: skip
+def test_small_concepts_can_be_probed_over_instruments_and_roots(kind, label):
+    table = stimuli.clips({"kind": kind, "size": "small"})
+    for column in ("instrument", "root") if "root" in table else ("instrument",):
+        groups, task = read(table, one={"label": label, "groups": column})["one"]
+        check({0: np.zeros((len(table), 2))}, {}, {"one": task}, groups, ProbeSettings())
+    assert read(table, one={"label": label})["one"][0].tolist() == table["instrument"].tolist()
+
+
 def test_all_missing_columns_are_told_at_once():
     with pytest.raises(RasenError) as error:
         read(
