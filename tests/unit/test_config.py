@@ -262,6 +262,7 @@ def test_wrong_splits_are_told_before_any_job(tmp_path):
         ["tasks.other.split", "'2' in 2 lines from line 3 on; known"],
     ]
     assert wrong_splits(load(settings), set()) == []
+    assert missing_files(load(settings), {"songs"}) == [], "of a study without songs"
     sheet.write_text("path\tgenre\na\trock\n")
     assert wrong_splits(load(settings), {"songs"}) == []
 

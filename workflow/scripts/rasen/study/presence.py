@@ -56,7 +56,8 @@ def missing_files(config: Mapping[str, Any], names: set[str]) -> list[str]:
     """Local folders and files of the named models, stimulus sets and "songs" that are not there,
     each with its cure."""
     problems = []
-    songs = {"songs": config["songs"]} if "songs" in names else {}
+    # a stimulus set may have the name "songs", too
+    songs = {"songs": config["songs"]} if "songs" in names and config.get("songs") else {}
     chosen: dict[str, Any] = songs | {
         part: {name: entry for name, entry in config[part].items() if name in names}
         for part in ("models", "stimuli")
