@@ -66,6 +66,7 @@ rule all:
 onstart:
     names = presence.needed_names(workflow.dag.needrun_jobs())
     problems = presence.missing_files(config, names)
+    problems += presence.wrong_splits(config, names)
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
         problems.append("SLURM: no sbatch here; use a login node, or no profile")
     if problems:

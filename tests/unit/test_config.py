@@ -14,7 +14,7 @@ from rasen.io.json_dataclass import from_json, to_json
 from rasen.study import checkpoints, config, registry
 from rasen.study.downloads import downloads
 from rasen.study.own_weights import own_weights
-from rasen.study.presence import missing_files
+from rasen.study.presence import missing_files, wrong_splits
 from rasen.study.recipe import (
     Correction,
     Initialisation,
@@ -237,6 +237,34 @@ def test_what_is_missing_is_told_before_any_job(tmp_path):
     assert len(missing_files(load(settings), {"m"})) == 1
     hub = {"models": {"m": {"family": "musicgen", "weights": "a/b"}}}
     assert missing_files(load(hub), {"m"}) == []
+
+
+def test_wrong_splits_are_told_before_any_job(tmp_path):
+    """Only of columns that a task follows, and of rows that it has labels of."""
+    sheet = tmp_path / "songs.tsv"
+    sheet.write_text(
+        "path\tgenre\tsplit\tfold\na\trock\ttrain\t1\nb\tpop\tvalidation\t2\n"
+        "c\tpop\tvalidation\t2\nd\t\tnone\t3\n"
+    )
+    task = {"stimuli": "songs", "label": "genre"}
+    settings = {
+        "models": {"m": {"family": "musicgen", "weights": "a/b", "probes": ["genre", "other"]}},
+        "stimuli": {"songs": {"kind": "audio", "sheet": str(sheet)}},
+        "tasks": {"genre": task, "other": task | {"split": "fold"}, "idle": task},
+    }
+    problems = wrong_splits(load(settings), {"songs"})
+    assert problems[0] == (
+        f"config: tasks.genre.split: {sheet}: 'validation' in 2 lines from line 3 on; "
+        "did you mean 'valid'?"
+    )
+    assert [problem.split(": ")[1:4:2] for problem in problems[1:]] == [
+        ["tasks.other.split", "'1' in 1 lines from line 2 on; known"],
+        ["tasks.other.split", "'2' in 2 lines from line 3 on; known"],
+    ]
+    assert wrong_splits(load(settings), set()) == []
+    assert missing_files(load(settings), {"songs"}) == [], "of a study without songs"
+    sheet.write_text("path\tgenre\na\trock\n")
+    assert wrong_splits(load(settings), {"songs"}) == []
 
 
 def test_a_recipe_holds_what_its_point_needs_and_not_more():

@@ -10,6 +10,8 @@ from rasen.measure.activations import DumpSettings
 from rasen.measure.features import LabelSettings
 from rasen.measure.summary import PerplexitySettings
 from rasen.nano.make import NanoSettings
+from rasen.stimuli.clicks import ClickSettings
+from rasen.stimuli.concepts import ConceptSettings
 from rasen.stimuli.melodies import MelodySettings
 from rasen.stimuli.notes import NoteSettings
 from rasen.stimuli.recordings import RecordingSettings
@@ -24,6 +26,8 @@ PLACES = {
     PerplexitySettings: ("properties", "perplexity"),
     NanoSettings: ("properties", "nano"),
     NoteSettings: ("$defs", "notes"),
+    ConceptSettings: ("$defs", "concepts"),
+    ClickSettings: ("$defs", "clicks"),
     MelodySettings: ("$defs", "melodies"),
     RecordingSettings: ("$defs", "audio"),
     TextSettings: ("$defs", "text"),

@@ -80,6 +80,38 @@ def test_notes_do_not_depend_on_others_that_are_rendered_meanwhile(tmp_path):
                 assert np.array_equal(one, other)
 
 
+def test_chords_have_their_notes(tmp_path):
+    font = str(sine_font(tmp_path / "sine.sf2"))
+    table = stimuli.clips({"kind": "chords", "instruments": [5], "soundfont": font})
+    chosen = table[(table["chord"] == "minor") & (table["root"] == 9) & (table["inversion"] == 1)]
+    (row,) = chosen.itertuples(index=False)
+    sound = stimuli.render_sound(row, RATE)
+    assert len(sound) == 4 * RATE
+    assert np.array_equal(sound, stimuli.render_sound(row, RATE))
+    spectrum = np.abs(np.fft.rfft(sound[:RATE] * np.hanning(RATE)))
+    peaks = np.flatnonzero((spectrum[1:-1] > spectrum[:-2]) & (spectrum[1:-1] > spectrum[2:])) + 1
+    recorded = [44100 / PERIOD * 2 ** ((pitch - 77) / 12) for pitch in (60, 64, 69)]
+    strongest = sorted(peaks[np.argsort(spectrum[peaks])[-3:]])
+    np.testing.assert_allclose(strongest, recorded, atol=2)
+
+
+def test_clicks_are_struck_as_syntheory_does(tmp_path):
+    font = str(sine_font(tmp_path / "sine.sf2", program=115))
+    table = stimuli.clips({"kind": "tempos", "size": "small", "soundfont": font})
+    row = next(table[table["instrument"] == "woodblock_light"].itertuples(index=False))
+    sound = stimuli.render_sound(row, RATE)
+    assert len(sound) == 4 * RATE
+    begin = (np.ceil(row.offset / row.seconds_each) * row.seconds_each) - row.offset
+    beat = round(row.offset / row.seconds_each + 0.5) % 4
+    part = sound[round(begin * RATE) : round((begin + row.seconds_each) * RATE)]
+    heard = np.abs(np.fft.rfft(part, RATE)).argmax()
+    pitch = 48 if beat else 52
+    assert heard == pytest.approx(44100 / PERIOD * 2 ** ((pitch - 77) / 12), abs=2)
+    other = table[table["instrument"] == "taiko"].iloc[0]
+    with pytest.raises(RasenError, match="has no program 116"):
+        stimuli.render_sound(other, RATE)
+
+
 def test_all_means_syntheorys_programs(tmp_path):
     assert len(stimuli.clips(settings(tmp_path / "x.sf2", instruments="all"))) == 92 * 5
 

@@ -13,7 +13,8 @@ from rasen.io import audio, hdf5
 from rasen.io.inputs import Inputs
 from rasen.measure import encoding
 from rasen.measure.encoding import encode_clips
-from rasen.stimuli import notes, synth
+from rasen.stimuli import instruments, synth
+from rasen.stimuli import recordings as recordings_module
 from rasen.stimuli.recordings import hash_of_sizes
 
 NOTES = {"kind": "notes", "lowest": 48, "keys": 36, "instruments": "all", "soundfont": None,
@@ -38,7 +39,7 @@ def test_notes_are_syntheorys_by_default():
 
 
 def test_ninety_two_programs():
-    assert len(notes.SYNTHEORY_PROGRAMS) == 92
+    assert len(instruments.SYNTHEORY_PROGRAMS) == 92
 
 
 def test_pitch_is_what_is_heard():
@@ -205,6 +206,92 @@ def test_recordings_that_stayed_elsewhere_count_as_listed(recordings, tmp_path):
     (recordings / "tone.flac").unlink()
     assert hash_of_sizes(settings, clips) == before
     clips.unlink()
+    assert hash_of_sizes(settings, clips) != before
+
+
+# --- parts of recordings
+
+
+@pytest.fixture
+def ramp(tmp_path):
+    """A recording of 10 s at 8 kHz whose level is its time / 10, and a sheet of its parts."""
+    soundfile.write(tmp_path / "ramp.wav", np.arange(80000) / 80000, 8000, subtype="FLOAT")
+
+    def settings(*lines, **more):
+        header = "path\tclip\tstart\tend\tsong\tsplit\n"
+        (tmp_path / "parts.tsv").write_text(header + "".join(f"{line}\n" for line in lines))
+        return {"kind": "audio", "sheet": str(tmp_path / "parts.tsv")} | more
+
+    return settings
+
+
+PARTS = ["ramp.wav\ta\t2\t3.5\ts1\ttrain", "ramp.wav\tb\t8\t10\ts1\ttrain"]
+
+
+def test_parts_of_one_file_are_clips(ramp, monkeypatch):
+    settings = ramp(*PARTS, seconds=1)
+    table = stimuli.clips(settings)
+    assert table["seconds"].tolist() == [1.5, 2.0], "not the set's"
+    assert table["song"].tolist() == ["s1", "s1"], "labels pass through"
+    assert table["split"].tolist() == ["train", "train"]
+    read = []
+    original = soundfile.SoundFile.read
+    monkeypatch.setattr(
+        soundfile.SoundFile, "read",
+        lambda file, frames, **more: read.append(frames) or original(file, frames, **more),
+    )  # fmt: skip
+    first, second = (stimuli.render_sound(row, 8000) for row in rows(settings))
+    np.testing.assert_allclose(first[[0, -1]], [0.2, 0.35], atol=1e-4)
+    np.testing.assert_allclose(second[[0, -1]], [0.8, 1.0], atol=1e-4)
+    assert read == [12000, 16000], "and no more of the file"
+
+
+def test_a_file_of_many_parts_is_hashed_once(ramp, monkeypatch):
+    settings = ramp(*PARTS)
+    hashed, original = [], recordings_module.hashes.hash_if_present
+    monkeypatch.setattr(
+        recordings_module.hashes, "hash_if_present",
+        lambda path: hashed.append(path) or original(path),
+    )  # fmt: skip
+    for row in rows(settings):
+        stimuli.render_sound(row, RATE)
+    assert len(hashed) == 2, "when it is listed and when it is read"
+
+
+def test_a_part_past_the_end_is_left_out(family, ramp, tmp_path):
+    lines = [*PARTS, "ramp.wav\tc\t9\t11\ts1\ttrain", "ramp.wav\td\t12\t13\ts1\ttrain",
+             "ramp.wav\trounded\t9\t10.005\ts1\ttrain"]  # fmt: skip
+    table = stimuli.clips(ramp(*lines))
+    left_out = encode_clips(family, table, tmp_path / "i.h5", "cpu")
+    assert left_out["clip"].tolist() == ["c", "d"]
+    assert "is 10 s long, but the clip is at 9 to 11 s; correct" in left_out["reason"][0]
+
+
+def test_wrong_parts_are_told_by_their_lines(ramp):
+    wrong = ["ramp.wav\tc\t3\t2\ts\ttest", "ramp.wav\td\t-1\t2\ts\ttest",
+             "ramp.wav\te\tx\t2\ts\ttest", "ramp.wav\tf\t0\tinf\ts\ttest"]  # fmt: skip
+    with pytest.raises(RasenError) as error:
+        stimuli.clips(ramp(*PARTS, *wrong))
+    assert [line.split(":")[0].strip() for line in str(error.value).splitlines()[1:]] == [
+        "line 4", "line 5", "line 6", "line 7",
+    ]  # fmt: skip
+    with pytest.raises(RasenError, match="leave nothing to `crop`"):
+        stimuli.clips(ramp(*PARTS, crop="random"))
+
+
+def test_start_without_end_is_refused(recordings):
+    (recordings / "sheet.tsv").write_text("path\tstart\ntone.flac\t0\n")
+    with pytest.raises(RasenError, match="no column `end`; give start and end, or neither"):
+        stimuli.clips({"kind": "audio", "sheet": str(recordings / "sheet.tsv")})
+
+
+def test_parts_count_by_the_size_of_their_file(ramp, tmp_path):
+    settings, clips = ramp(*PARTS), tmp_path / "clips.parquet"
+    stimuli.clips(settings).to_parquet(clips)
+    before = hash_of_sizes(settings, clips)
+    (tmp_path / "ramp.wav").unlink()
+    assert hash_of_sizes(settings, clips) == before, "the recordings stayed elsewhere"
+    soundfile.write(tmp_path / "ramp.wav", np.ones(800), 8000)
     assert hash_of_sizes(settings, clips) != before
 
 

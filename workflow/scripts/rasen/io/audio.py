@@ -8,15 +8,21 @@ import numpy as np
 from rasen.errors import RasenError
 from rasen.io.atomic import whole_file
 
+ROUNDED = 0.01  # seconds by which a sheet's end may exceed that of the file
 CURE = "replace it, or take its row out of the sheet"
 
 
 def read_mono(
-    path: Path | str, rate: int, seconds: float | None = None, crop: float = 0.0
+    path: Path | str,
+    rate: int,
+    seconds: float | None = None,
+    crop: float = 0.0,
+    start: float | None = None,
 ) -> np.ndarray:
     """Mono samples [time] float32 of an audio file at `rate`, at most `seconds` of it.
 
     crop: of what is more than that, the share in front of the part that is read
+    start: where exactly it begins, in seconds; then the file must hold all of it
     """
     import soundfile
 
@@ -28,7 +34,15 @@ def read_mono(
     try:
         with soundfile.SoundFile(path) as file:
             frames = -1 if seconds is None else round(seconds * file.samplerate)
-            if crop and frames > 0:
+            if start is not None:
+                length, end = file.frames / file.samplerate, start + (seconds or 0)
+                if max(start, end - ROUNDED) > length:
+                    raise RasenError(
+                        f"{path}: is {length:g} s long, but the clip is at {start:g} to {end:g} s;"
+                        " correct start and end in the sheet, or the path"
+                    )
+                file.seek(min(file.frames, round(start * file.samplerate)))
+            elif crop and frames > 0:
                 file.seek(round(crop * max(0, file.frames - frames)))
             sound = file.read(frames, dtype="float32", always_2d=True)
             native_rate = file.samplerate

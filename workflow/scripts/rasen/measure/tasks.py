@@ -173,9 +173,17 @@ def _frames(settings, rows):
         )
     names = rows.clips["clip"].tolist()
     if not events:
-        table = labels_of_frames(
-            read_intervals(settings.intervals, names), rows.clip, rows.frame, rows.rate
+        intervals = read_intervals(settings.intervals, names)
+        late = intervals["start"] >= _ends(rows)[intervals["clip"]] + 1 / rows.rate
+        raise_all(
+            (
+                f"line {line + 2}: {intervals['start'][line]} s is past the end of "
+                f"{names[intervals['clip'][line]]}"
+                for line in intervals.index[late]
+            ),
+            heading=f"{settings.intervals}: intervals that cannot be used:",
         )
+        table = labels_of_frames(intervals, rows.clip, rows.frame, rows.rate)
         if settings.label not in table:
             raise RasenError(
                 f"{settings.intervals}: has no column '{settings.label}'; "
@@ -191,6 +199,13 @@ def _frames(settings, rows):
     return Task("frames", values, metrics, split=split, clip=rows.clip, time=rows.time)
 
 
+def _ends(rows):
+    """Where the frames of each clip end, in seconds [clips]."""
+    ends = np.zeros(len(rows.clips))
+    np.maximum.at(ends, rows.clip, rows.time + 0.5 / rows.rate)
+    return ends
+
+
 def _events(sheet, rows, names):
     """The time of the event in each row, NaN where there is none; a frame holds one, the first."""
     table = read_sheet(sheet)
@@ -199,14 +214,14 @@ def _events(sheet, rows, names):
         raise RasenError(f"{sheet}: has no column {', '.join(lacking)}; it needs clip and time")
     place = {name: number for number, name in enumerate(names)}
     times = pd.to_numeric(table[column], errors="coerce")
-    last = pd.Series(rows.time).groupby(rows.clip).max() + 0.5 / rows.rate
+    ends = _ends(rows)
     problems = []
     values = np.full(len(rows.clip), np.nan)
     first = {clip: start for start, clip in reversed(list(enumerate(rows.clip.tolist())))}
     for line, clip, time in zip(table.index + 2, table["clip"], times, strict=True):
         if clip not in place:
             problems.append(f"line {line}: no clip '{clip}'; {suggestion(str(clip), names)}")
-        elif not 0 <= time < last[place[clip]]:
+        elif not 0 <= time < ends[place[clip]]:
             problems.append(f"line {line}: {time} s is past the end of {clip}")
         else:
             row = first[place[clip]] + int(time * rows.rate)

@@ -1,6 +1,7 @@
 """Stimuli: tables with one row per clip, from which any clip can be rendered alone."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_dict
-from rasen.stimuli import melodies, notes, recordings, texts
+from rasen.stimuli import clicks, concepts, melodies, notes, recordings, texts
 
 
 class Reader(Protocol):
@@ -33,6 +34,14 @@ class Kind(NamedTuple):
 
 KINDS = {
     "notes": Kind(notes.NoteSettings, notes.note_clips, notes.note_sound),
+    **{
+        name: Kind(
+            concepts.ConceptSettings, partial(concepts.concept_clips, name), concepts.concept_sound
+        )
+        for name in concepts.CONCEPTS
+    },
+    "tempos": Kind(clicks.ClickSettings, clicks.tempo_clips, clicks.click_sound),
+    "time_signatures": Kind(clicks.ClickSettings, clicks.signature_clips, clicks.click_sound),
     "melodies": Kind(melodies.MelodySettings, melodies.melody_clips, melodies.melody_sound),
     "audio": Kind(
         recordings.RecordingSettings, recordings.recording_clips, recordings.recording_sound

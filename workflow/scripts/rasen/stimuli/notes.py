@@ -10,18 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from rasen.errors import RasenError
-from rasen.stimuli import soundfont, synth
+from rasen.stimuli import instruments
 from rasen.stimuli.above_zero import require_above_zero
+from rasen.stimuli.synth import Stroke
 
 PITCH_CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
-SYNTHEORY_PROGRAMS = sorted(  # 92: without effects, polyphonic and articulated ones
-    set(range(128))
-    - set(range(96, 104))
-    - set(range(112, 128))
-    - {8, 9, 14, 21, 23, 47, 86}
-    - {22, 31, 55, 77, 78}
-)
 
 
 @dataclass(frozen=True)
@@ -43,28 +36,13 @@ class NoteSettings:
 
     def __post_init__(self) -> None:
         require_above_zero(self, "keys", "repeats", "beats", "tempo")
-        allowed = range(128) if self.soundfont else synth.TIMBRES
-        unknown = [name for name in self.instrument_list if name not in allowed]
-        if unknown:
-            choices = (
-                "General MIDI program numbers 0 to 127"
-                if self.soundfont
-                else ", ".join(synth.TIMBRES)
-            )
-            raise RasenError(f"stimuli: instruments {unknown} do not exist; choose from {choices}")
-
-    @property
-    def instrument_list(self) -> list[str | int]:
-        """The instruments, "all" written out."""
-        if self.instruments == "all":
-            return list(SYNTHEORY_PROGRAMS) if self.soundfont else list(synth.TIMBRES)
-        return list(self.instruments)
+        instruments.written_out(self.instruments, self.soundfont)
 
 
 def note_clips(settings: NoteSettings) -> pd.DataFrame:
     """One row per key and instrument."""
     rows = []
-    for instrument in settings.instrument_list:
+    for instrument in instruments.written_out(settings.instruments, settings.soundfont):
         for pitch in range(settings.lowest, settings.lowest + settings.keys):
             octave = pitch // 12 - 1
             rows.append(
@@ -85,16 +63,5 @@ def note_clips(settings: NoteSettings) -> pd.DataFrame:
 
 def note_sound(row: Any, rate: int) -> np.ndarray:
     """The note of one row of `note_clips`, repeated, with its peak at 1 [time]."""
-    seconds = row.seconds_each
-    if row.soundfont:
-        sound = soundfont.repeated_note(
-            row.soundfont, int(row.instrument), row.pitch, row.repeats, seconds, rate
-        )
-    else:
-        sound = np.tile(
-            synth.tone(row.pitch, seconds, rate, synth.TIMBRES[row.instrument]), row.repeats
-        )
-    peak = np.abs(sound).max()
-    if peak == 0:  # a program may have no sample at this pitch
-        raise RasenError(f"is silent: instrument {row.instrument} has no sound at this pitch")
-    return (sound / peak).astype(np.float32)
+    strokes = [Stroke((row.pitch,), row.seconds_each)] * row.repeats
+    return instruments.play(strokes, row.instrument, row.soundfont, rate)

@@ -1,5 +1,6 @@
 """Notes from a SoundFont (.sf2) that the user points to."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -7,34 +8,38 @@ from threading import Lock
 import numpy as np
 
 from rasen.errors import RasenError
+from rasen.stimuli.synth import Stroke
 
-VELOCITY = 64  # as SynTheory
 FADE = 0.1  # seconds after which silenced voices have decayed
 _ONE_AT_A_TIME = Lock()  # a synthesiser has one state, and stimuli are encoded in several threads
 
 
-def repeated_note(
-    path: str, program: int, pitch: int, repeats: int, seconds: float, rate: int
+def play(
+    path: str, program: int, strokes: Sequence[Stroke], rate: int, drums: bool = False
 ) -> np.ndarray:
-    """A note of a General MIDI program, struck `repeats` times [time], mono float32.
+    """Strokes of a General MIDI program one after another [time], mono float32.
 
-    Each stroke is released when the next begins; the clip ends with the last one.
+    Each stroke is released when the next begins; the sound ends with the last one.
+    drums: the program is a drum kit, of which every pitch is another drum
     """
     with _ONE_AT_A_TIME:
         synth, font = _synth(path, rate)
         try:
-            synth.program_select(0, font, 0, program)
+            synth.program_select(0, font, 0, program, drums)
         except RuntimeError:
-            raise RasenError(f"{path}: has no program {program} in bank 0; leave it out") from None
+            lacking = "drum kit" if drums else f"program {program} in bank 0"
+            raise RasenError(f"{path}: has no {lacking}; leave it out") from None
         synth.sounds_off()
         synth.generate(round(FADE * rate))  # the notes of an earlier clip decay
-        strokes = []
-        for _ in range(repeats):
-            synth.noteon(0, pitch, VELOCITY)
-            stereo = np.frombuffer(synth.generate(round(seconds * rate)), dtype=np.float32)
-            strokes.append(stereo.reshape(-1, 2).mean(axis=1))
-            synth.noteoff(0, pitch)
-        return np.concatenate(strokes)
+        sounds = []
+        for stroke in strokes:
+            for pitch in stroke.pitches:
+                synth.noteon(0, pitch, stroke.velocity)
+            stereo = np.frombuffer(synth.generate(round(stroke.seconds * rate)), dtype=np.float32)
+            sounds.append(stereo.reshape(-1, 2).mean(axis=1))
+            for pitch in stroke.pitches:
+                synth.noteoff(0, pitch)
+        return np.concatenate(sounds)
 
 
 @cache

@@ -1,5 +1,7 @@
-"""Additive synthesis: single tones of a few timbres, at any sample rate."""
+"""Additive synthesis: tones of a few timbres, at any sample rate."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -7,6 +9,14 @@ import numpy as np
 PARTIALS = 24
 RELEASE = 0.02  # seconds
 VIBRATO_RATE = 5.5  # Hz
+
+
+class Stroke(NamedTuple):
+    """Notes that begin and end together: MIDI pitches, length, MIDI velocity."""
+
+    pitches: tuple[int, ...]
+    seconds: float
+    velocity: int = 64  # as SynTheory
 
 
 class Timbre(NamedTuple):
@@ -36,6 +46,16 @@ def frequency(pitch: float) -> float:
     return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
 
 
+def play(strokes: Sequence[Stroke], timbre: Timbre, rate: int) -> np.ndarray:
+    """Strokes one after another: float32 [samples]. Every note has its peak at 1."""
+    return np.concatenate(
+        [
+            np.sum([_tone(pitch, stroke.seconds, rate, timbre) for pitch in stroke.pitches], axis=0)
+            for stroke in strokes
+        ]
+    )
+
+
 def tone(pitch: float, seconds: float, rate: int, timbre: Timbre) -> np.ndarray:
     """One tone of a MIDI pitch (fractions allowed): float32 [samples], its peak at 1.
 
@@ -63,3 +83,7 @@ def tone(pitch: float, seconds: float, rate: int, timbre: Timbre) -> np.ndarray:
     fall = np.minimum((seconds - time) / RELEASE, 1.0)
     shaped = wave.imag * rise * fall
     return (shaped / max(np.abs(shaped).max(initial=0.0), 1e-9)).astype(np.float32)
+
+
+# Clips of a set share most of their tones; a thread's few clips need far fewer than these 8 MB.
+_tone = lru_cache(maxsize=64)(tone)

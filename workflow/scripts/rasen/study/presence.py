@@ -1,4 +1,4 @@
-"""Before a run: which of the user's folders and files are needed, and which are not there."""
+"""Before a run: which of the user's folders and files are needed, and are not there or wrong."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -6,10 +6,13 @@ from typing import Any
 
 from pyarrow import parquet
 
+from rasen.errors import RasenError, suggestion
+from rasen.io.sheets import read_sheet
 from rasen.study.checkpoints import hub_id, local_folder, made_by_rule, model_weights
 from rasen.study.song_models import song_weights
 
 DEMO_SONGS = [f"resources/datasets/demo-songs/{song}.flac" for song in ("river", "tsuki", "broken")]
+SPLITS = ("train", "valid", "test")
 SONG_FILES = ("sketch.codebook", "phonemes.dictionary", "phonemes.vocabulary")
 
 
@@ -53,7 +56,8 @@ def missing_files(config: Mapping[str, Any], names: set[str]) -> list[str]:
     """Local folders and files of the named models, stimulus sets and "songs" that are not there,
     each with its cure."""
     problems = []
-    songs = {"songs": config["songs"]} if "songs" in names else {}
+    # a stimulus set may have the name "songs", too
+    songs = {"songs": config["songs"]} if "songs" in names and config.get("songs") else {}
     chosen: dict[str, Any] = songs | {
         part: {name: entry for name, entry in config[part].items() if name in names}
         for part in ("models", "stimuli")
@@ -75,4 +79,34 @@ def missing_files(config: Mapping[str, Any], names: set[str]) -> list[str]:
         for key in ("sheet", "soundfont"):
             if path := stimuli.get(key):
                 need(f"stimuli.{name}.{key}", path, Path(path).is_file(), "correct the path")
+    return problems
+
+
+def wrong_splits(config: Mapping[str, Any], names: set[str]) -> list[str]:
+    """Values other than train, valid and test in the columns of sheets that tasks follow.
+
+    names: of the stimulus sets that jobs will open
+    """
+    asked = {name for model in config["models"].values() for name in model["probes"]}
+    problems = []
+    for name in sorted(asked):
+        task = config["tasks"][name]
+        sheet = Path(config["stimuli"][task["stimuli"]].get("sheet") or "")
+        if task["stimuli"] not in names or sheet.suffix not in (".tsv", ".csv"):
+            continue
+        try:
+            table = read_sheet(sheet, numbers=False)
+        except RasenError:  # the job that lists the clips says what is wrong
+            continue
+        column, label = task["split"] or "split", task["label"]
+        if column not in table:
+            continue
+        if task["kind"] != "tags" and label in table:
+            table = table[table[label] != ""]  # the others do not count
+        wrong = table[~table[column].isin(SPLITS)]
+        for value, lines in wrong.groupby(column).groups.items():
+            problems.append(
+                f"config: tasks.{name}.split: {sheet}: '{value}' in {len(lines)} lines from line "
+                f"{lines[0] + 2} on; {suggestion(str(value), SPLITS)}"
+            )
     return problems
