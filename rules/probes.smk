@@ -50,6 +50,7 @@ rule measure_spectra:
 rule fit_probes:
     """Read every task of a stimulus set from every layer of a model at a point."""
     input:
+        clips="results/stimuli/{stimuli}.parquet",
         activations="results/activations/{model}/{point}/{stimuli}.h5",
         inputs="results/inputs/{model}/{stimuli}.h5",
         spectra=lambda wildcards: probed.spectra(config, wildcards.stimuli),
@@ -69,13 +70,15 @@ rule fit_probes:
         tasks=lambda wildcards: probed.tasks_of_set(
             config, wildcards.model, wildcards.stimuli, frames=False
         ),
+        frames=False,
         kinds=config["probes"]["kinds"],
         settings=probed.settings(config),
         spectra=given("spectra"),
         seed=config["seed"],
         code=code("fit_probes.py"),
     shell:
-        "rasen core fit_probes.py --activations {input.activations} --inputs {input.inputs}"
+        "rasen core fit_probes.py --clips {input.clips} --activations {input.activations}"
+        " --inputs {input.inputs} --frames {params.frames}"
         " --tasks {params.tasks:q} --kinds {params.kinds} --settings {params.settings:q}"
         " --seed {params.seed} --rows {output.rows} --draws {output.draws} {params.spectra}"
         " > {log} 2>&1"
@@ -83,6 +86,7 @@ rule fit_probes:
 
 use rule fit_probes as fit_frame_probes with:
     input:
+        clips="results/stimuli/{stimuli}.parquet",
         activations="results/means/{model}/{point}/{stimuli}.h5",
         inputs="results/inputs/{model}/{stimuli}.h5",
         spectra=lambda wildcards: probed.spectra(config, wildcards.stimuli),
@@ -100,6 +104,7 @@ use rule fit_probes as fit_frame_probes with:
         tasks=lambda wildcards: probed.tasks_of_set(
             config, wildcards.model, wildcards.stimuli, frames=True
         ),
+        frames=True,
         kinds=config["probes"]["kinds"],
         settings=probed.settings(config),
         spectra=given("spectra"),

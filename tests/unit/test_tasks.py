@@ -47,10 +47,38 @@ def frames(table):
     """Rows of a dump of frames of all clips."""
     count = int(RATE * SECONDS)
     frame = np.tile(np.arange(count), len(table))
-    return Rows(table, np.repeat(np.arange(len(table)), count), (frame + 0.5) / RATE, frame, RATE)
+    clip, ends = np.repeat(np.arange(len(table)), count), np.full(len(table), float(SECONDS))
+    return Rows(table, clip, (frame + 0.5) / RATE, frame, RATE, frozenset(["gone"]), ends)
 
 
 # --- whole clips
+
+
+@pytest.mark.parametrize("empty", [None, np.nan, "", "NaN"])
+def test_a_clip_without_a_label_or_a_split_is_left_out(empty):
+    table = clips(
+        mood=["a", empty, "b", "a", "b", "a"], half=["train", "train", empty, *["test"] * 3]
+    )
+    _, task = read(table, mood={"label": "mood", "split": "half"})["mood"]
+    assert task.rows.tolist() == [0, 3, 4, 5]
+    assert task.values.tolist() == ["a", "a", "b", "a"]
+    assert task.split.tolist() == ["train", "test", "test", "test"]
+    tags = clips(tags=["a;b", "a", "b", "", "b", "a"], half=["train", empty, *["test"] * 4])
+    _, task = read(tags, t={"label": "tags", "kind": "tags", "split": "half"})["t"]
+    assert task.rows.tolist() == [0, 2, 3, 4, 5]
+    assert task.values.tolist() == [[True, True], [False, True], [False] * 2, [False, True],
+                                    [True, False]]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", ["clip\ttime", "clip\tstart\tend\tchord"])
+def test_labels_of_clips_that_a_model_could_not_read_do_not_count(tmp_path, header):
+    sheet = tmp_path / "s.tsv"
+    rest = "" if "time" in header else "\t2\tC"
+    sheet.write_text("\n".join([header, f"c0\t1{rest}", f"gone\t1{rest}"]))
+    metrics = {"metrics": ["beat_f"]} if "time" in header else {}
+    entry = {"label": "chord", "kind": "frames", "intervals": str(sheet)} | metrics
+    _, task = of_rows(frames(clips()), t=entry)["t"]
+    assert len(task.values) == (240 if "time" in header else 10)
 
 
 def test_classes_with_songs_and_groups():

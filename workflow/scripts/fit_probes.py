@@ -10,7 +10,7 @@ from rasen import command
 from rasen.io import hdf5, parquet
 from rasen.io.json_dataclass import from_dict
 from rasen.measure.notes import codec_token_shares
-from rasen.measure.spectra import read_spectra
+from rasen.measure.spectra import clip_ends, read_spectra
 from rasen.measure.tasks import DumpedLayers, TaskSettings, read_rows, targets
 from rasen.probes.draws import as_draws
 from rasen.probes.probing import probe_outcomes
@@ -19,6 +19,7 @@ from rasen.probes.table import as_table
 
 
 def fit_probes(
+    clips: Path,
     activations: Path,
     inputs: Path,
     tasks: dict,
@@ -27,10 +28,13 @@ def fit_probes(
     seed: int,
     rows: Path,
     draws: Path,
+    frames: bool,
     spectra: Path | None = None,
 ):
     """Write one row per layer, baseline, task, split and metric; and the resampled values."""
-    layers, of_dump = DumpedLayers(activations), read_rows(activations)
+    layers = DumpedLayers(activations)
+    ends = clip_ends(spectra) if spectra and frames else None
+    of_dump = read_rows(activations, parquet.read_table(clips)["clip"].tolist(), ends)
     named = {name: from_dict(TaskSettings, task) for name, task in tasks.items()}
     baselines = {}
     if spectra:

@@ -15,7 +15,7 @@ from rasen.sae.features.intervals import labels_of_frames, read_intervals
 
 GROUPS = ("group", "song", "instrument")  # columns that hold what is never divided, best first
 EVENTS = ("beat_f", "boundary_f_0.5", "boundary_f_3")  # metrics of times, not of labels
-MISSING = ("", "nan", "None", "null")  # labels of a clip that has none
+MISSING = ("", "nan", "NaN", "None", "null")  # labels of a clip that has none
 
 
 @dataclass(frozen=True)
@@ -59,24 +59,40 @@ class DumpedLayers(Mapping[int, np.ndarray]):
 
 @dataclass(frozen=True)
 class Rows:
-    """What the rows of a dump are: rows of `clips`; of frames, when they are (else None)."""
+    """What the rows of a dump are: rows of `clips`; of frames, when they are (else None).
+
+    left_out: clips of the set that the model could not read; labels of them do not count
+    ends:     of each clip's sound in seconds [clips]; of text None
+    """
 
     clips: pd.DataFrame
     clip: np.ndarray  # [rows]
     time: np.ndarray | None = None  # [rows], the middle of each in seconds
     frame: np.ndarray | None = None
     rate: float | None = None  # frames per second
+    left_out: frozenset[str] = frozenset()
+    ends: np.ndarray | None = None
 
 
-def read_rows(path: Path) -> Rows:
-    """The Rows of a dump."""
+def read_rows(path: Path, clips_of_set: Sequence[str] = (), ends: pd.Series | None = None) -> Rows:
+    """The Rows of a dump.
+
+    clips_of_set: all clips, also those that the model could not read
+    ends: of the clips' sounds in seconds, by name; without, what the frames of the dump cover
+    """
     with hdf5.open_file(path) as file:
         clips = hdf5.read_table(file, "clips")
         if "rows" not in file:
             return Rows(clips, np.arange(len(clips)))
         clip, frame = file["rows/clip"][:], file["rows/frame"][:]
         time = file["rows/time"][:].astype(float)
-    return Rows(clips, clip, time, frame, float((frame[0] + 0.5) / time[0]))
+    rate = float((frame[0] + 0.5) / time[0])
+    covered = np.zeros(len(clips))
+    np.maximum.at(covered, clip, time + 0.5 / rate)
+    return Rows(
+        clips, clip, time, frame, rate, frozenset(clips_of_set) - set(clips["clip"]),
+        covered if ends is None else ends[clips["clip"]].to_numpy(),
+    )  # fmt: skip
 
 
 def targets(
@@ -134,16 +150,24 @@ def _task(settings, rows):
         there = np.ones(len(rows.clips), bool)
     else:
         column = rows.clips[labels if isinstance(labels, str) else labels[0]]
-        there = ~column.astype(str).isin(MISSING).to_numpy()
+        there = _known(column)
         values, names = column[there].to_numpy(), ()
         if settings.kind == "numbers":
             values = pd.to_numeric(column[there], errors="coerce").to_numpy(float)
+    if column := settings.split or ("split" if "split" in rows.clips else None):
+        inside = _known(rows.clips[column])  # a clip without a split is in none
+        values, there = values[inside[there]], there & inside
     chosen = np.flatnonzero(there)
     return Task(
         settings.kind, values, tuple(settings.metrics or ()), chosen,
         _column(rows.clips, settings.song, "song", chosen),
         _column(rows.clips, settings.split, "split", chosen), tags=names,
     )  # fmt: skip
+
+
+def _known(column):
+    """Which cells say something."""
+    return (column.notna() & ~column.astype(str).isin(MISSING)).to_numpy()
 
 
 def _tags(clips, labels):
@@ -173,8 +197,8 @@ def _frames(settings, rows):
         )
     names = rows.clips["clip"].tolist()
     if not events:
-        intervals = read_intervals(settings.intervals, names)
-        late = intervals["start"] >= _ends(rows)[intervals["clip"]] + 1 / rows.rate
+        intervals = read_intervals(settings.intervals, names, rows.left_out)
+        late = intervals["start"] >= rows.ends[intervals["clip"]] + 1 / rows.rate
         raise_all(
             (
                 f"line {line + 2}: {intervals['start'][line]} s is past the end of "
@@ -199,13 +223,6 @@ def _frames(settings, rows):
     return Task("frames", values, metrics, split=split, clip=rows.clip, time=rows.time)
 
 
-def _ends(rows):
-    """Where the frames of each clip end, in seconds [clips]."""
-    ends = np.zeros(len(rows.clips))
-    np.maximum.at(ends, rows.clip, rows.time + 0.5 / rows.rate)
-    return ends
-
-
 def _events(sheet, rows, names):
     """The time of the event in each row, NaN where there is none; a frame holds one, the first."""
     table = read_sheet(sheet)
@@ -213,18 +230,19 @@ def _events(sheet, rows, names):
     if lacking := [name for name in ("clip", column) if name not in table]:
         raise RasenError(f"{sheet}: has no column {', '.join(lacking)}; it needs clip and time")
     place = {name: number for number, name in enumerate(names)}
+    table = table[~table["clip"].isin(rows.left_out)]
     times = pd.to_numeric(table[column], errors="coerce")
-    ends = _ends(rows)
     problems = []
     values = np.full(len(rows.clip), np.nan)
-    first = {clip: start for start, clip in reversed(list(enumerate(rows.clip.tolist())))}
+    count = np.bincount(rows.clip, minlength=len(names))
+    first = np.cumsum(count) - count
     for line, clip, time in zip(table.index + 2, table["clip"], times, strict=True):
         if clip not in place:
             problems.append(f"line {line}: no clip '{clip}'; {suggestion(str(clip), names)}")
-        elif not 0 <= time < ends[place[clip]]:
+        elif not 0 <= time < rows.ends[place[clip]] + 1 / rows.rate:
             problems.append(f"line {line}: {time} s is past the end of {clip}")
-        else:
-            row = first[place[clip]] + int(time * rows.rate)
+        elif (frame := int(time * rows.rate)) < count[place[clip]]:  # else not read by this model
+            row = first[place[clip]] + frame
             if np.isnan(values[row]):
                 values[row] = time
     raise_all(problems, heading=f"{sheet}: events that cannot be used:")

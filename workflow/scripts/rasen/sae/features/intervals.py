@@ -9,7 +9,7 @@ seconds of the clip; empty cells say nothing. Chords and sections may also stand
 own, as long as no two rows give one frame two values of the same column.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +21,16 @@ from rasen.io.sheets import read_sheet
 PLACE = ("clip", "start", "end")
 
 
-def read_intervals(path: Path | str, clips: Sequence[str]) -> pd.DataFrame:
+def read_intervals(
+    path: Path | str, clips: Sequence[str], left_out: Collection[str] = ()
+) -> pd.DataFrame:
     """The sheet, checked: columns clip (its place in `clips`), start, end, and the labels.
 
-    clips: names of the clips of the stimulus set
+    clips: names of the clips of the stimulus set;  left_out: clips whose rows do not count
     """
     table = read_sheet(path)
+    if "clip" in table:
+        table = table[~table["clip"].isin(left_out)]
     labels = [name for name in table if name not in PLACE]
     missing = [name for name in PLACE if name not in table]
     if missing or not labels:
