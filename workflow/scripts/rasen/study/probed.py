@@ -77,8 +77,34 @@ def spectra(config: Mapping[str, Any], stimuli: str) -> str | list[str]:
 
 def settings(config: Mapping[str, Any]) -> str:
     """How probes are fitted, as JSON: those of the settings that every kind of probe has."""
-    other = ("kinds", "points", "frames", "similarity", "lens")
+    other = ("kinds", "points", "frames", "similarity", "lens", "freezing")
     return json.dumps({k: v for k, v in config["probes"].items() if k not in other}, sort_keys=True)
+
+
+def freezing(config: Mapping[str, Any]) -> str:
+    """How layers above frozen ones are trained, as JSON."""
+    given = config["probes"]["freezing"] or {}
+    return json.dumps({k: v for k, v in given.items() if k != "points"}, sort_keys=True)
+
+
+def finetuned_models(config: Mapping[str, Any]) -> list[str]:
+    """The models that are trained for their tasks of clips."""
+    return [
+        model
+        for model in config["models"]
+        if config["probes"]["freezing"] and probed_sets(config, model, frames=False)
+    ]
+
+
+def per_finetuned_set(config: Mapping[str, Any], points: pd.DataFrame, pattern: str) -> list[str]:
+    """`pattern` for every set of clips at every point at which models are trained."""
+    return [
+        pattern.format(model=model, point=point, stimuli=stimuli)
+        for model in finetuned_models(config)
+        for stimuli in probed_sets(config, model, frames=False)
+        for point in config["probes"]["freezing"]["points"]
+        if point in set(points.loc[points["model"] == model, "point"])
+    ]
 
 
 def spectra_per_second(config: Mapping[str, Any], stimuli: str) -> int:
