@@ -4,6 +4,7 @@
 #            results/finetuned/{model}/{point}/{stimuli}.parquet, with `probes.freezing`
 
 
+FINETUNED = probed.finetuned_sets(config, points)
 LENSED = dict(probed.lensed_points(config, points))  # by model
 SIMILARITY = config["probes"]["similarity"] or {"stimuli": "none", "measures": []}
 
@@ -158,9 +159,10 @@ rule gather_probes:
         points="results/tables/points.parquet",
         rows=probed.per_probed_set(config, points, "{stimuli}.parquet"),
         draws=probed.per_probed_set(config, points, "{stimuli}.draws.h5"),
-        finetuned=probed.per_finetuned_set(
-            config, points, "results/finetuned/{model}/{point}/{stimuli}.parquet"
-        ),
+        finetuned=[
+            f"results/finetuned/{model}/{point}/{stimuli}.parquet"
+            for model, point, stimuli in FINETUNED
+        ],
     output:
         table="results/tables/probes.parquet",
     log:
@@ -417,7 +419,7 @@ rule probes:
         ],
         [
             f"results/figures/probes/{name}/freezing.svg"
-            for name in probed.finetuned_models(config)
+            for name in dict.fromkeys(model for model, *_ in FINETUNED)
         ],
         [
             f"results/figures/probes/{name}/similarity-{measure}.svg"

@@ -87,23 +87,15 @@ def freezing(config: Mapping[str, Any]) -> str:
     return json.dumps({k: v for k, v in given.items() if k != "points"}, sort_keys=True)
 
 
-def finetuned_models(config: Mapping[str, Any]) -> list[str]:
-    """The models that are trained for their tasks of clips."""
+def finetuned_sets(config: Mapping[str, Any], points: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """(model, point, set of clips) of every training of layers for tasks."""
+    freezing = config["probes"]["freezing"]
     return [
-        model
+        (model, point, stimuli)
         for model in config["models"]
-        if config["probes"]["freezing"] and probed_sets(config, model, frames=False)
-    ]
-
-
-def per_finetuned_set(config: Mapping[str, Any], points: pd.DataFrame, pattern: str) -> list[str]:
-    """`pattern` for every set of clips at every point at which models are trained."""
-    return [
-        pattern.format(model=model, point=point, stimuli=stimuli)
-        for model in finetuned_models(config)
-        for stimuli in probed_sets(config, model, frames=False)
-        for point in config["probes"]["freezing"]["points"]
+        for point in (freezing["points"] if freezing else ())
         if point in set(points.loc[points["model"] == model, "point"])
+        for stimuli in probed_sets(config, model, frames=False)
     ]
 
 
