@@ -153,6 +153,15 @@ def test_clips_of_a_batch_have_one_length_where_padding_changes_them(model):
         assert len(parts) >= 5
 
 
+def test_predictions_are_in_the_order_of_the_places():
+    def batches(places):
+        for part in (places[2:], places[:2]):
+            yield part, torch.from_numpy(part)[:, None]
+
+    places = np.array([1, 4, 6, 9])
+    assert np.array_equal(predict(torch.nn.Identity(), places, batches)[:, 0], places)
+
+
 def test_tags_and_numbers_are_learned_too(model):
     family, network, inputs = model
     for kind, values, width in (("tags", np.arange(60).reshape(20, 3) % 7 < 3, 3),
@@ -244,7 +253,10 @@ def test_ridge_beside_it_is_that_of_the_probes_on_the_same_folds(rng):
     }
     tasks = {"t": Task("classes", labels)}
     wanted = probe(layers, tasks, groups, settings=PROBES)
-    rows = frozen_rows(perfect, [0, 2], layers, tasks, groups, PROBES, folds=5, seed=0)
+    everything = ProbeSettings(bootstrap=100)  # a random split and permuted labels are left out
+    rows = frozen_rows(perfect, [0, 2], layers, tasks, groups, everything, folds=5, seed=0)
+    assert set(rows["split"]) == {"grouped"}
+    assert set(rows["row"]) == {"probe", "reference", "difference"}
     for features in ("selected", "last"):
         ours = rows[(rows["row"] == "reference") & (rows["features"] == features)]
         keep = (wanted["row"] == "probe") & (wanted["features"] == features)
