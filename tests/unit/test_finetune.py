@@ -119,7 +119,7 @@ def test_with_all_layers_frozen_it_is_a_linear_head_on_the_dump(model, tmp_path)
             parts = sorted(parts, key=lambda part: places.tolist().index(part[0]))
         yield from ((part, x[part]) for part in parts)
 
-    optimiser = torch.optim.AdamW(head.parameters(), lr=1e-3)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=QUICK.head_rate)
     train_network(head, optimiser, target, train, stop, batches, QUICK, rng)
     expected = predict(head, plan.rows(0), batches)
     (found,) = fits.fit(tiny.DEPTH, target, plan)
@@ -234,7 +234,7 @@ def test_trained_blocks_read_what_frozen_features_do_not_show(folder, agreeing, 
     table = rows.assign(model="m", route="linear", point="trained", position=1.0)
     draw_freezing(table, "m", tmp_path / "freezing.svg")
     drawn = (tmp_path / "freezing.svg").read_text()
-    assert "layers up to it frozen" in drawn
+    assert "layers up to k frozen" in drawn
     assert "agree" in drawn
 
 

@@ -13,7 +13,7 @@ from rasen.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, fo
 
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)  # of points
 REFERENCES = {"selected": "--", "last": "-."}
-WORDS = {"selected": "ridge, layer chosen on inner folds", "last": "ridge, last layer"}
+WORDS = {"selected": "ridge,\nlayer chosen on\ninner folds", "last": "ridge, last layer"}
 
 
 def draw_freezing(table: pd.DataFrame, model: str, path: Path) -> None:
@@ -36,16 +36,18 @@ def draw_freezing(table: pd.DataFrame, model: str, path: Path) -> None:
             f"{task.replace('_', ' ')}\n({NAMES.get(metric, metric)})", loc="left", fontsize=8.5
         )
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axis.set_xlabel("k, layers up to it frozen")
+        axis.set_xlabel("layers up to k frozen")
     for axis in axes.flat[len(tasks) :]:
         axis.set_axis_off()
     labels: dict = {}
     for axis in axes.flat[: len(tasks)]:
         labels |= dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
-    figure.legend(labels.values(), labels, loc="outside lower center", ncols=2, fontsize=7.5)
+    figure.legend(labels.values(), labels, loc="outside right upper", fontsize=7.5)
     head(figure, f"{model}: what training the layers above k is worth")
     foot(
-        figure, "0: all blocks are trained; the last layer: the head alone. Bars: 95 % over groups."
+        figure,
+        "0: all blocks are trained; the last layer: the head alone. Ridge: untouched network, same "
+        "test folds.\nBars: 95 % over groups, where several are tested.",
     )
     save(figure, path)
 

@@ -45,7 +45,7 @@ class FreezingSettings:
     patience: int = 5
     batch: int = 16
     rate: float = 3e-5
-    head_rate: float = 1e-3
+    head_rate: float = 3e-3
 
     def __post_init__(self) -> None:
         mistakes = [] if self.layers else ["layers: none; give one or more"]
