@@ -16,6 +16,7 @@
 #   results/frames/{model}/{point}/{stimuli}.h5    some layers' output, every frame
 #   results/sae/{model}/{point}/layer-{layer}/     sparse autoencoders and the labels of their features
 #   results/probes/{model}/{point}/{stimuli}.parquet   what probes read from every layer
+#   results/finetuned/{model}/{point}/{stimuli}.parquet   what is read after training upper layers
 #   results/similarity/{model}/{point}.parquet     how alike layers are
 #   results/songs/{song}/                          a song's stems, words, sections, tokens, latents
 #   results/batches/{stage}/{batch}.parquet        the outcome of each song of a batch

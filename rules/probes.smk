@@ -1,8 +1,10 @@
 # Probes: what each layer knows, read by linear models and small networks; how alike layers are.
 #   needs    tasks.{task}, results/activations/{model}/{point}/{stimuli}.h5 of models with `probes: [task]`
 #   makes    results/tables/{probes,similarity}.parquet    results/figures/probes/{model}/*.svg
+#            results/finetuned/{model}/{point}/{stimuli}.parquet, with `probes.freezing`
 
 
+FINETUNED = probed.finetuned_sets(config, points)
 LENSED = dict(probed.lensed_points(config, points))  # by model
 SIMILARITY = config["probes"]["similarity"] or {"stimuli": "none", "measures": []}
 
@@ -112,12 +114,60 @@ use rule fit_probes as fit_frame_probes with:
         code=code("fit_probes.py"),
 
 
+rule finetune_layers:
+    """Train the layers of a model above some for every task of a stimulus set."""
+    input:
+        weights=managed_weights,
+        certificate=certificate,
+        inputs="results/inputs/{model}/{stimuli}.h5",
+        activations="results/activations/{model}/{point}/{stimuli}.h5",
+        corrected=corrected,
+        statistics=batch_norm_inputs,
+    output:
+        rows="results/finetuned/{model}/{point}/{stimuli}.parquet",
+    log:
+        "logs/finetune_layers/{model}/{point}/{stimuli}.log",
+    benchmark:
+        "results/benchmarks/finetune_layers/{model}/{point}/{stimuli}.tsv"
+    conda:
+        conda_file
+    threads: of_model("threads")
+    resources:
+        mem_mb=growing("memory"),
+        runtime=growing("runtime"),
+        gpu=model_gpus,
+        device=of_model("device"),
+        batch=of_model("batch"),
+    params:
+        env=environment,
+        needs="models",
+        recipe=recipe_json("finetune"),
+        tasks=lambda wildcards: probed.tasks_of_set(
+            config, wildcards.model, wildcards.stimuli, frames=False
+        ),
+        freezing=probed.freezing(config),
+        probes=probed.settings(config),
+        pool=config["activations"]["pool"],
+        seed=config["seed"],
+        code=code("finetune_layers.py", environment),
+    shell:
+        "rasen {params.env} finetune_layers.py --recipe {params.recipe:q} --inputs {input.inputs}"
+        " --activations {input.activations} --tasks {params.tasks:q} --freezing {params.freezing:q}"
+        " --probes {params.probes:q} --pool {params.pool} --seed {params.seed} --rows {output.rows}"
+        " --model {wildcards.model} --device {resources.device} --gpus {resources.gpu}"
+        " --batch {resources.batch} > {log} 2>&1"
+
+
 rule gather_probes:
     """One table of all probes, with what each point has gained on the untrained one."""
     input:
         points="results/tables/points.parquet",
         rows=probed.per_probed_set(config, points, "{stimuli}.parquet"),
         draws=probed.per_probed_set(config, points, "{stimuli}.draws.h5"),
+        finetuned=[
+            f"results/finetuned/{model}/{point}/{stimuli}.parquet"
+            for model, point, stimuli in FINETUNED
+        ],
     output:
         table="results/tables/probes.parquet",
     log:
@@ -131,7 +181,7 @@ rule gather_probes:
         code=code("gather_probes.py"),
     shell:
         "rasen core gather_probes.py --rows {input.rows} --draws {input.draws}"
-        " --points {input.points} --table {output.table} > {log} 2>&1"
+        " --finetuned {input.finetuned} --points {input.points} --table {output.table} > {log} 2>&1"
 
 
 rule plot_probes:
@@ -172,6 +222,31 @@ rule plot_probes:
         "rasen core plot_probes.py --table {input.table} --model {wildcards.model}"
         " --kind {params.kind} --point {params.point} --profiles {output.profiles}"
         " --choice {output.choice} --concepts {output.concepts} > {log} 2>&1"
+
+
+rule plot_freezing:
+    """What training the layers above k is worth, for every k of a model's tasks."""
+    input:
+        table="results/tables/probes.parquet",
+    output:
+        figure=report(
+            "results/figures/probes/{model}/freezing.svg",
+            caption="../workflow/report/probes-freezing.rst",
+            category="Probes",
+            labels={"model": "{model}", "figure": "training the layers above k"},
+        ),
+    log:
+        "logs/plot_freezing/{model}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("plot_freezing.py"),
+    shell:
+        "rasen core plot_freezing.py --table {input.table} --model {wildcards.model}"
+        " --figure {output.figure} > {log} 2>&1"
 
 
 rule measure_similarity:
@@ -346,6 +421,10 @@ rule probes:
             f"results/figures/probes/{name}/profiles.svg"
             for name, model in MODELS.items()
             if model["probes"]
+        ],
+        [
+            f"results/figures/probes/{name}/freezing.svg"
+            for name in dict.fromkeys(model for model, *_ in FINETUNED)
         ],
         [
             f"results/figures/probes/{name}/similarity-{measure}.svg"

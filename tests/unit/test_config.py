@@ -508,6 +508,29 @@ def test_probes_that_nobody_can_fit_are_told_all_at_once():
         assert part in str(error.value), part
 
 
+def test_freezing_that_nobody_can_run_is_told(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"num_hidden_layers": 3}))
+    model = {"family": "musicgen", "weights": str(tmp_path), "probes": ["t"]}
+    study = study_with(model) | {"tasks": {"t": {"stimuli": "notes", "label": "pitch"}}}
+    study["probes"] = {"freezing": {"layers": [0, 3, -4]}}
+    assert load(study)["probes"]["freezing"]["points"] == ["trained"]
+    study["probes"]["freezing"] = {"layers": [0, 4, -5], "points": ["start"], "rates": 1}
+    with pytest.raises(RasenError, match=r"probes\.freezing\.rates: unknown setting; did you mean"):
+        load(study)
+    del study["probes"]["freezing"]["rates"]
+    with pytest.raises(RasenError) as error:
+        load(study)
+    for part in [
+        "probes.freezing.layers: m has no layer 4, -5; it has 0 to 3",
+        "probes.freezing.points: no route visits 'start'",
+    ]:
+        assert part in str(error.value), part
+    study["probes"] = {"freezing": {"layers": [0]}}
+    study["tasks"]["t"] |= {"kind": "frames", "intervals": "t.tsv"}
+    with pytest.raises(RasenError, match="freezing: no model has a task of clips"):
+        load(study)
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_layers_of_one_of_several_networks_in_a_checkpoint_are_counted(named, tmp_path):
     """A jukebox has a prior per level, each with layers of its own."""

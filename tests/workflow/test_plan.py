@@ -171,6 +171,41 @@ def test_helix_is_optional(other):
     assert other.planned("helix") == {}
 
 
+def test_layers_are_trained_where_the_config_asks(other):
+    """Tasks of clips at the points of `freezing` that a model visits; nothing by default."""
+
+    def change(config):
+        config["tasks"] = {
+            "pitch": {"stimuli": "notes", "label": "pitch_class"},
+            "chord": {"stimuli": "recordings", "label": "chord", "kind": "frames",
+                      "intervals": "chords.tsv"},
+        }  # fmt: skip
+        config["models"]["nano"]["probes"] = ["pitch", "chord"]
+
+    other.edit(change)
+    (other.folder / "chords.tsv").write_text("clip\tstart\tend\tchord\n")
+    jobs = other.planned("probes")
+    assert jobs["fit_probes"] == 5
+    assert "finetune_layers" not in jobs
+    assert "plot_freezing" not in jobs
+    points = ["untrained", "step-000002"]
+    freezing = {"layers": [0, -1], "points": points, "epochs": 2}
+    other.edit(lambda config: config.update(probes={"freezing": freezing}))
+    jobs = other.planned("probes")
+    assert jobs["finetune_layers"] == 2
+    assert jobs["plot_freezing"] == 1
+    output = other.snakemake("--dry-run", "--printshellcmds", "probes")
+    commands = [line for line in output.splitlines() if "core finetune_layers.py" in line]
+    assert len(commands) == 2
+    for command, point in zip(sorted(commands), sorted(points), strict=True):
+        assert f"results/finetuned/nano/{point}/notes.parquet" in command
+        assert f"results/activations/nano/{point}/notes.h5" in command
+        assert "pitch_class" in command
+        assert "chord" not in command
+        assert '"layers": [0, -1]' in command
+        assert '"dtype": "float32"' in command
+
+
 def test_a_route_of_16_points_is_few_slurm_jobs(other):
     """58 jobs of a model that is there already in 11 SLURM jobs; needs no SLURM to be planned."""
 

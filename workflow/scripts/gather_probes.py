@@ -9,10 +9,13 @@ from rasen.io import hdf5, parquet
 from rasen.probes.draws import differences
 
 
-def gather_probes(rows: list[Path], draws: list[Path], points: Path, table: Path) -> None:
+def gather_probes(
+    rows: list[Path], draws: list[Path], finetuned: list[Path], points: Path, table: Path
+) -> None:
     """One row per model, route, point, position, layer, features, task, kind, split, row, metric.
 
     rows, draws: files results/probes/{model}/{point}/..., in the same order
+    finetuned: files results/finetuned/{model}/{point}/...
     """
     tables = []
     for path, drawn in zip(rows, draws, strict=True):
@@ -23,6 +26,9 @@ def gather_probes(rows: list[Path], draws: list[Path], points: Path, table: Path
             gained = differences(*_read(drawn), *_read(start))
             gained = gained.assign(row="difference", against="untrained", chance=0.0)
             tables.append(gained.assign(model=model, point=point))
+    for path in finetuned:
+        model, point = path.parts[path.parts.index("finetuned") + 1 :][:2]
+        tables.append(parquet.read_table(path).assign(model=model, point=point))
     whole = pd.concat(tables, ignore_index=True)
     whole["layer"] = whole["layer"].where(whole["layer"] >= 0).astype("Int64")
     whole = parquet.read_table(points).merge(whole, on=["model", "point"])

@@ -44,6 +44,7 @@ Equations are those of Sato et al. 2026.
 | `means/{model}/{point}/{stimuli}.h5` | the same for all layers, averaged to `probes.frames` rows a second, for tasks of frames |
 | `spectra/{stimuli}.h5` | log-mel and log-frequency spectra of the clips, for rows without a network |
 | `probes/{model}/{point}/{stimuli}.parquet`, `.draws.h5` | what probes read, before it is gathered; the resampled values, from which points are compared pair by pair |
+| `finetuned/{model}/{point}/{stimuli}.parquet` | what is read after training the layers above some (`probes.freezing`), before it is gathered |
 | `similarity/`, `lens/` | per point, before they are gathered |
 | `sae/{model}/{point}/layer-NN/` | one folder per SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (outlier rows), `recovery.parquet`, `tally.h5` (all activations of the tallied clips, by row: `active` latents per row, `feature`, `value`), `features.parquet`, `examples.parquet`, `top_clips.parquet` (the clips with the greatest mean activation of each kept feature), `answers.parquet` (labels of a language model, judged), and by `snakemake sae_clips` a folder of these clips as audio |
 | `sae/{model}/questions/{point}-layer-NN.json` | questions to a language model about features (`sae.label.questions`) |
@@ -107,10 +108,10 @@ groups, lambda, selected`; intervals are 95 % over whole groups (songs, instrume
 
 | column | meaning |
 |---|---|
-| `features` | what the probe reads: `network` (the layer), `selected` (for each test fold the layer that was best on the inner folds: the honest "best layer"), `last`, `mix` (a learned weighted sum of all layers), or features without a network: `log-mel`, `log-frequency`, `codec tokens` |
-| `kind` | `ridge` (classes and tags one against the rest), `logistic`, `mlp` |
+| `features` | what the probe reads: `network` (the layer), `selected` (for each test fold the layer that was best on the inner folds: the honest "best layer"), `last`, `mix` (a learned weighted sum of all layers), or features without a network: `log-mel`, `log-frequency`, `codec tokens`; `frozen`: the last layer after the layers above `layer` were trained for the task |
+| `kind` | `ridge` (classes and tags one against the rest), `logistic`, `mlp`; `finetune`: trained layers and a linear head |
 | `split` | `grouped`: whole groups are left out, nested (strengths and layers are chosen on inner folds); `given`: an official split; `random`: rows, not groups, are left out. **It leaks** and stands there as a warning |
-| `row` | `probe`: the value; `permuted`: labels permuted between groups; `difference`: what these features gain on those in `against` (`last`, `mix`, a baseline, or `untrained`: the same layer of the untrained model); `weight`: of a layer in the mix (`low`, `high`: over folds); `without`: what the mix loses without the layer |
+| `row` | `probe`: the value; `reference`: ridge on the untouched network and the test folds on which `finetune` is scored (`probes.freezing.folds` of them, so `n` is smaller), which its rows `difference` subtract; `permuted`: labels permuted between groups; `difference`: what these features gain on those in `against` (`last`, `mix`, a baseline, or `untrained`: the same layer of the untrained model); `weight`: of a layer in the mix (`low`, `high`: over folds); `without`: what the mix loses without the layer |
 | `chance` | the best answer that knows no features: the most frequent class, the mean, the share of a tag |
 | `n, groups` | rows (or songs, where clips of a song are averaged) and groups that are scored |
 | `lambda` | median strength of the penalty over test folds; times the number of training rows it is the alpha of scikit-learn's Ridge |

@@ -4,7 +4,7 @@ Fields are ragged: `fields/NAME/rows` holds all clips below each other [rows, ..
 `fields/NAME/lengths` the number of rows of each clip. `clips/` is the table of the stimuli.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from rasen.io import hdf5
 
@@ -78,6 +79,18 @@ class Inputs:
                     ]
                     for name, ends in self.ends.items()
                 }
+
+    def picked(
+        self, indices: Sequence[int] | np.ndarray, device: str = "cpu"
+    ) -> dict[str, torch.Tensor]:
+        """Some clips as one batch, in the form and padding of `batches`."""
+        clips = list(self.some(indices))
+        batch = {
+            name: pad_sequence([torch.from_numpy(clip[name]) for clip in clips], batch_first=True)
+            for name in self.field_lengths
+        }
+        batch["lengths"] = torch.from_numpy(self.lengths[indices])
+        return {name: tensor.to(device) for name, tensor in batch.items()}
 
     def parts(self, size: int, padded: bool = True) -> list[tuple[int, int]]:
         """(start, stop) of runs of at most `size` clips; if not `padded`, of one length each."""

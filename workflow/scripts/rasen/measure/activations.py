@@ -11,7 +11,7 @@ Layer 0 is what enters the first layer, layer i the output of layer i; what the 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -48,7 +48,7 @@ def dump(
 
     Memory holds one batch, whatever the number of clips.
     """
-    layers = _chosen(settings.layers, family.layers)
+    layers = chosen_layers(settings.layers, family.layers)
     pool = settings.pool
     names = {f"{layer:02d}": family.layers[layer] for layer in layers}
     frames = family.frames(torch.from_numpy(inputs.lengths)).numpy()
@@ -59,7 +59,7 @@ def dump(
             lengths = family.frames(part["lengths"])
             pooled = None
             for layer, hidden in family.hidden(network, part, layers):
-                pooled = pooled or _pooling(pool, lengths, hidden.shape[1], family.frame_rate)
+                pooled = pooled or pooling(pool, lengths, hidden.shape[1], family.frame_rate)
                 values = pooled(hidden.to(device))
                 if layer not in written:
                     name = f"layers/{layer:02d}"
@@ -90,15 +90,17 @@ def describe(path: Path) -> dict[str, Any]:
     return attributes | {"layers": layers}
 
 
-def _chosen(wanted: Literal["all"] | Sequence[int], layers: Sequence[str]) -> list[int]:
+def chosen_layers(
+    wanted: Literal["all"] | Sequence[int],
+    layers: Sequence[str],
+    setting: str = "activations.layers",
+) -> list[int]:
     """Layer indices from 0 for "all" or a list (negative ones count from the end)."""
     if wanted == "all":
         return list(range(len(layers)))
     beyond = [layer for layer in wanted if not -len(layers) <= layer < len(layers)]
     if beyond:
-        raise RasenError(
-            f"activations.layers: {beyond} do not exist; this model has 0 to {len(layers) - 1}"
-        )
+        raise RasenError(f"{setting}: {beyond} do not exist; this model has 0 to {len(layers) - 1}")
     return sorted({layer % len(layers) for layer in wanted})
 
 
@@ -124,7 +126,9 @@ def _bin(frame, pool, rate):
     return ((2 * frame + 1) * pool / (2 * rate)).astype(np.int64)
 
 
-def _pooling(pool, lengths, frames, rate):
+def pooling(
+    pool: str | int, lengths: torch.Tensor, frames: int, rate: float | None
+) -> Callable[[torch.Tensor], torch.Tensor]:
     """The function [clip, frame, dim] -> [clip, dim] (mean or last valid frame), or [rows, dim].
 
     What the processor has to know of a batch it asks here, once: each question waits for the GPU,

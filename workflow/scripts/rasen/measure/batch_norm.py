@@ -14,7 +14,7 @@ from rasen.measure.batches import batches
 CLIPS = 16  # in a batch; not the model's own setting, on which results must not depend
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: tables that a network keeps must serve a gradient later
 def estimate_batch_norms(
     family: Family, network: torch.nn.Module, inputs: Inputs, device: str
 ) -> None:

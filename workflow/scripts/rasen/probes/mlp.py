@@ -6,7 +6,7 @@ to equal weights on one machine.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,17 @@ from rasen.probes.scoring import InnerScores, Prediction
 from rasen.probes.settings import ProbeSettings
 from rasen.probes.tasks import Target
 from rasen.seeds import generator
+
+
+class Stopping(Protocol):
+    """When a training ends: after so many epochs, or so many without a better one."""
+
+    @property
+    def epochs(self) -> int: ...
+
+    @property
+    def patience(self) -> int: ...
+
 
 Batches = Callable[[np.ndarray], Iterator[tuple[np.ndarray, Any]]]  # places -> (places, inputs)
 
@@ -43,7 +54,8 @@ def fit_mlp(
                 chosen = places[begin : begin + settings.batch]
                 yield chosen, torch.from_numpy((features.take(chosen) - mean) * unscale)
 
-        inner = train_network(network, target, train, stop, batches, settings, start)
+        optimiser = torch.optim.Adam(network.parameters(), lr=settings.rate)
+        inner = train_network(network, optimiser, target, train, stop, batches, settings, start)
         return Prediction(predict(network, plan.rows(outer.test), batches), np.nan, inner)
 
     return [
@@ -76,16 +88,14 @@ def initialise(network: Any, rng: np.random.Generator) -> None:
 
 
 def train_network(
-    network: Any, target: Target, train: np.ndarray, stop: np.ndarray, batches: Batches,
-    settings: ProbeSettings, rng: np.random.Generator,
+    network: Any, optimiser: Any, target: Target, train: np.ndarray, stop: np.ndarray,
+    batches: Batches, settings: Stopping, rng: np.random.Generator,
 ) -> float:  # fmt: skip
-    """Fit by Adam until the first metric on the rows `stop` no longer rises; keep the best weights.
+    """Fit until the first metric on the rows `stop` no longer rises; keep the best weights.
 
+    optimiser: of the network's parameters
     Returns the metric reached.
     """
-    import torch
-
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.rate)
     best, kept, waited = -np.inf, _copy(network), 0
     for _ in range(settings.epochs):
         network.train()
@@ -107,13 +117,14 @@ def train_network(
 
 
 def predict(network: Any, places: np.ndarray, batches: Batches) -> np.ndarray:
-    """Scores [places, columns]."""
+    """Scores [places, columns] of ascending places, which may be in the batches in any order."""
     import torch
 
     network.eval()
     with torch.no_grad():
-        scores = [network(inputs).numpy() for _, inputs in batches(places)]
-    return np.concatenate(scores)
+        found = [(chosen, network(inputs).numpy()) for chosen, inputs in batches(places)]
+    order = np.argsort(np.concatenate([chosen for chosen, _ in found]))
+    return np.concatenate([scores for _, scores in found])[order]
 
 
 def row_losses(target: Target, scores: Any, places: np.ndarray) -> Any:

@@ -23,6 +23,8 @@ from rasen.probes.table import NETWORK, Outcome, as_table
 from rasen.probes.tasks import Target, Task, as_task, encode
 from rasen.seeds import generator
 
+Source = tuple[str, Any, Mapping[Any, np.ndarray]]  # "network" or a baseline's name, key, of what
+Weights = dict[int, np.ndarray]  # by number of units: their resampling, shared by all layers
 Fit = Callable[[Features, Sequence[Target], Plan, ProbeSettings, int], list[list[Prediction]]]
 FITS: dict[str, Fit] = {"ridge": fit_ridge, "logistic": fit_logistic, "mlp": fit_mlp}
 
@@ -70,26 +72,14 @@ def probe_outcomes(
     """The same as outcomes, from which `as_table` makes the rows and `as_draws` keeps the draws."""
     settings = settings or ProbeSettings()
     settings = replace(settings, kind=kind or settings.kind)
-    groups = np.asarray(groups)
-    tasks = {name: _with(as_task(values), split, songs) for name, values in targets.items()}
-    check(layers, baselines or {}, tasks, groups, settings)
-    _, group = np.unique(groups.astype(str), return_inverse=True)
-    works = list(_works(tasks, group, settings, seed))
-    weights = _weights(works, settings, seed)
-
-    outcomes: list[Outcome] = []
     baselines = baselines or {}
-    sources: list[tuple[str, Any, Mapping]] = [(NETWORK, layer, layers) for layer in layers]
+    tasks = {name: _with(as_task(values), split, songs) for name, values in targets.items()}
+    check(layers, baselines, tasks, np.asarray(groups), settings)
+    works = works_of(tasks, groups, settings, seed)
+    weights = weights_of(works, settings, seed)
+    sources: list[Source] = [(NETWORK, layer, layers) for layer in layers]
     sources += [(name, name, baselines) for name in baselines]
-    for name, key, source in sources:
-        x = _load(source, key, len(groups), name)
-        for work in works:
-            features = Features(x, work.rows, f"layer {key}" if name == NETWORK else name)
-            fitted = FITS[settings.kind](features, work.targets, work.plan, settings, seed)
-            layer = key if name == NETWORK else None
-            outcomes += _outcomes(work, fitted, weights, settings.kind, name, layer)
-            del features
-        del x
+    outcomes = outcomes_of(sources, len(groups), works, weights, settings, seed)
     if settings.mix and settings.kind == "ridge" and len(layers) > 1:
         for work in works:
             if work.plan.split != "random":
@@ -116,7 +106,15 @@ def _with(task, split, songs):
     return task
 
 
-def _works(tasks: Mapping[str, Task], group: np.ndarray, settings, seed) -> Iterator[Work]:
+def works_of(
+    tasks: Mapping[str, Task], groups: np.ndarray, settings: ProbeSettings, seed: int
+) -> list[Work]:
+    """Tasks as targets with their folds, permuted labels among them."""
+    _, group = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    return list(_works(tasks, group, settings, seed))
+
+
+def _works(tasks, group, settings, seed):
     together: dict[tuple, list[str]] = {}
     for name, task in tasks.items():
         labelled = b"" if task.rows is None else np.asarray(task.rows).tobytes()
@@ -157,10 +155,31 @@ def _permuted(target, seed, number):
     return replace(target, truth=truth, row="permuted")
 
 
-def _weights(works, settings, seed):
-    """{number of units: their resampling}, shared by all layers."""
+def weights_of(works: Sequence[Work], settings: ProbeSettings, seed: int) -> Weights:
+    """The resampling of the groups of all works."""
     counts = {int(target.unit.max()) + 1 for work in works for target in work.targets}
     return {count: resampling(count, settings.bootstrap, seed) for count in counts}
+
+
+def outcomes_of(
+    sources: Sequence[Source], rows: int, works: Sequence[Work], weights: Weights,
+    settings: ProbeSettings, seed: int,
+) -> list[Outcome]:  # fmt: skip
+    """Probes of all works on every source of features [rows, d], one in memory at a time."""
+    outcomes: list[Outcome] = []
+    for name, key, source in sources:
+        x = _load(source, key, rows, name)
+        for work in works:
+            features = Features(x, work.rows, f"layer {key}" if name == NETWORK else name)
+            fitted = FITS[settings.kind](features, work.targets, work.plan, settings, seed)
+            layer = key if name == NETWORK else None
+            for target, predictions in zip(work.targets, fitted, strict=True):
+                outcomes.append(
+                    scored(target, work.plan, predictions, weights, settings.kind, name, layer)
+                )
+            del features
+        del x
+    return outcomes
 
 
 def _load(source, key, rows, name):
@@ -169,13 +188,12 @@ def _load(source, key, rows, name):
     return x
 
 
-def _outcomes(work, fitted, weights, kind, features, layer) -> Iterator[Outcome]:
-    tests = [work.plan.rows(outer.test) for outer in work.plan.outer]
-    for target, predictions in zip(work.targets, fitted, strict=True):
-        yield _outcome(target, work.plan.split, tests, predictions, weights, kind, features, layer)
-
-
-def _outcome(target, split, tests, predictions, weights, kind, features, layer):
+def scored(
+    target: Target, plan: Plan, predictions: Sequence[Prediction], weights: Weights, kind: str,
+    features: str, layer: Any,
+) -> Outcome:  # fmt: skip
+    """Predictions of the outer folds of a plan, with their metrics over resampled groups."""
+    tests = [plan.rows(outer.test) for outer in plan.outer]
     drawn = weights[int(target.unit.max()) + 1]
     parts = {
         metric: np.stack(
@@ -187,7 +205,7 @@ def _outcome(target, split, tests, predictions, weights, kind, features, layer):
         for metric in target.task.scored_by
     }
     return Outcome(
-        target, split, kind, features, layer, np.concatenate(tests), parts,
+        target, plan.split, kind, features, layer, np.concatenate(tests), parts,
         np.array([prediction.inner for prediction in predictions]),
         np.array([prediction.strength for prediction in predictions]),
     )  # fmt: skip
@@ -196,19 +214,14 @@ def _outcome(target, split, tests, predictions, weights, kind, features, layer):
 def _mix(layers, rows, work, weights, settings, seed) -> Iterator[Outcome]:
     """The mix of layers of each task, and what is left of it without each layer."""
     targets = [target for target in work.targets if target.row == "probe"]
-    tests = [work.plan.rows(outer.test) for outer in work.plan.outer]
 
     def load(layer):
         return _load(layers, layer, rows, NETWORK)
 
     found = fit_mix(load, list(layers), targets, work.plan, settings, seed)
     for target, mixed in zip(targets, found, strict=True):
-        outcome = _outcome(
-            target, work.plan.split, tests, mixed.predictions, weights, "ridge", "mix", None
-        )
+        outcome = scored(target, work.plan, mixed.predictions, weights, "ridge", "mix", None)
         yield replace(outcome, weights=mixed.weights)
         for layer, scores in zip(layers, mixed.without, strict=True):
             predictions = [Prediction(one, np.nan, np.nan) for one in scores]
-            yield _outcome(
-                target, work.plan.split, tests, predictions, weights, "ridge", "without", layer
-            )
+            yield scored(target, work.plan, predictions, weights, "ridge", "without", layer)

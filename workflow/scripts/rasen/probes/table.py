@@ -14,6 +14,7 @@ from rasen.probes.scoring import Items
 from rasen.probes.tasks import Target
 
 NETWORK, SELECTED, LAST, MIX, WITHOUT = "network", "selected", "last", "mix", "without"
+FROZEN = "frozen"
 COLUMNS = [
     "layer", "features", "task", "kind", "split", "row", "against", "metric", "value", "low",
     "high", "chance", "n", "groups", "lambda", "selected",
@@ -61,6 +62,32 @@ def selected_outcomes(outcomes: Sequence[Outcome], layers: Sequence[Any]) -> Ite
             together.setdefault((one.target.name, one.split), {})[one.layer] = one
     for network in together.values():
         yield _selected(network, _chosen(network))
+
+
+def frozen_table(
+    frozen: Sequence[Outcome], ridge: Sequence[Outcome], layers: Sequence[Any]
+) -> pd.DataFrame:
+    """Rows of networks of which the layers up to one were frozen, beside ridge on the same folds.
+
+    ridge: outcomes of every layer of the untouched network, the last of `layers` among them. The
+    layer chosen for each test fold and the last one are rows "reference", and are subtracted.
+    """
+    last = [_renamed(one, LAST) for one in ridge if one.layer == layers[-1]]
+    references: dict[tuple, list[Outcome]] = {}
+    for one in [*selected_outcomes(ridge, layers), *last]:
+        references.setdefault((one.target.name, one.split), []).append(one)
+    rows: list[dict] = []
+    for (name, split), some in references.items():
+        facts = _facts(some[0])
+        of_task = [one for one in frozen if (one.target.name, one.split) == (name, split)]
+        for one in of_task:
+            rows += _values(one, facts)
+        for reference in some:
+            rows += _values(reference, facts, row="reference")
+            for one in of_task:
+                rows += _values(one, facts, row="difference", minus=reference)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype({"layer": "Int64"})
 
 
 def _rows(outcomes, layers) -> Iterator[dict]:

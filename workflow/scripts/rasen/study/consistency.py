@@ -51,11 +51,12 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
         yield f"{PLACE}: helix.period: {period} runs backwards; write {period[::-1]}"
     yield from _unvisited_points(config, "sae")
     yield from _unvisited_points(config, "probes")
+    yield from _unvisited_points(config, "probes", "freezing")
     yield from _of_the_labels(config)
     for name, task in config["tasks"].items():
         for problem in _of_a_task(task, config):
             yield f"{PLACE}: tasks.{name}.{problem}"
-    yield from _of_the_similarity(config)
+    yield from _of_clips(config)
 
 
 def _sets_of(model: Mapping[str, Any], config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -141,6 +142,8 @@ def _absent_layers(name: str, model: Mapping[str, Any], config: Mapping[str, Any
     asked = {"sae": config["sae"]["layers"]} if model["sae"] else {}
     if model["activations"] and config["activations"]["layers"] != "all":
         asked["activations"] = config["activations"]["layers"]
+    if model["probes"] and (freezing := config["probes"]["freezing"]):
+        asked["probes.freezing"] = freezing["layers"]
     for part, layers in asked.items():
         absent = [layer for layer in layers if not -depth - 1 <= layer <= depth]
         if absent:
@@ -194,18 +197,21 @@ def _of_the_labels(config: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _unvisited_points(config: Mapping[str, Any], subject: str) -> Iterator[str]:
-    """Points of SAEs or probes that no model that has them visits."""
-    wanted = config[subject]["points"]
+def _unvisited_points(config: Mapping[str, Any], subject: str, *parts: str) -> Iterator[str]:
+    """Points of SAEs or probes, or of a part of these, that no model that has them visits."""
+    settings = config[subject]
+    for part in parts:
+        settings = settings[part]
+    if settings is None:
+        return
+    wanted, place = settings["points"], ".".join((subject, *parts, "points"))
     having = {name: model for name, model in config["models"].items() if model[subject]}
     if wanted == "all" or not having:
         return
     visited = list(table_of_points({**config, "models": having})["point"].unique())
     for point in wanted:
         if point not in visited:
-            yield f"{PLACE}: {subject}.points: no route visits '{point}'; " + suggestion(
-                point, visited
-            )
+            yield f"{PLACE}: {place}: no route visits '{point}'; {suggestion(point, visited)}"
 
 
 def _of_a_task(task: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
@@ -235,8 +241,8 @@ def _of_a_task(task: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[s
         )
 
 
-def _of_the_similarity(config: Mapping[str, Any]) -> Iterator[str]:
-    """A stimulus set on which no model can be compared."""
+def _of_clips(config: Mapping[str, Any]) -> Iterator[str]:
+    """What probes of clips are asked for that no model has: a set to compare, a task to train."""
     settings = config["probes"]["similarity"]
     probed = {
         config["tasks"][task]["stimuli"]
@@ -248,4 +254,9 @@ def _of_the_similarity(config: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"{PLACE}: probes.similarity.stimuli: no model is probed on clips of "
             f"'{settings['stimuli']}'; {suggestion(settings['stimuli'], sorted(probed))}"
+        )
+    if config["probes"]["freezing"] and not probed:
+        yield (
+            f"{PLACE}: probes.freezing: no model has a task of clips (classes, numbers, tags) to "
+            "train for, and those of frames are left out; set it to null"
         )

@@ -77,8 +77,26 @@ def spectra(config: Mapping[str, Any], stimuli: str) -> str | list[str]:
 
 def settings(config: Mapping[str, Any]) -> str:
     """How probes are fitted, as JSON: those of the settings that every kind of probe has."""
-    other = ("kinds", "points", "frames", "similarity", "lens")
+    other = ("kinds", "points", "frames", "similarity", "lens", "freezing")
     return json.dumps({k: v for k, v in config["probes"].items() if k not in other}, sort_keys=True)
+
+
+def freezing(config: Mapping[str, Any]) -> str:
+    """How layers above frozen ones are trained, as JSON."""
+    given = config["probes"]["freezing"] or {}
+    return json.dumps({k: v for k, v in given.items() if k != "points"}, sort_keys=True)
+
+
+def finetuned_sets(config: Mapping[str, Any], points: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """(model, point, set of clips) of every training of layers for tasks."""
+    freezing = config["probes"]["freezing"]
+    return [
+        (model, point, stimuli)
+        for model in config["models"]
+        for point in (freezing["points"] if freezing else ())
+        if point in set(points.loc[points["model"] == model, "point"])
+        for stimuli in probed_sets(config, model, frames=False)
+    ]
 
 
 def spectra_per_second(config: Mapping[str, Any], stimuli: str) -> int:

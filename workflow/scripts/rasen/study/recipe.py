@@ -10,8 +10,8 @@ from rasen.study.points import one_or_more, parse_point
 from rasen.study.registry import FAMILIES, options_of
 
 RULES = ("official", "hf", "zeros", "permuted")
-# Codecs run in float32; so do gradients: a small step would round away in any other format.
-ALWAYS_FLOAT32 = ("encode", "gradient")
+# Codecs run in float32; so does training: a small step would round away in any other format.
+ALWAYS_FLOAT32 = ("encode", "gradient", "finetune")
 NEEDED = {  # field of a recipe: the kinds of points that cannot do without
     "initial": ("untrained", "linear"),
     "checkpoint": ("step",),

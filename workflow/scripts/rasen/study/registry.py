@@ -11,7 +11,7 @@ from typing import Any, Literal
 TRANSFORMERS_FILES = ("*.safetensors", "pytorch_model*.bin")
 TRANSFORMERS_READER = "rasen.weights.lazy_tensors:read_checkpoint"
 # "": losses, of perplexity and recovery
-EVERY_STAGE = ("encode", "activations", "frames", "gradient", "export", "")
+EVERY_STAGE = ("encode", "activations", "frames", "gradient", "finetune", "export", "")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ DELAY = Option(
         "type": "boolean",
         "default": True,
     },
-    stages=("activations",),
+    stages=("activations", "finetune"),
 )
 CODEC = Option(
     {
