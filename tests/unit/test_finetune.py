@@ -241,7 +241,7 @@ def test_trained_blocks_read_what_frozen_features_do_not_show(folder, agreeing, 
 def perfect(layer, target, plan):
     """Predictions without any network: the truth below layer 2, its opposite from there on."""
     sign = 1 if layer < 2 else -1
-    return [Prediction(sign * target.y[plan.rows(o.test)], np.nan, 1.0) for o in plan.outer]
+    return [Prediction(sign * target.labels(plan.rows(o.test)), np.nan, 1.0) for o in plan.outer]
 
 
 def test_ridge_beside_it_is_that_of_the_probes_on_the_same_folds(rng):
