@@ -10,6 +10,7 @@ from pandas.testing import assert_frame_equal
 from plot_helix import plot_helix
 
 from rasen import stimuli
+from rasen.helix.layers import fit_layers
 from rasen.helix.settings import HelixSettings
 from rasen.io import hdf5, parquet
 from rasen.seeds import generator
@@ -129,6 +130,31 @@ def test_every_set_has_random_numbers_of_its_own(three):
     first, second = (of(three[0], name, "helix").query("layer >= 0") for name in ("notes", "soft"))
     assert first["helicality"].tolist() == second["helicality"].tolist()  # the same features
     assert (first["pooled_low"] != second["pooled_low"]).all()
+
+
+def test_notes_are_as_loud_as_in_their_own_set(made, tmp_path, monkeypatch):
+    """Clips of two sets may have the same names."""
+    given = [parquet.read_table(made / f"{name}.parquet")[["clip"]] for name in ("notes", "soft")]
+    loud = [
+        clips.assign(stimuli=name, loudness=np.arange(30.0) + start)
+        for clips, name, start in zip(given, ("notes", "soft"), (0, 100), strict=True)
+    ]
+    parquet.write_table(pd.concat(loud), tmp_path / "loudness.parquet")
+    heard = []
+
+    def spy(*arguments, loudness, **options):
+        heard.append(loudness)
+        return fit_layers(*arguments, **options)
+
+    monkeypatch.setattr("fit_helix.fit_layers", spy)
+    fit_helix(
+        [made / "trained-notes.h5", made / "trained-soft.h5"], ["notes", "soft"],
+        tmp_path / "loudness.parquet", "m", "trained", SETTINGS, 0, tmp_path / "rows.parquet",
+        tmp_path / "curves.parquet",
+    )  # fmt: skip
+    assert [np.sort(loudness.ravel()).tolist() for loudness in heard] == [
+        table["loudness"].tolist() for table in loud
+    ]
 
 
 def test_figures_show_the_first_set_and_name_it_where_there_are_more(one, three):
