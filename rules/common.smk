@@ -158,6 +158,14 @@ def of_model(key):
     return lambda wildcards: MODELS[wildcards.model][key]
 
 
+def of_notes(pattern):
+    """`pattern` for each set of notes to which the job's model has the helix fitted, in their order."""
+    return lambda wildcards: [
+        pattern.format(stimuli=stimuli, **wildcards)
+        for stimuli in targets.stimulus_sets(MODELS[wildcards.model], "helix")
+    ]
+
+
 def growing(amount):
     """A number, or the setting with that name of the job's model, times the number of the attempt."""
     return lambda wildcards, attempt: attempt * (

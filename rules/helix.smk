@@ -1,12 +1,12 @@
 # Helix: do notes lie on a helix of pitch, layer by layer, with one turn per octave?
-#   needs    results/activations/{model}/{point}/{notes}.h5 of models with `helix: {notes}`
+#   needs    results/activations/{model}/{point}/{notes}.h5 of models with `helix: {notes}`, one set or several
 #   makes    results/tables/{helix,helix_differences,helix_slopes,helix_peaks}.parquet    results/figures/helix/{model}/*.svg
 
 
 rule fit_helix:
-    """Fit the pitch helix to every layer of a model at a point."""
+    """Fit the pitch helix to every layer of a model at a point, for each of its sets of notes."""
     input:
-        activations=lambda wildcards: f"results/activations/{{model}}/{{point}}/{MODELS[wildcards.model]['helix']}.h5",
+        activations=of_notes("results/activations/{model}/{point}/{stimuli}.h5"),
         loudness="results/helix/{model}/loudness.parquet",
     output:
         rows="results/helix/{model}/{point}.parquet",
@@ -19,11 +19,13 @@ rule fit_helix:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        stimuli=of_notes("{stimuli}"),
         settings=settings("helix"),
         seed=config["seed"],
         code=code("fit_helix.py"),
     shell:
-        "rasen core fit_helix.py --activations {input.activations} --loudness {input.loudness} --model {wildcards.model}"
+        "rasen core fit_helix.py --activations {input.activations} --stimuli {params.stimuli}"
+        " --loudness {input.loudness} --model {wildcards.model}"
         " --point {wildcards.point} --settings {params.settings:q} --seed {params.seed}"
         " --rows {output.rows} --curves {output.curves} > {log} 2>&1"
 
@@ -31,8 +33,8 @@ rule fit_helix:
 rule fit_baselines:
     """Fit the helix to features without a network, spectra and codec tokens; measure the notes' loudness."""
     input:
-        clips=lambda wildcards: f"results/stimuli/{MODELS[wildcards.model]['helix']}.parquet",
-        inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['helix']}.h5",
+        clips=of_notes("results/stimuli/{stimuli}.parquet"),
+        inputs=of_notes("results/inputs/{model}/{stimuli}.h5"),
     output:
         rows="results/helix/{model}/baselines.parquet",
         loudness="results/helix/{model}/loudness.parquet",
@@ -44,12 +46,13 @@ rule fit_baselines:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        stimuli=of_notes("{stimuli}"),
         settings=settings("helix"),
         seed=config["seed"],
         code=code("fit_baselines.py"),
     shell:
         "rasen core fit_baselines.py --clips {input.clips} --inputs {input.inputs}"
-        " --model {wildcards.model} --settings {params.settings:q} --seed {params.seed}"
+        " --stimuli {params.stimuli} --model {wildcards.model} --settings {params.settings:q} --seed {params.seed}"
         " --rows {output.rows} --loudness {output.loudness} > {log} 2>&1"
 
 
@@ -87,7 +90,10 @@ rule gather_helix:
 
 
 rule plot_helix:
-    """Figures of Helicality along a model's routes and across its layers, and of the fitted helix."""
+    """Figures of Helicality along a model's routes and across its layers, and of the fitted helix.
+
+    Of the first set of notes; the tables have them all.
+    """
     input:
         table="results/tables/helix.parquet",
         curves=lambda wildcards: [
@@ -127,10 +133,13 @@ rule plot_helix:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        stimuli=lambda wildcards: targets.stimulus_sets(
+            MODELS[wildcards.model], "helix"
+        )[0],
         code=code("plot_helix.py"),
     shell:
         "rasen core plot_helix.py --table {input.table} --curves {input.curves}"
-        " --model {wildcards.model} --alpha {output.alpha} --routes {output.routes}"
+        " --model {wildcards.model} --stimuli {params.stimuli} --alpha {output.alpha} --routes {output.routes}"
         " --layers {output.layers} --picture {output.curves} > {log} 2>&1"
 
 

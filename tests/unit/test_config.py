@@ -162,6 +162,24 @@ def test_a_helix_needs_its_activations_one_vector_a_note():
     load(settings | {"activations": {}, "helix": {"period": 12}})
 
 
+def test_a_helix_of_several_sets_is_checked_set_by_set():
+    def loaded(helix):
+        model = SMALLEST["models"]["m"] | {"activations": ["notes", "low"], "helix": helix}
+        sets = {name: {"kind": "notes"} for name in ("notes", "low", "high")}
+        return load({"models": {"m": model}, "stimuli": sets})
+
+    assert loaded("notes") == loaded(["notes"])
+    assert loaded(["notes", "low"])["models"]["m"]["helix"] == ["notes", "low"]
+    for helix, told in (
+        (["notes", "high"], "models.m.helix: 'high' is not dumped; add it to models.m.activations"),
+        (["notes", "lo"], "models.m.helix: no stimulus set 'lo'; did you mean 'low'?"),
+        (["notes", "notes"], "models.m.helix: "),
+        ([], "models.m.helix: "),
+    ):
+        with pytest.raises(RasenError, match=re.escape(told)):
+            loaded(helix)
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "a b", ".hidden", "a\n"])
 def test_names_cannot_leave_results(name):
     with pytest.raises(RasenError):

@@ -35,6 +35,7 @@ def test_slopes_are_the_planted_ones_with_their_interval(rng):
         assert row["low"] < SLOPES[point] < row["high"], (route, point)
         assert row["high"] - row["low"] < 0.12
         assert (row["q"] < 0.05) == (SLOPES[point] != 0)
+    assert table["p"].dtype == float  # which parquet can hold
     assert set(table["instruments"]) == {12}
     assert set(table["layers"]) == {5}
 

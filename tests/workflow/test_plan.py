@@ -206,6 +206,23 @@ def test_layers_are_trained_where_the_config_asks(other):
         assert '"dtype": "float32"' in command
 
 
+def test_a_helix_of_several_sets_is_one_job_a_point(other):
+    def change(config):
+        config["stimuli"]["low"] = config["stimuli"]["notes"] | {"lowest": 24}
+        config["models"]["nano"].update(activations=["low", "notes"], helix=["notes", "low"])
+
+    other.edit(change)
+    planned = other.planned("helix")
+    assert planned["fit_helix"] == 5
+    assert planned["dump_activations"] == 2 * 5
+    assert planned["fit_baselines"] == planned["gather_helix"] == planned["plot_helix"] == 1
+    output = other.snakemake("--dry-run", "--printshellcmds", "helix")
+    folder = "results/activations/nano/trained"
+    command = f"--activations {folder}/notes.h5 {folder}/low.h5 --stimuli notes low --loudness"
+    assert output.count(command) == 1
+    assert "--model nano --stimuli notes --alpha" in output  # figures are of the first
+
+
 def test_a_route_of_16_points_is_few_slurm_jobs(other):
     """58 jobs of a model that is there already in 11 SLURM jobs; needs no SLURM to be planned."""
 

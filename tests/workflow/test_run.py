@@ -72,8 +72,8 @@ def test_helix_table(finished):
     """Eight keys of one timbre: few, but every column is there, and no octave can be."""
     points = table(finished, "points").query("model == 'nano'")
     helix = table(finished, "helix")
-    keys = ["model", "route", "point", "position", "layer"]
-    assert list(helix)[:7] == [*keys, "features", "verdict"]
+    keys = ["model", "route", "point", "position", "stimuli", "layer"]
+    assert list(helix)[:8] == [*keys, "features", "verdict"]
     assert not helix.duplicated(keys).any()
     assert len(helix) == 7 * len(points) + 3
     network = helix.query("route != 'baseline'")
@@ -207,6 +207,7 @@ def set_in(*path):
     ("change", "jobs"),
     [
         (nothing, {}),
+        (set_in("models", "nano", "helix", ["notes"]), {}),
         (set_in("perplexity", "bootstrap", 200), {"gather_perplexity": 1, "plot_perplexity": 2}),
         (set_in("helix", "null_draws", 29), {"fit_baselines": 1} | HELIX_AGAIN),
         (set_in("sae", "k", [4, 3]), SAES_AGAIN),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rasen import command, stimuli
+from rasen import command
 from rasen.helix.layers import fit_layers
 from rasen.helix.settings import HelixSettings
 from rasen.io import parquet
@@ -13,39 +13,48 @@ from rasen.measure.notes import (
     codec_token_shares,
     encoded_clips,
     measure_sounds,
+    names_of_draws,
     note_grid,
 )
+from rasen.stimuli import render_sound
 
 
 def fit_baselines(
-    clips: Path,
-    inputs: Path,
+    clips: list[Path],
+    inputs: list[Path],
+    stimuli: list[str],
     model: str,
     settings: HelixSettings,
     seed: int,
     rows: Path,
     loudness: Path,
 ) -> None:
-    """Write one row per baseline and instrument, as fit_helix does for layers, and the loudness."""
-    table = parquet.read_table(clips)
-    table = table[table["clip"].isin(encoded_clips(inputs)["clip"])].reset_index(drop=True)
-    grid = note_grid(table)
-    sounds = measure_sounds(
-        (stimuli.render_sound(row, RATE) for row in table.itertuples()), grid.pitches[0]
-    )
-    features = dict(sounds.features)
-    if (shares := codec_token_shares(inputs)) is not None:
-        features["codec tokens"] = shares
-    fits, _ = fit_layers(
-        {name: values[grid.rows] for name, values in features.items()},
-        grid.instruments, settings, seed, model,
-        loudness=sounds.loudness[grid.rows], lowest=int(grid.pitches[0]),
-    )  # fmt: skip
-    fits = fits.rename(columns={"label": "features"}).assign(layer=-1)
-    parquet.write_table(fits.assign(model=model, point=fits["features"]), rows)
-    parquet.write_table(
-        pd.DataFrame({"clip": table["clip"], "loudness": sounds.loudness}), loudness
-    )
+    """Write one row per set, baseline and instrument, as fit_helix for layers, and the loudness.
+
+    clips, inputs, stimuli: of every set of notes; their names
+    """
+    all_fits, all_loudness = [], []
+    for sheet, encoded, name in zip(clips, inputs, stimuli, strict=True):
+        table = parquet.read_table(sheet)
+        table = table[table["clip"].isin(encoded_clips(encoded)["clip"])].reset_index(drop=True)
+        grid = note_grid(table)
+        sounds = measure_sounds(
+            (render_sound(row, RATE) for row in table.itertuples()), grid.pitches[0]
+        )
+        features = dict(sounds.features)
+        if (shares := codec_token_shares(encoded)) is not None:
+            features["codec tokens"] = shares
+        fits, _ = fit_layers(
+            {label: values[grid.rows] for label, values in features.items()},
+            grid.instruments, settings, seed, *names_of_draws(stimuli, name, model),
+            loudness=sounds.loudness[grid.rows], lowest=int(grid.pitches[0]),
+        )  # fmt: skip
+        fits = fits.rename(columns={"label": "features"})
+        all_fits.append(fits.assign(layer=-1, stimuli=name, model=model, point=fits["features"]))
+        loud = pd.DataFrame({"clip": table["clip"], "loudness": sounds.loudness})
+        all_loudness.append(loud.assign(stimuli=name))
+    parquet.write_table(pd.concat(all_fits, ignore_index=True), rows)
+    parquet.write_table(pd.concat(all_loudness, ignore_index=True), loudness)
 
 
 if __name__ == "__main__":

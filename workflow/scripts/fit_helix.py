@@ -1,16 +1,19 @@
-"""Fit the pitch helix to every layer of a model at a point."""
+"""Fit the pitch helix to every layer of a model at a point, for each of its sets of notes."""
 
 from pathlib import Path
+
+import pandas as pd
 
 from rasen import command
 from rasen.helix.layers import fit_layers
 from rasen.helix.settings import HelixSettings
 from rasen.io import parquet
-from rasen.measure.notes import note_grid, read_pooled_activations
+from rasen.measure.notes import names_of_draws, note_grid, read_pooled_activations
 
 
 def fit_helix(
-    activations: Path,
+    activations: list[Path],
+    stimuli: list[str],
     loudness: Path,
     model: str,
     point: str,
@@ -19,19 +22,26 @@ def fit_helix(
     rows: Path,
     curves: Path,
 ) -> None:
-    """Write one row per layer and instrument, and the pooled notes with their curve for figures."""
-    clips, layers = read_pooled_activations(activations)
-    grid = note_grid(clips)
-    loud = parquet.read_table(loudness).set_index("clip")["loudness"]
-    fits, fitted_curves = fit_layers(
-        {layer: features[grid.rows] for layer, features in layers.items()},
-        grid.instruments, settings, seed, model, point,
-        loudness=loud.loc[clips["clip"]].to_numpy()[grid.rows], lowest=int(grid.pitches[0]),
-    )  # fmt: skip
-    fits = fits.rename(columns={"label": "layer"}).assign(features="network")
-    fitted_curves = fitted_curves.rename(columns={"label": "layer"})
-    parquet.write_table(fits.assign(model=model, point=point), rows)
-    parquet.write_table(fitted_curves.assign(model=model, point=point), curves)
+    """Write one row per set, layer and instrument, and the pooled notes with their curve.
+
+    activations, stimuli: of every set of notes; their names
+    """
+    loud = parquet.read_table(loudness).set_index(["stimuli", "clip"])["loudness"]
+    all_fits, all_curves = [], []
+    for path, name in zip(activations, stimuli, strict=True):
+        clips, layers = read_pooled_activations(path)
+        grid = note_grid(clips)
+        fits, fitted_curves = fit_layers(
+            {layer: features[grid.rows] for layer, features in layers.items()},
+            grid.instruments, settings, seed, *names_of_draws(stimuli, name, model, point),
+            loudness=loud[name].loc[clips["clip"]].to_numpy()[grid.rows],
+            lowest=int(grid.pitches[0]),
+        )  # fmt: skip
+        all_fits.append(fits.assign(features="network", stimuli=name))
+        all_curves.append(fitted_curves.assign(stimuli=name))
+    for tables, file in ((all_fits, rows), (all_curves, curves)):
+        table = pd.concat(tables, ignore_index=True).rename(columns={"label": "layer"})
+        parquet.write_table(table.assign(model=model, point=point), file)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ Equations are those of Sato et al. 2026.
 | `tables/points.parquet` | `model, route, point, position`: the order of points along each route. `position` is alpha (linear, gradient) or the training step (step) |
 | `tables/perplexity.parquet` | per point and `group` (each codebook, and their `mean`): `loss` (nats), `perplexity`, its 95 % bootstrap interval over clips (`low`, `high`), `clips`, `targets` |
 | `tables/gradient.parquet` | per gradient route, point and step: the stimulus set `data` (D), `eta`, number of `steps`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
-| `tables/helix.parquet`, `helix_differences.parquet` | per point and layer: the pitch helix of the notes, and paired comparisons; columns below |
-| `tables/helix_slopes.parquet`, `helix_peaks.parquet` | per point how Helicality rises with depth (`slope` from the first to the last layer, Student's interval over instruments, `p`, `q` corrected over the route); per route and layer the position at which its mean is highest (`peak`, 95 % over instruments; `before_end`: share of resamples in which that is before the route's last position) |
+| `tables/helix.parquet`, `helix_differences.parquet` | per point, set of notes (`stimuli`) and layer: the pitch helix, and paired comparisons; columns below |
+| `tables/helix_slopes.parquet`, `helix_peaks.parquet` | per point and set of notes (`stimuli`) how Helicality rises with depth (`slope` from the first to the last layer, Student's interval over instruments, `p`, `q` corrected over the route); per route, set and layer the position at which its mean is highest (`peak`, 95 % over instruments; `before_end`: share of resamples in which that is before the route's last position) |
 | `tables/probes.parquet` | per point, layer, task, split and metric: what a probe reads; columns below |
 | `tables/similarity.parquet` | per pair of layers (`model, point, layer` and `model_2, point_2, layer_2`): `measure` (`cka`: debiased linear CKA; `pwcca`, after principal components, `components` of them), `value`, jackknife interval over groups (`low`, `high`), `null`: its value for unrelated features, `n` clips, `groups`. All layers of a point; each layer with that of the trained point; trained layers of two models |
 | `tables/lens.parquet` | per point, layer and `group` (each codebook, and their `mean`): `loss` and `perplexity` on D_eval when the model's own final norm and heads read that layer, with the 95 % interval over clips; the last layer's is the model's |
@@ -51,7 +51,7 @@ Equations are those of Sato et al. 2026.
 | `clap/{stimuli}.parquet` | tags of the clips by CLAP (`sae.label.clap`) |
 | `sae/{model}/matches/layer-NN.parquet` | which features of consecutive points match |
 | `sae/{model}/hand-labels/layer-NN.tsv` | texts: features to be labelled by hand; when it is filled in and set in `sae.hand`, a `.parquet` with Cohen's kappa is written next to it |
-| `helix/{model}/{point}.parquet`, `baselines.parquet`, `loudness.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features |
+| `helix/{model}/{point}.parquet`, `baselines.parquet`, `loudness.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features; the notes' loudness (dB); of every set of notes (`stimuli`) |
 | `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in coordinates aligned with the helix (`z` upward), four rows per key |
 | `perplexity/`, `gradient/` | per-point results, before they are gathered into tables |
 | `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`; `.opus` or gone after `songs.stems`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales], 25 frames per second |
@@ -64,8 +64,8 @@ Equations are those of Sato et al. 2026.
 
 ## Columns of `tables/helix.parquet`
 
-**`verdict`** summarises the tests, at a false discovery rate of 5 % over **all points and layers of the route**,
-which is what its figures show (a point on two routes can have two verdicts): `octave` (`octave_q`: notes twelve keys
+**`verdict`** summarises the tests, at a false discovery rate of 5 % over **all points and layers of the route** for one
+set of notes, which is what its figures show (a point on two routes can have two verdicts): `octave` (`octave_q`: notes twelve keys
 apart are similar, more than at any other distance from 2 to 18, more than 2, 3, 4 or 6 classes explain, more than on
 smooth paths, and not by their loudness), `smooth path` (`order_q`: neighbouring keys are similar, but nothing repeats
 at twelve), `cannot tell` (the same with fewer than 32 keys, where smooth paths and octaves look alike),
@@ -95,7 +95,7 @@ at twelve), `cannot tell` (the same with fewer than 32 keys, where smooth paths 
 | `random_mean, random_95`, `random_12_*` | Helicality of one fit to features in random order, with free period and at 12 keys: mean and 95 % quantile |
 
 `tables/helix_differences.parquet`: the mean Helicality of a point minus that of the `untrained` model, of the
-`previous point` of the route, and of the notes' `log-mel` spectrum (column `against`), paired by instrument:
+`previous point` of the route, and of the notes' `log-mel` spectrum (column `against`), paired by instrument, of the same set of notes:
 `difference, low, high` (Student's interval), `p`, and `q` corrected over the route.
 
 The fits of single instruments also have `chirality, radius, radius_slope` (the signs of components are arbitrary, so

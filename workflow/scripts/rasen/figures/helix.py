@@ -27,7 +27,8 @@ NULLS = (
 def draw_alpha(table: pd.DataFrame, model: str, path: Path) -> None:
     """Helicality of every layer against alpha: the whole route, and its end on a finer scale.
 
-    table: rows of one model of results/tables/helix.parquet; without a linear route, that is said
+    table: rows of one model and set of notes of results/tables/helix.parquet; without a linear
+    route, that is said
     """
     linear = table[table["route"] == "linear"]
     if linear.empty:

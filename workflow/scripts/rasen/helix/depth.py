@@ -17,7 +17,7 @@ DRAWS = 1000
 def depth_slopes(rows: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
     """How Helicality rises with depth at each point: a straight line through its layers.
 
-    rows: of `fit_layers` at all points of one model, with columns point and layer
+    rows: of `fit_layers` at all points of one model, for a set of notes, with point and layer
     points: of one model, with route, point, position
     slope: of Helicality from the first layer to the last one (depth runs from 0 to 1), mean over
     instruments with Student's interval; p: that it is zero, q: corrected over the route's points.
@@ -41,7 +41,7 @@ def depth_slopes(rows: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
                     "slope": slope,
                     "low": low,
                     "high": high,
-                    "p": t_test(slopes),
+                    "p": float(t_test(slopes)),
                 }
             )
     result = pd.DataFrame(tables)

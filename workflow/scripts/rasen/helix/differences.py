@@ -14,9 +14,9 @@ def paired_differences(
 ) -> pd.DataFrame:
     """Differences of mean Helicality, point - other, with intervals over instruments.
 
-    rows: of `fit_layers` at all points of one model, with columns point and layer
+    rows: of `fit_layers` at all points of one model, for a set of notes, with point and layer
     points: of one model, with route, point, position
-    baselines: rows of `fit_layers`, with features
+    baselines: rows of `fit_layers` of the same notes, with features
     One row per route, point, layer and `against`: the untrained model, the previous point of the
     route, and the log-mel spectrum of the same notes. Instruments are paired; p is Student's, and
     q is corrected over all points and layers of a route.

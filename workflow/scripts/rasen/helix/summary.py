@@ -27,7 +27,7 @@ CORRECTED = ("octave", "order")  # the tests of the verdict, both without a fit
 
 
 def summarise_layers(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per layer of one point (or per baseline of a model).
+    """One row per layer of one point (or per baseline of a model), of one set of notes.
 
     rows: those of `fit_layers`, with columns features and layer in place of label. Instruments are
     averaged, with Student's interval over them; then come the pooled fit and its tests.
@@ -61,8 +61,9 @@ def summarise_layers(rows: pd.DataFrame) -> pd.DataFrame:
 def add_verdicts(table: pd.DataFrame) -> pd.DataFrame:
     """`table` with corrected p-values and a verdict: what the pooled notes of each row are.
 
-    table: the rows that are looked at together, all points and layers of a route: p-values are
-    corrected over them all (Benjamini-Hochberg), and verdicts are at a false discovery rate of 5 %.
+    table: the rows that are looked at together, all points and layers of a route for one set of
+    notes: p-values are corrected over them all (Benjamini-Hochberg), and verdicts are at a false
+    discovery rate of 5 %.
 
     "octave"        keys twelve apart are alike beyond a trend; twelve classes say more than 2, 3, 4
                     or 6; by more than smooth paths reach; and not by the loudness of the notes

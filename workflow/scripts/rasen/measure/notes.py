@@ -1,6 +1,6 @@
 """Single notes: which clip is which key and instrument, and their features without a network."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,14 @@ def note_grid(clips: pd.DataFrame) -> NoteGrid:
         heading="a helix needs one clip for every semitone and instrument; correct the set:",
     )
     return NoteGrid(np.stack(rows), list(clips["instrument"].unique()), pitches)
+
+
+def names_of_draws(sets: Sequence[str], name: str, *names: str) -> tuple[str, ...]:
+    """What names the random numbers of a set of notes: `names`, and of further sets their own.
+
+    So what is drawn for the first set does not depend on whether there are others.
+    """
+    return names if name == sets[0] else (*names, name)
 
 
 def read_pooled_activations(path: Path) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:

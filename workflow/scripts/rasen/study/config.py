@@ -40,12 +40,14 @@ def load_config(config: Mapping[str, Any], schema_file: Path | str) -> dict[str,
 
 
 def _written_out(config):
-    """A copy in which `gradient: NAME` stands as `gradient: {data: NAME}`."""
+    """A copy in which `gradient: NAME` stands as `{data: NAME}`, and `helix: NAME` as a list."""
     config = deepcopy(dict(config))
     models = config.get("models")
     for model in models.values() if isinstance(models, dict) else ():
         if isinstance(model, dict) and isinstance(model.get("gradient"), str):
             model["gradient"] = {"data": model["gradient"]}
+        if isinstance(model, dict) and isinstance(model.get("helix"), str):
+            model["helix"] = [model["helix"]]
     return config
 
 

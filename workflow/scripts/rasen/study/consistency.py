@@ -15,8 +15,8 @@ from rasen.study.targets import stimulus_sets
 PLACE = "config/config.yaml"
 LOSS_USES = ("gradient", "perplexity")  # settings of a model that want its loss
 RULES_OF_ANY = ("zeros", "permuted")  # ways to draw theta_init that every family has
-# settings of a model that name one stimulus set
-SINGLE_SETS = ("gradient", "batch_norm", "perplexity", "helix", "sae")
+# settings of a model, beside `activations` and `probes`, that name stimulus sets
+OTHER_SETS = ("gradient", "batch_norm", "perplexity", "helix", "sae")
 TIMES = ("beat_f", "boundary_f_0.5", "boundary_f_3")
 METRICS = {  # of tasks, by their kind
     "classes": ("accuracy", "macro_f1", "key_score"),
@@ -64,7 +64,7 @@ def _sets_of(model: Mapping[str, Any], config: Mapping[str, Any]) -> list[tuple[
     uses = [(f"activations.{i}", name) for i, name in enumerate(model["activations"])]
     tasks = [(f"probes.{i}", config["tasks"].get(name)) for i, name in enumerate(model["probes"])]
     uses += [(place, task["stimuli"]) for place, task in tasks if task]
-    return uses + [(key, name) for key in SINGLE_SETS for name in stimulus_sets(model, key)]
+    return uses + [(key, name) for key in OTHER_SETS for name in stimulus_sets(model, key)]
 
 
 def _unknown_sets(model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
@@ -122,11 +122,11 @@ def _unknown_tasks(model: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
 
 def _of_the_helix(name: str, model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
     """What prevents the helix of one model."""
-    stimuli = model["helix"]
-    if stimuli is None:
+    if model["helix"] is None:
         return
-    if stimuli in config["stimuli"] and stimuli not in model["activations"]:
-        yield f"helix: '{stimuli}' is not dumped; add it to models.{name}.activations"
+    for stimuli in stimulus_sets(model, "helix"):
+        if stimuli in config["stimuli"] and stimuli not in model["activations"]:
+            yield f"helix: '{stimuli}' is not dumped; add it to models.{name}.activations"
     if (pool := config["activations"]["pool"]) not in ("mean", "last"):
         yield (
             f"helix: needs one vector per note, but activations.pool is {pool!r}; set it to mean "

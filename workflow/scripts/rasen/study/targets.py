@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def stimulus_sets(model: Mapping[str, Any], key: str) -> list[str]:
-    """The stimulus sets under a model's `activations`, `gradient` or `perplexity`, as a list."""
+    """The stimulus sets under a model's `activations`, `gradient`, `helix` ..., as a list."""
     named = model[key] or []
     if isinstance(named, dict):
         return [named["data"]]
@@ -15,12 +15,16 @@ def stimulus_sets(model: Mapping[str, Any], key: str) -> list[str]:
 
 
 def per_point(config: Mapping[str, Any], points: pd.DataFrame, pattern: str, key: str) -> list[str]:
-    """`pattern` at every point of every model, for the sets that the model has as `key`."""
-    return [
+    """`pattern` at every point of every model, for the sets that the model has as `key`.
+
+    Files that several sets share are named once.
+    """
+    files = [
         pattern.format(model=row.model, point=row.point, stimuli=name)
         for row in points.drop_duplicates(["model", "point"]).itertuples()
         for name in stimulus_sets(config["models"][row.model], key)
     ]
+    return list(dict.fromkeys(files))
 
 
 def per_gradient_point(points: pd.DataFrame, pattern: str) -> list[str]:
