@@ -40,6 +40,8 @@ include: "rules/activations.smk"
 include: "rules/perplexity.smk"
 include: "rules/helix.smk"
 include: "rules/sae.smk"
+include: "rules/similarity.smk"
+include: "rules/lens.smk"
 include: "rules/probes.smk"
 include: "rules/share.smk"
 
