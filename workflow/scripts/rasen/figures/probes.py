@@ -121,7 +121,7 @@ def draw_choice(table: pd.DataFrame, model: str, path: Path) -> None:
 def draw_concepts(table: pd.DataFrame, model: str, path: Path) -> None:
     """Layer against position along every route, one panel per task and route."""
     network = table[(table["features"] == "network") & (table["row"] == "probe")]
-    counts = network.groupby("route", sort=False)["point"].nunique()
+    counts = network.groupby("route", sort=False)["position"].nunique()
     routes = list(counts.index[counts > 1]) or list(counts.index)
     tasks = _tasks(table)
     across = min(4, len(tasks))
