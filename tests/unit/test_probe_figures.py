@@ -10,6 +10,7 @@ from rasen.figures.similarity import draw_similarity
 from rasen.probes import ProbeSettings, probe, similarity
 
 SETTINGS = ProbeSettings(bootstrap=50, epochs=3)
+RUNS = (("linear", 0.0), ("linear", 1.0), ("step", 64), ("step", 500), ("linear+seed1", 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def table():
     rng = np.random.default_rng(0)
     y, number = classes(rng), rng.standard_normal(600)
     tables = []
-    for route, position in (("linear", 0.0), ("linear", 1.0), ("step", 500)):
+    for route, position in RUNS:
         layers = linear_layers(rng, y, layers=3, at=1, strength=3 * bool(position))
         found = probe(
             layers, {"pitch_class": y, "tempo": number}, groups(), settings=SETTINGS,
@@ -64,6 +65,7 @@ def test_concepts_are_drawn_along_every_route(table, tmp_path):
     text = (tmp_path / "figure.svg").read_text()
     for word in ("linear", "step", "500", "pitch class", "tempo"):
         assert word in text, word
+    assert "seed1" not in text  # one point is no route
 
 
 @pytest.mark.parametrize("measure", ["cka", "pwcca"])
