@@ -10,7 +10,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 export PYTHON OMP_NUM_THREADS ?= 1
 BIN = .venv/bin
 
-.PHONY: demo test test-units test-runs test-songs lint bench bench-gpu pins install install-test
+.PHONY: demo test test-units test-workflow test-slurm test-songs lint bench bench-gpu pins install install-test
 
 demo: install
 	$(BIN)/snakemake --cores $(CORES)
@@ -19,14 +19,17 @@ demo: install
 	@echo "Done. Open results/report/report.html; results/README.md says what lies where."
 
 test: install-test lint
-	@$(MAKE) --jobs 2 --keep-going --output-sync=target test-units test-runs test-songs
+	@$(MAKE) --jobs 2 --keep-going --output-sync=target test-workflow test-slurm test-units test-songs
 
-# two at a time; each shows what it says when it has ended
+# two at a time, the longest first; each shows what it says when it has ended
 test-units:
 	$(BIN)/pytest -q tests --ignore tests/songs --ignore tests/workflow --ignore tests/slurm
 
-test-runs:
-	$(BIN)/pytest -q tests/workflow tests/slurm
+test-workflow:
+	$(BIN)/pytest -q tests/workflow
+
+test-slurm:
+	$(BIN)/pytest -q tests/slurm
 
 test-songs:
 	$$(workflow/install songs songs-test) -m pytest -q tests/songs

@@ -118,7 +118,10 @@ def test_tables_are_those_of_a_local_run(runs, cluster):
     local, study, _ = runs
     assert set(study.tables) == {
         f"{name}.parquet"
-        for name in ("points", "gradient", "perplexity", "helix", "helix_differences")
+        for name in (
+            *("points", "gradient", "perplexity"),
+            *("helix", "helix_differences", "helix_slopes", "helix_peaks"),
+        )
     }
     assert study.tables == local.tables
     assert study.planned() == {}
