@@ -1,14 +1,21 @@
 """Tempo, key and loudness of music whose tempo, key and level are known."""
 
+import fcntl
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from study import ROOT
 
 from rasen.seeds import generator
 from rasen.songs import music
+from rasen.songs.compiling import LOCK
 from rasen.songs.demo import compose
 
 FIXTURES = ROOT / "resources/songs"
+SCRIPTS = ROOT / "workflow/scripts"
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -38,3 +45,19 @@ def test_loudness_of_a_reference_tone():
     assert music.loudness(0.1 * np.stack([tone, 0 * tone]), rate) == pytest.approx(-23.01, abs=0.06)
     assert music.loudness(np.zeros((2, 4 * rate)), rate) is None
     assert music.loudness(np.ones((1, 100)), rate) is None
+
+
+COMPILE = "from rasen.songs.music import compile_once; compile_once()"
+
+
+def test_one_process_compiles_at_a_time(tmp_path):
+    """Two at once number numba's files alike, and every later process crashes."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(SCRIPTS)}
+    with (tmp_path / LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        process = subprocess.Popen([sys.executable, "-c", COMPILE], env=environment)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(20)
+        assert not any(tmp_path.rglob("*.nbi"))
+    assert process.wait() == 0
+    assert any(tmp_path.rglob("*.nbi"))

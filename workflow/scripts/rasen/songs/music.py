@@ -1,10 +1,14 @@
 """Tempo, key and loudness of a recording: estimates that describe a corpus, by kept libraries."""
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rasen.io.audio import resample
+from rasen.seeds import generator
+from rasen.songs.compiling import compiling_alone
 
 RATE = 22050  # of the estimates of tempo and key
 BLOCK = 0.4  # seconds, of ITU-R BS.1770: a shorter sound has no loudness
@@ -20,11 +24,8 @@ def describe_music(sound: np.ndarray, rate: int) -> dict[str, Any]:
 
     sound: [channels, time] at `rate`.  A tempo may be the double or half of what people tap.
     """
-    import librosa
-
-    mono = resample(sound.mean(axis=0), rate, RATE)
-    tempo = float(librosa.feature.tempo(y=mono, sr=RATE)[0])
-    chroma = librosa.feature.chroma_stft(y=mono, sr=RATE, n_fft=8192, hop_length=2048)
+    compile_once()
+    tempo, chroma = _tempo_and_chroma(resample(sound.mean(axis=0), rate, RATE))
     key, fit = find_key(chroma.mean(axis=1))
     return {
         "tempo": round(tempo, 1),
@@ -32,6 +33,22 @@ def describe_music(sound: np.ndarray, rate: int) -> dict[str, Any]:
         "key_fit": round(fit, 3),
         "loudness": loudness(sound, rate),
     }
+
+
+@cache
+def compile_once() -> None:
+    """Have librosa's functions compiled, or see that they are: on noise, whatever the songs are."""
+    import librosa
+
+    with compiling_alone(Path(librosa.__file__).parent):
+        _tempo_and_chroma(generator(0, "noise").standard_normal(2 * RATE, dtype=np.float32))
+
+
+def _tempo_and_chroma(mono):
+    import librosa
+
+    tempo = float(librosa.feature.tempo(y=mono, sr=RATE)[0])
+    return tempo, librosa.feature.chroma_stft(y=mono, sr=RATE, n_fft=8192, hop_length=2048)
 
 
 def find_key(chroma: np.ndarray) -> tuple[str, float]:
