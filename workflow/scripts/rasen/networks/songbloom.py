@@ -51,7 +51,7 @@ class SongBloom(torch.nn.Module):
       ids [b, n], length [b], prompt [b, rows, latent], prompt_frames [b]: see Conditions
       time [b, patch], noise [b, T, latent]: of the flow
       keep_hidden, keep_sketch [b, patch]: false where guidance training hides them (optional)
-      flow [b, patch]: the patches that the flow is trained on (optional: all)
+      flow [n]: flat numbers of the patches that the flow is trained on (optional: all)
     """
 
     def __init__(self, config: SongBloomConfig) -> None:
@@ -103,16 +103,15 @@ class SongBloom(torch.nn.Module):
         lm_sum = F.cross_entropy(
             logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORED, reduction="sum"
         )
-        error, chosen = self.flow_error(batch, hidden, sketch)
-        tokens, patches = (wanted != IGNORED).sum(), chosen.sum()
-        flow_sum = error.sum()
+        error = self.flow_error(batch, hidden, sketch)
+        tokens, flow_sum = (wanted != IGNORED).sum(), error.sum()
         return Output(
             lm_sum / tokens.clamp_min(1),
-            flow_sum / patches.clamp_min(1),
+            flow_sum / max(1, len(error)),
             lm_sum,
             flow_sum,
             tokens,
-            patches,
+            tokens.new_tensor(len(error)),
             hidden,
             logits,
         )
@@ -180,25 +179,29 @@ class SongBloom(torch.nn.Module):
         asked = (places + 1) % (patch + 1) == 0
         return read[:, asked], self.skeleton_classifier(read[:, ~asked])
 
-    def flow_error(
-        self, batch: Batch, hidden: torch.Tensor, sketch: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(mean square error of the velocity of each chosen patch [n], chosen [b, patch])."""
+    def flow_error(self, batch: Batch, hidden: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
+        """Mean square error [n] of the velocity of each chosen patch."""
         patch = self.config.patch
+        # flat numbers of patches, as indices: their count is known before anything is computed
+        chosen = (
+            batch["flow"]
+            if "flow" in batch
+            else all_patches(batch["frames"], batch["sketch"].shape[1] // patch, patch)
+        )
         latents = batch["latents"].unflatten(1, (-1, patch))
-        chosen = flow_patches(batch, patch)
+        before = F.pad(latents, (0, 0, 0, 0, 1, 0))[:, :-1].flatten(0, 1)[chosen]
         # t and the mixture are float32 whatever the network runs in: in bf16 t has 8 bits
-        time = batch["time"][chosen].float()
-        now, noise = latents[chosen].float(), batch["noise"].unflatten(1, (-1, patch))[chosen]
-        previous = F.pad(latents, (0, 0, 0, 0, 1, 0))[:, :-1][chosen]
+        time = batch["time"].flatten()[chosen].float()
+        now = latents.flatten(0, 1)[chosen].float()
+        noise = batch["noise"].unflatten(1, (-1, patch)).flatten(0, 1)[chosen].float()
         mix = time[:, None, None]
-        noisy = (1 - mix) * now + mix * noise.float()
-        hidden, sketch = hidden[chosen], sketch.unflatten(1, (-1, patch))[chosen]
+        hidden = hidden.flatten(0, 1)[chosen]
+        sketch = sketch.unflatten(1, (-1, patch)).flatten(0, 1)[chosen]
         if "keep_hidden" in batch:
-            hidden = hidden * batch["keep_hidden"][chosen][:, None]
-            sketch = sketch * batch["keep_sketch"][chosen][:, None, None]
-        velocity = self.velocity(noisy, time, hidden, sketch, previous)
-        return (velocity.float() - (noise - now)).square().mean((1, 2)), chosen
+            hidden = hidden * batch["keep_hidden"].flatten()[chosen][:, None]
+            sketch = sketch * batch["keep_sketch"].flatten()[chosen][:, None, None]
+        velocity = self.velocity((1 - mix) * now + mix * noise, time, hidden, sketch, before)
+        return (velocity.float() - (noise - now)).square().mean((1, 2))
 
     def velocity(
         self,
@@ -258,11 +261,10 @@ def lm_targets(batch: Batch, config: SongBloomConfig) -> torch.Tensor:
     return wanted.masked_fill(ends, config.end)
 
 
-def flow_patches(batch: Batch, patch: int) -> torch.Tensor:
-    """The patches [b, patch] whose flow is trained."""
-    places = torch.arange(batch["sketch"].shape[1] // patch, device=batch["sketch"].device)
-    there = (places + 1) * patch <= batch["frames"][:, None]
-    return there & batch["flow"] if "flow" in batch else there
+def all_patches(frames: torch.Tensor, most: int, patch: int) -> torch.Tensor:
+    """The flat numbers [n] of all patches of a batch of windows [b] of `most` patches."""
+    there = torch.arange(1, most + 1, device=frames.device) * patch <= frames[:, None]
+    return there.flatten().nonzero()[:, 0]
 
 
 def _decoder(config: SongBloomConfig) -> LlamaModel:
