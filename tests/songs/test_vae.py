@@ -359,7 +359,7 @@ def test_checkpoints_that_are_refused(folder, tmp_path, capsys):
 
 def test_an_unknown_number_format_is_refused():
     with pytest.raises(RasenError, match=r"songs\.latents\.dtype: 'int8' is not known"):
-        LatentSettings(model="x", dtype="int8", precision="fp32")
+        LatentSettings(model="x", dtype="int8", precision="fp32", mono=False)
 
 
 def test_chunks_of_several_songs_share_a_batch(vae):

@@ -27,6 +27,7 @@ from rasen.songs.index import Filters, IndexSettings, Splits
 FILTERS = Filters(match=0.7, score=0.3, silence=0.5, clipping=0.01, duplicates=True)
 LENGTHS = {"short": 48, "even": 160, "long": 1600}  # frames
 WORDS = 0.64  # seconds from word to word
+MADE = {"split": "train", "codebook": "c0de", "vae": "7ae"}  # what the index adds to a shard
 
 
 def phonemes_of(song, frames):
@@ -71,7 +72,7 @@ def results(tmp_path_factory):
         shards.shard_contents(results / f"shards/{name}.h5").assign(shard=name)
         for name in ("00000", "00001")
     ]
-    parquet.write_table(pd.concat(parts).assign(split="train"), results / "tables/songs.parquet")
+    parquet.write_table(pd.concat(parts).assign(**MADE), results / "tables/songs.parquet")
     return results
 
 
@@ -334,7 +335,7 @@ def test_a_shard_written_anew_is_opened_anew(rewritten, results):
     parquet.write_table(rows, index)
     assert Windows(index, seconds=1000)[0]["sketch"][0] == 0
     shards.write_shard(shard, rows.assign(song="short"), results / "songs")
-    parquet.write_table(shards.shard_contents(shard).assign(shard="00000", split="train"), index)
+    parquet.write_table(shards.shard_contents(shard).assign(shard="00000", **MADE), index)
     assert Windows(index, seconds=1000)[0]["song"] == "short"
 
 
@@ -399,7 +400,7 @@ def test_a_hundred_windows_of_150_seconds_a_second(tmp_path):
             {"song": f"s{number}", "artist": "", "language": "", "license": "", "seconds": 299.5}
         )
     shards.write_shard(tmp_path / "shards/00000.h5", pd.DataFrame(rows), tmp_path / "songs")
-    table = shards.shard_contents(tmp_path / "shards/00000.h5").assign(shard="00000", split="train")
+    table = shards.shard_contents(tmp_path / "shards/00000.h5").assign(shard="00000", **MADE)
     parquet.write_table(table, tmp_path / "tables/songs.parquet")
     windows = Windows(tmp_path / "tables/songs.parquet", seconds=150)
     assert {len(windows[place]["sketch"]) for place in range(10)} == {3744}
