@@ -570,6 +570,19 @@ def test_an_index_older_than_its_shards_gives_no_wrong_music(rewritten):
         Windows(index)[0]
 
 
+def test_contents_that_are_not_the_indexs_are_refused(results, tmp_path):
+    """As those of another codebook, made after the index: training would go on with them."""
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
+    index, shard = tmp_path / "tables/songs.parquet", tmp_path / "shards/00001.h5"
+    rows = parquet.read_table(index).query("song == 'long'")
+    np.save(tmp_path / "songs/long/sketch.npy", np.full(1600, 7, np.uint16))
+    shards.write_shard(shard, rows, tmp_path / "songs")
+    windows = Windows(index, seconds=1000)
+    with pytest.raises(RasenError, match="'long' has other contents than in the index: the index "
+                       "is older than its shards; run `snakemake songs`"):  # fmt: skip
+        [windows[place] for place in range(3)]
+
+
 def test_a_shard_written_anew_is_opened_anew(rewritten, results):
     index, shard = rewritten
     rows = parquet.read_table(index).query("song == 'even'")

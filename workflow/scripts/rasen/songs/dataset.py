@@ -218,7 +218,7 @@ class Windows:
     def _locate(self, song):
         """(shard, row in its table, first frame) of a song."""
         shard = self._shard(song)
-        return shard, *shard.locate(song.song, int(song.frames))
+        return shard, *shard.locate(song.song, int(song.frames), song.checksum)
 
     def _shard(self, song):
         return open_shard(layout.shard_file(self.results, song.shard))

@@ -27,7 +27,7 @@ def export_shard(path: Path | str, shard: Path | str, songs: pd.DataFrame) -> No
     ):
         opened = Shard(file)
         for song in songs.to_dict("records"):
-            row, offset = opened.locate(song["song"], song["frames"])
+            row, offset = opened.locate(song["song"], song["frames"], song["checksum"])
             frames = slice(offset, offset + song["frames"])
             # WebDataset ends a key at its first dot; no song's name holds a %.
             name = song["song"].replace(".", "%2E")

@@ -86,21 +86,26 @@ class Shard:
 
     def __init__(self, file: h5py.File) -> None:
         self.path = file.filename
-        self.rows: dict[str, tuple[int, int, int]] = {}  # song: row in the table, offset, frames
+        # song: (row in the table, offset, frames, checksum)
+        self.rows: dict[str, tuple[int, int, int, str]] = {}
         if "songs" in file:
             self.sketch, self.latents = file["sketch"], file["latents"]
             self.mono = file.get("mono")
             self.phonemes = file["songs/phonemes"]
-            names = file["songs/song"].asstr()[:]
+            names, checksums = (
+                file[f"songs/{name}"].asstr()[:].tolist() for name in ("song", "checksum")
+            )
             offsets, frames = (file[f"songs/{name}"][:].tolist() for name in ("offset", "frames"))
-            places = zip(range(len(names)), offsets, frames, strict=True)
+            places = zip(range(len(names)), offsets, frames, checksums, strict=True)
             self.rows = dict(zip(names, places, strict=True))
 
-    def locate(self, song: str, frames: int) -> tuple[int, int]:
-        """(row in the table, first frame) of a song that has `frames` in the index."""
-        row, offset, stored = self.rows.get(song, (-1, -1, 0))
-        if stored != frames:
+    def locate(self, song: str, frames: int, checksum: str) -> tuple[int, int]:
+        """(row in the table, first frame) of a song with this length and checksum in the index."""
+        row, offset, stored, contents = self.rows.get(song, (-1, -1, 0, ""))
+        if (stored, contents) != (frames, checksum):
             problem = f"has {stored} frames, {frames} in the index:" if stored else "is not in it;"
+            if stored == frames:
+                problem = "has other contents than in the index:"
             raise RasenError(
                 f"{self.path}: song '{song}' {problem} the index is older than its shards; "
                 "run `snakemake songs`"
