@@ -147,7 +147,8 @@ def reader(songs, frames=7488):
     for shard, start in enumerate(range(0, songs, 16)):
         path = folder / f"shards/{shard:05d}.h5"
         shards.write_shard(path, names[start : start + 16], folder / "songs")
-        parts.append(shards.shard_contents(path).assign(shard=path.stem, split="train"))
+        made = {"shard": path.stem, "split": "train", "codebook": "", "vae": ""}
+        parts.append(shards.shard_contents(path).assign(**made))
     (folder / "tables").mkdir()
     pd.concat(parts).to_parquet(folder / "tables/songs.parquet")
     windows = Windows(folder / "tables/songs.parquet", seconds=150)

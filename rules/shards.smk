@@ -20,10 +20,11 @@ rule write_shard:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        mono=SONGS["latents"]["mono"],
         code=code("write_shard.py"),
     shell:
         "rasen core write_shard.py --ledger {input.ledgers} --songs results/songs"
-        " --code {params.code} --shard {output.shard} > {log} 2>&1"
+        " --mono {params.mono} --code {params.code} --shard {output.shard} > {log} 2>&1"
 
 
 rule index_songs:

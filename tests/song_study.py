@@ -11,12 +11,12 @@ FIXTURES = ROOT / "resources/songs"
 
 
 def new_study(folder):
-    """The checkout's own config and demo songs in a folder of its own."""
+    """The checkout's own config and demo songs in a folder of its own, with the default splits."""
     shutil.copytree(ROOT / "config", folder / "config")
     (folder / "resources").mkdir()
     (folder / "resources/songs").symlink_to(FIXTURES)
     study = Study(folder)
-    study.edit(lambda config: config["songs"].update(batch=32))
+    study.edit(lambda config: [config["songs"].update(batch=32), config["songs"].pop("splits")])
     return study
 
 

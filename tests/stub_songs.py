@@ -49,7 +49,7 @@ def _write_batch(results, batch, names):
         rows["files"] = [json.dumps(size) for size in sizes]
         parquet.write_table(rows, results / layout.LEDGER.format(stage=stage, batch=batch))
     table = songs.assign(artist=songs["song"], language="en", seconds=240.0, frames=FRAMES)
-    table = table.assign(license="", inventory="rasen-1", vocabulary=399)
+    table = table.assign(license="", inventory="rasen-1", vocabulary=399, checksum="")
     with hdf5.create(layout.shard_file(results, batch)) as writer:
         writer.table("songs", table.assign(offset=FRAMES * table.index, phonemes="{}"))
 

@@ -6,11 +6,15 @@ import sys
 import types
 
 import numpy as np
+import pandas as pd
 import pytest
+import soundfile
 import torch
+from encode_latents import encode_latents
 from safetensors.torch import load_file, save_file
 
 from rasen.errors import RasenError
+from rasen.io import hashes, parquet
 from rasen.networks.frames import frame_count, pad_to_frames
 from rasen.networks.oobleck import PREFIXES
 from rasen.networks.torchaudio_guard import import_torchaudio
@@ -359,7 +363,7 @@ def test_checkpoints_that_are_refused(folder, tmp_path, capsys):
 
 def test_an_unknown_number_format_is_refused():
     with pytest.raises(RasenError, match=r"songs\.latents\.dtype: 'int8' is not known"):
-        LatentSettings(model="x", dtype="int8", precision="fp32")
+        LatentSettings(model="x", dtype="int8", precision="fp32", mono=False)
 
 
 def test_chunks_of_several_songs_share_a_batch(vae):
@@ -373,3 +377,36 @@ def test_chunks_of_several_songs_share_a_batch(vae):
     assert len(batches) <= 1 + -(-sum(len(m) for m in together) // 20) + len(sounds)
     for sound, moments in zip(sounds, together, strict=True):
         equal(moments, np.hstack(vae.encode(sound, chunk=4)))
+
+
+@pytest.mark.parametrize("mono", [False, True])
+def test_a_batch_gets_latents_of_the_mono_mix_when_asked(folder, vae, tmp_path, mono):
+    """Songs of each kind, one that cannot be read between them; the VAE is named in the ledger."""
+    sounds = {"wide": noise(32, 1), "broken": None, "narrow": np.tile(noise(16, 2)[:1], (2, 1))}
+    for name, sound in sounds.items():
+        if sound is not None:
+            soundfile.write(tmp_path / f"{name}.wav", sound.T, 48000, subtype="FLOAT")
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    rows = [{"song": name, "audio": str(tmp_path / f"{name}.wav")} for name in sounds]
+    table = pd.DataFrame(rows).assign(key="k", outcome="ok", files="{}")
+    parquet.write_table(table, tmp_path / "measured.parquet")
+    settings = LatentSettings(str(folder), "float32", "fp32", mono)
+    ledger = tmp_path / "ledger.parquet"
+    encode_latents(
+        tmp_path / "measured.parquet", tmp_path / "songs", settings, "cpu", 1, "code", ledger
+    )
+    found = parquet.read_table(ledger).set_index("song")
+    assert found["outcome"].tolist() == ["ok", "out", "ok"]
+    assert found.loc["wide", "vae"] == hashes.hash_folder(folder)
+    for name in ("wide", "narrow"):
+        home = tmp_path / "songs" / name
+        equal(np.load(home / "latents.npy"), np.hstack(vae.encode(sounds[name])))
+        assert (home / "latents.mono.npy").exists() is mono
+        if mono:
+            mix = np.tile(sounds[name].mean(axis=0), (2, 1))
+            equal(np.load(home / "latents.mono.npy"), np.hstack(vae.encode(mix)))
+    if mono:
+        stereo, mixed = (
+            np.load(tmp_path / f"songs/wide/{part}.npy") for part in ("latents", "latents.mono")
+        )
+        assert np.abs(stereo - mixed).max() > 0.01

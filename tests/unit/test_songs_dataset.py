@@ -27,6 +27,7 @@ from rasen.songs.index import Filters, IndexSettings, Splits
 FILTERS = Filters(match=0.7, score=0.3, silence=0.5, clipping=0.01, duplicates=True)
 LENGTHS = {"short": 48, "even": 160, "long": 1600}  # frames
 WORDS = 0.64  # seconds from word to word
+MADE = {"split": "train", "codebook": "c0de", "vae": "7ae"}  # what the index adds to a shard
 
 
 def phonemes_of(song, frames):
@@ -71,7 +72,7 @@ def results(tmp_path_factory):
         shards.shard_contents(results / f"shards/{name}.h5").assign(shard=name)
         for name in ("00000", "00001")
     ]
-    parquet.write_table(pd.concat(parts).assign(split="train"), results / "tables/songs.parquet")
+    parquet.write_table(pd.concat(parts).assign(**MADE), results / "tables/songs.parquet")
     return results
 
 
@@ -246,6 +247,247 @@ def test_a_place_of_another_order_is_refused(results, windows):
         Order(windows, 0, 2).load_state_dict({"position": 3, "windows": 9, "world": 2})
 
 
+def test_a_prompt_is_from_elsewhere_in_the_song(windows):
+    """Frames count up in a song, so the prompt's own frames tell where it lies."""
+    assert windows.prompt_most == 250
+    apart, starts = 0, set()
+    for place in range(20 * len(windows)):
+        window = windows[place]
+        song = LENGTHS[window["song"]]
+        prompt, frames = window["prompt"], window["prompt_frames"]
+        assert prompt.shape == window["prompt_scale"].shape == (250, 64)
+        assert frames == min(250, song)
+        first = int(prompt[0, 0])
+        assert (prompt[:frames] == first + np.arange(frames)[:, None]).all()
+        assert (window["prompt_scale"][:frames] == prompt[:frames] + 0.5).all()
+        assert not prompt[frames:].any()
+        assert not window["prompt_scale"][frames:].any()
+        shared = np.intersect1d(prompt[:frames, 0], window["sketch"])
+        assert len(shared) == window["overlap"]
+        if window["song"] == "long":
+            assert window["overlap"] == 0
+            apart += first < window["sketch"][0]
+            starts.add(first)
+        else:  # one window is the whole song
+            assert window["overlap"] == frames == song
+    assert 20 < apart < 120  # before the window, and after it
+    assert len(starts) > 100
+    assert any(first % PATCH for first in starts)
+
+
+def test_a_prompt_has_the_least_overlap_that_the_song_allows():
+    rng = np.random.default_rng(0)
+
+    def drawn(*place):
+        found = [dataset.prompt_start(*place, rng) for _ in range(1000)]
+        assert len({overlap for _, overlap in found}) == 1
+        return {first for first, _ in found}, found[0][1]
+
+    # Song, prompt, window: 60 frames before it and 40 after it do for a prompt of 50 only before.
+    assert drawn(200, 50, 60, 160) == ({*range(11)}, 0)
+    assert drawn(200, 50, 45, 155) == ({0, 150}, 5)  # both ends alike
+    assert drawn(200, 50, 30, 155) == ({150}, 5)
+    assert drawn(120, 50, 0, 120) == ({*range(71)}, 50)  # nowhere outside: anywhere
+    assert drawn(50, 50, 10, 30) == ({0}, 20)
+    assert drawn(0, 0, 0, 16) == ({0}, 0)
+
+
+def test_prompts_are_drawn_by_name(results, windows):
+    path = results / "tables/songs.parquet"
+
+    def places(seconds=10, seed=1, epoch=0):
+        read = Windows(path, seconds=seconds, seed=seed)
+        rows = [read[place + epoch * len(read)] for place in range(len(read))]
+        return [int(row["prompt"][0, 0]) for row in rows if row["song"] == "long"]
+
+    assert places() == places()
+    assert len({tuple(places()), tuple(places(seed=2)), tuple(places(epoch=1))}) == 3
+    assert len(set(places())) > 3  # those of one song differ
+
+
+def test_a_prompt_holds_no_padding_of_the_song(results, tmp_path):
+    """Of the last patch only what sounds: 1.9 s are 47 whole frames and zeros up to 48."""
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
+    index = tmp_path / "tables/songs.parquet"
+    rows = parquet.read_table(index).query("song == 'short'").assign(seconds=1.9)
+    parquet.write_table(rows, index)
+    window = Windows(index)[0]
+    assert (len(window["sketch"]), window["prompt_frames"], window["overlap"]) == (48, 47, 47)
+    assert window["prompt"][46, 0] == 46
+    assert not window["prompt"][47:].any()
+    parquet.write_table(rows.assign(seconds=1.88), index)  # 46.99999999999999 frames, as a float
+    assert Windows(index)[0]["prompt_frames"] == 47
+
+
+def test_only_the_window_at_the_end_is_the_last(windows):
+    for epoch in range(5):
+        last = {song: [] for song in LENGTHS}
+        for place in range(epoch * len(windows), (epoch + 1) * len(windows)):
+            window = windows[place]
+            last[window["song"]].append(window["last"])
+            reaches = int(window["sketch"][-1]) == LENGTHS[window["song"]] - 1
+            assert window["last"] is reaches
+        assert {song: sum(flags) for song, flags in last.items()} == dict.fromkeys(LENGTHS, 1)
+
+
+def test_a_batch_carries_prompts_and_the_end(windows):
+    rows = [windows[place] for place in range(len(windows))]
+    batch = collate(rows)
+    assert batch["prompt"].shape == batch["prompt_scale"].shape == (9, 250, 64)
+    for key in ("last", "prompt_frames", "overlap", "cut", "place"):
+        assert batch[key].tolist() == [row[key] for row in rows]
+    assert batch["last"].dtype == bool
+    assert (batch["prompt"][4] == rows[4]["prompt"]).all()
+    short = Windows(windows.results / "tables/songs.parquet", seconds=10, prompt_seconds=2)
+    assert collate([short[0], short[1]])["prompt"].shape == (2, 50, 64)
+    none = Windows(windows.results / "tables/songs.parquet", seconds=10, prompt_seconds=0)
+    assert collate([none[0], none[1]])["prompt"].shape == (2, 0, 64)
+
+
+@pytest.fixture
+def with_mono(results, tmp_path):
+    """results/ whose shards have latents of the mono mixes: the recordings' and 1000 more."""
+    shutil.copytree(results / "songs", tmp_path / "songs")
+    for name in LENGTHS:
+        latents = np.load(tmp_path / "songs" / name / "latents.npy").astype(np.float32)
+        np.save(tmp_path / "songs" / name / "latents.mono.npy", latents + 1000)
+    rows = parquet.read_table(results / "tables/songs.parquet")
+    for name, part in rows.groupby("shard"):
+        path = tmp_path / f"shards/{name}.h5"
+        shards.write_shard(path, part, tmp_path / "songs", mono=True)
+        rows.loc[part.index, "checksum"] = shards.shard_contents(path)["checksum"].to_numpy()
+    parquet.write_table(rows, tmp_path / "tables/songs.parquet")
+    return tmp_path
+
+
+def test_prompts_may_be_of_the_mono_mix(results, with_mono):
+    index = with_mono / "tables/songs.parquet"
+    stereo, mono = (Windows(index, seconds=10, prompt=mix) for mix in ("stereo", "mono"))
+    for place in range(len(mono)):
+        one, other = stereo[place], mono[place]
+        frames = one["prompt_frames"]
+        for part in ("prompt", "prompt_scale"):  # float16 and float32 on disk
+            assert (other[part][:frames] == one[part][:frames].astype(np.float32) + 1000).all()
+        assert not other["prompt"][frames:].any()
+        assert (one["mean"] == other["mean"]).all()
+    with pytest.raises(RasenError, match=r"00000\.h5: has no latents of the mono mix for prompts; "
+                       r"set `songs\.latents\.mono: true` and run `snakemake songs`"):  # fmt: skip
+        Windows(results / "tables/songs.parquet", prompt="mono")
+    export.export_shard(
+        with_mono / "x.tar", with_mono / "shards/00001.h5",
+        parquet.read_table(index).query("shard == '00001'"),
+    )  # fmt: skip
+    with tarfile.open(with_mono / "x.tar") as tar:
+        mean, scale = (
+            np.load(io.BytesIO(tar.extractfile(f"long.mono_{part}.npy").read()))
+            for part in ("mean", "scale")
+        )
+    assert (mean[0, 0], scale[3, 63]) == (1000, 1003.5)
+
+
+def test_mono_latents_out_of_step_are_refused(with_mono):
+    np.save(with_mono / "songs/short/latents.mono.npy", np.zeros((32, 128), np.float16))
+    rows = parquet.read_table(with_mono / "tables/songs.parquet").query("song == 'short'")
+    with pytest.raises(RasenError, match="48 sketch tokens and 32 latents"):
+        shards.write_shard(with_mono / "x.h5", rows, with_mono / "songs", mono=True)
+
+
+def test_data_have_an_identity_by_their_contents(results, tmp_path):
+    whole = Windows(results / "tables/songs.parquet").identity()
+    assert {key: whole[key] for key in ("inventory", "codebook", "vae")} == {
+        "inventory": "rasen-1", "codebook": "c0de", "vae": "7ae",
+    }  # fmt: skip
+    # The same songs elsewhere and in one shard: the same data.
+    rows = parquet.read_table(results / "tables/songs.parquet")
+    shard, index = tmp_path / "shards/00000.h5", tmp_path / "tables/songs.parquet"
+
+    def written(**files):
+        shutil.copytree(results / "songs", tmp_path / "songs", dirs_exist_ok=True)
+        for name, values in files.items():
+            np.save(tmp_path / "songs/even" / f"{name}.npy", values)
+        shards.write_shard(shard, rows, tmp_path / "songs")
+        table = shards.shard_contents(shard).assign(shard="00000", **MADE)
+        parquet.write_table(table, index)
+        return Windows(index).identity()
+
+    assert written() == whole
+    sketch = np.load(results / "songs/even/sketch.npy")
+    latents = np.load(results / "songs/even/latents.npy")
+    sketch[7] += 1
+    found = [written(sketch=sketch)["songs"]]
+    latents[159, 127] += 1
+    found.append(written(latents=latents)["songs"])
+    parquet.write_table(parquet.read_table(index).query("song != 'long'"), index)
+    found.append(Windows(index).identity()["songs"])
+    assert len({*found, whole["songs"]}) == 4
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [("checksum", "songs"), ("inventory", "inventory"), ("codebook", "codebook"), ("vae", "vae")],
+)
+def test_training_resumes_on_its_own_data_only(results, tmp_path, windows, column, other):
+    saved = Order(windows).state_dict()
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
+    index = tmp_path / "tables/songs.parquet"
+    again = Windows(index, seconds=10, seed=1)
+    Order(again).load_state_dict(saved)  # a copy is the same
+    parquet.write_table(parquet.read_table(index).assign(**{column: "another"}), index)
+    changed = Windows(index, seconds=10, seed=1)
+    message = f"it has {other} {windows.identity()[other]}, not {changed.identity()[other]}$"
+    with pytest.raises(RasenError, match=message):
+        Order(changed).load_state_dict(saved)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("vocabulary", "different numbers of ids"),
+        ("codebook", "sketches are of different codebooks"),
+        ("vae", "latents are of different VAEs"),
+    ],
+)
+def test_songs_that_no_model_reads_together_are_refused(results, tmp_path, column, message):
+    rows = parquet.read_table(results / "tables/songs.parquet")
+    rows[column] = ["1", "1", "2"]
+    parquet.write_table(rows, tmp_path / "tables/songs.parquet")
+    with pytest.raises(RasenError, match=message + r" \(1, 2\); run `snakemake songs` with one"):
+        Windows(tmp_path / "tables/songs.parquet")
+    parquet.write_table(rows.drop(columns=column), tmp_path / "tables/songs.parquet")
+    with pytest.raises(RasenError, match="of an older version; run `snakemake songs`"):
+        Windows(tmp_path / "tables/songs.parquet")
+
+
+def test_an_empty_split_and_wrong_settings_are_told_at_once(results):
+    path = results / "tables/songs.parquet"
+    with pytest.raises(RasenError) as caught:
+        Windows(path, split="valid")
+    assert str(caught.value) == (
+        f"{path}: has no songs of split 'valid' (train: 3, valid: 0, test: 0); whole artists are "
+        "held out, as `songs.splits` says"
+    )
+    with pytest.raises(RasenError) as caught:
+        Windows(path, "validation", 0.1, 0, 0, 0, -1, "dolby")
+    told = str(caught.value)
+    for part in ("'validation': there are train, valid, test", "0.1 s holds no patch",
+                 "seconds_per_flag 0", "longest_text 0", "prompts of -1 s",
+                 "prompt 'dolby': there are stereo and mono"):  # fmt: skip
+        assert part in told
+
+
+def test_shards_that_are_gone_are_named_before_training(results, tmp_path):
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
+    for path in (tmp_path / "shards").iterdir():
+        path.unlink()
+    with pytest.raises(RasenError) as caught:
+        Windows(tmp_path / "tables/songs.parquet")
+    assert str(caught.value).splitlines() == [
+        f"  {tmp_path}/shards/{name}.h5: no such file; shards lie beside tables/, in ../shards/: "
+        "`snakemake songs` makes them"
+        for name in ("00000", "00001")
+    ]
+
+
 def test_torchs_dataloader_with_workers_reads_the_same(windows):
     from itertools import islice
 
@@ -328,13 +570,26 @@ def test_an_index_older_than_its_shards_gives_no_wrong_music(rewritten):
         Windows(index)[0]
 
 
+def test_contents_that_are_not_the_indexs_are_refused(results, tmp_path):
+    """As those of another codebook, made after the index: training would go on with them."""
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
+    index, shard = tmp_path / "tables/songs.parquet", tmp_path / "shards/00001.h5"
+    rows = parquet.read_table(index).query("song == 'long'")
+    np.save(tmp_path / "songs/long/sketch.npy", np.full(1600, 7, np.uint16))
+    shards.write_shard(shard, rows, tmp_path / "songs")
+    windows = Windows(index, seconds=1000)
+    with pytest.raises(RasenError, match="'long' has other contents than in the index: the index "
+                       "is older than its shards; run `snakemake songs`"):  # fmt: skip
+        [windows[place] for place in range(3)]
+
+
 def test_a_shard_written_anew_is_opened_anew(rewritten, results):
     index, shard = rewritten
     rows = parquet.read_table(index).query("song == 'even'")
     parquet.write_table(rows, index)
     assert Windows(index, seconds=1000)[0]["sketch"][0] == 0
     shards.write_shard(shard, rows.assign(song="short"), results / "songs")
-    parquet.write_table(shards.shard_contents(shard).assign(shard="00000", split="train"), index)
+    parquet.write_table(shards.shard_contents(shard).assign(shard="00000", **MADE), index)
     assert Windows(index, seconds=1000)[0]["song"] == "short"
 
 
@@ -399,7 +654,7 @@ def test_a_hundred_windows_of_150_seconds_a_second(tmp_path):
             {"song": f"s{number}", "artist": "", "language": "", "license": "", "seconds": 299.5}
         )
     shards.write_shard(tmp_path / "shards/00000.h5", pd.DataFrame(rows), tmp_path / "songs")
-    table = shards.shard_contents(tmp_path / "shards/00000.h5").assign(shard="00000", split="train")
+    table = shards.shard_contents(tmp_path / "shards/00000.h5").assign(shard="00000", **MADE)
     parquet.write_table(table, tmp_path / "tables/songs.parquet")
     windows = Windows(tmp_path / "tables/songs.parquet", seconds=150)
     assert {len(windows[place]["sketch"]) for place in range(10)} == {3744}

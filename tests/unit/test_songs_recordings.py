@@ -344,7 +344,7 @@ def test_limits_of_a_recordings_length():
 
 def test_the_disk_of_a_corpus_is_told(tmp_path, monkeypatch):
     """200 songs of a minute, every second one there: 3.3 hours."""
-    settings = {"separate": {"format": "wav"}, "latents": {"dtype": "float16"}}
+    settings = {"separate": {"format": "wav"}, "latents": {"dtype": "float16", "mono": False}}
     soundfile.write(tmp_path / "a.flac", np.zeros(8000 * 60), 8000)
     audio = [str(tmp_path / name) for name in ("a.flac", "none.flac")] * 100
     monkeypatch.setattr(

@@ -5,12 +5,15 @@ import json
 from dataclasses import asdict, is_dataclass
 from importlib import import_module
 
+import pandas as pd
 import pytest
+import yaml
 from study import ROOT
 
 from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_json
 from rasen.songs import cublas
+from rasen.songs.index import Splits, split_of_artist
 from rasen.study.config import read_schema, validate
 from rasen.study.song_models import song_settings
 
@@ -68,6 +71,17 @@ def test_filters_are_parsed_inside_the_settings_of_the_index(songs):
     settings = from_json(IndexSettings, passed_settings(songs, "index_songs"))
     assert settings.filters == Filters(**songs["filters"])
     assert settings.splits.valid == songs["splits"]["valid"]
+
+
+def test_the_demo_trains_on_one_song_and_validates_on_the_other():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    sheet = pd.read_csv(ROOT / "config/songs.tsv", sep="\t").set_index("song")
+    splits = Splits(**config["songs"]["splits"])
+    found = {
+        song: split_of_artist(sheet.loc[song, "artist"], splits, config["seed"])
+        for song in ("river", "tsuki")
+    }
+    assert found == {"river": "train", "tsuki": "valid"}
 
 
 def test_a_gpu_without_cublas_12_is_told_at_the_start():

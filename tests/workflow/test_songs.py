@@ -240,6 +240,9 @@ def test_settings_of_a_stage_rerun_what_rests_on_it(corpus):
     last = {"write_shard": 1, "index_songs": 1, "plot_songs": 1, "write_songs_card": 1}
     assert study.planned("songs") == {"encode_latents": 1} | last
     back()
+    back = study.edit(lambda config: config["songs"]["latents"].update(mono=True))
+    assert study.planned("songs") == {"encode_latents": 1} | last
+    back()
     back = study.edit(lambda config: config["songs"]["structure"].update(backend="given"))
     assert study.planned("songs") == {"tag_structure": 1, "write_phonemes": 1} | last
     back()

@@ -22,6 +22,9 @@ def encode_latents(
 ) -> None:  # fmt: skip
     """Write latents.npy ([T, 64 means and 64 scales]) of each song, and the ledger.
 
+    With `mono`, latents.mono.npy holds those of the mono mix, which SongBloom's public code takes
+    for its prompts.
+
     at_once: chunks per forward pass on a GPU, of one song or several; on a CPU one is fastest
     """
 
@@ -31,21 +34,34 @@ def encode_latents(
 
     def stream(vae, todo):
         batch = at_once if vae.device == "cuda" else 1
-        return vae.encode_all(read_ahead(read, todo), batch=batch)
+        mixes = (mix for sound in read_ahead(read, todo) for mix in _mixes(sound, settings.mono))
+        return zip(*[vae.encode_all(mixes, batch=batch)] * len(names), strict=True)
 
-    def work(moments, song, folder):
-        np.save(folder / layout.LATENTS, moments.astype(settings.dtype))
-        return {"frames": len(moments)}
+    def work(encoded, song, folder):
+        for moments, name in zip(encoded, names, strict=True):
+            if isinstance(moments, Exception):
+                raise moments
+            np.save(folder / name, moments.astype(settings.dtype))
+        return {"frames": len(encoded[0]), "vae": weights}
 
     def open_model():
         vae = open_vae(settings.model, pick_device(device))
         vae.set_precision(settings.precision)
         return vae
 
-    version = asdict(settings) | {"weights": hashes.hash_folder(settings.model)}
+    names = [layout.LATENTS, layout.MONO][: 1 + settings.mono]
+    weights = hashes.hash_folder(settings.model)
+    version = asdict(settings) | {"weights": weights}
     runner = ledgers.BatchRunner("encode_latents", songs, code, version)
     todo = ledgers.passed(songs, recordings)
     parquet.write_table(runner.run(todo, work, open_model, stream), ledger)
+
+
+def _mixes(sound, mono):
+    """[sound] or, with `mono`, [sound, its mono mix on both channels]; an exception stays one."""
+    if isinstance(sound, Exception) or not mono:
+        return [sound] * (1 + mono)
+    return [sound, np.repeat(sound.mean(axis=0, keepdims=True), len(sound), axis=0)]
 
 
 if __name__ == "__main__":

@@ -44,15 +44,17 @@ def encode_sketch(
     def work(states, song, folder):
         sketch = nearest_codes(codes, states, device=pick_device(device))
         np.save(folder / layout.SKETCH, sketch)
-        return {"frames": len(sketch), "codes": len(np.unique(sketch))}
+        used = len(np.unique(sketch))
+        return {"frames": len(sketch), "codes": used, "codebook": book[:16]}
 
     def open_model():
         muq = open_muq(settings.model, pick_device(device))
         muq.set_precision(settings.precision)
         return muq
 
+    book = hashes.hash_file(codebook)
     version = asdict(settings) | {
-        "codes": hashes.hash_file(codebook),
+        "codes": book,
         "weights": hashes.hash_folder(settings.model),
     }
     runner = ledgers.BatchRunner("encode_sketch", songs, code, version)

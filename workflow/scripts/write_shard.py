@@ -7,9 +7,12 @@ from rasen.songs import ledger as ledgers
 from rasen.songs import shards
 
 
-def write_shard(ledger: list[Path], songs: Path, shard: Path, code: str) -> None:
-    """Write the shard. ledger: those of all stages, the recordings' first."""
-    shards.write_shard(shard, ledgers.passed(songs, *ledger), songs, code=code)
+def write_shard(ledger: list[Path], songs: Path, mono: bool, shard: Path, code: str) -> None:
+    """Write the shard, with the latents of the mono mixes or without.
+
+    ledger: those of all stages, the recordings' first
+    """
+    shards.write_shard(shard, ledgers.passed(songs, *ledger), songs, mono, code=code)
 
 
 if __name__ == "__main__":

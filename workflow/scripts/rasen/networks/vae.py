@@ -32,12 +32,14 @@ from rasen.seeds import generator
 class LatentSettings:
     """Which VAE, the number format of its latents on disk, and the arithmetic (`precision`).
 
+    mono: whether the mono mix is encoded, too
     `songs.latents` of the config
     """
 
     model: str
     dtype: Literal["float16", "float32"]
     precision: Precision
+    mono: bool
 
     def __post_init__(self) -> None:
         if self.dtype not in ("float16", "float32"):

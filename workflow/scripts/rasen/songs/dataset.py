@@ -9,20 +9,24 @@
 Both work with torch's DataLoader (windows as the dataset, order as the sampler; each worker opens
 its own files). Its workers read ahead of the training: the position in its order is then
 `order.position_after(place)` of the last window that was used.
+
+A window comes with a *prompt*, a stretch from elsewhere in its song: what a model hears of a voice
+and a style before it sings. A saved order tells what data it is of, and resumes on no other.
 """
 
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 
-from rasen.errors import CURE, RasenError
-from rasen.io import parquet
+from rasen.errors import CURE, RasenError, raise_all
+from rasen.io import hashes, parquet
 from rasen.networks.frames import FRAME_RATE, LATENT_CHANNELS, PATCH
 from rasen.seeds import generator
 from rasen.songs import layout
@@ -31,19 +35,34 @@ from rasen.songs.shards import Shard
 
 OPEN_SHARDS = 128  # that a process keeps open, about 0.7 MB each
 METADATA_CACHE = 1 << 16  # bytes of HDF5's own tables and texts that an open shard caches
+GONE = "no such file; shards lie beside tables/, in ../shards/: `snakemake songs` makes them"
+SPLITS = ("train", "valid", "test")
+PROMPTS = ("stereo", "mono")
+SAME = {  # columns of the index that have one value for all songs, and what songs of two have
+    "inventory": ("phonemes have different ids", "one `songs.phonemes.vocabulary`"),
+    "vocabulary": ("phonemes have different numbers of ids", "one `songs.phonemes.vocabulary`"),
+    "codebook": ("sketches are of different codebooks", "one codebook"),
+    "vae": ("latents are of different VAEs", "one `songs.latents.model`"),
+}
 
 
 class Windows:
     """Windows of at most `seconds` of the songs of one split.
 
-    In every epoch each frame of a song is in exactly one of its windows (but for a rest shorter
-    than a patch, at its end). Where they begin is drawn anew each epoch, from seed, epoch and song
-    alone; they start and end on patches. `windows[place]`: places are numbered on
-    through the epochs. Shards are read from beside the index: ../shards/{shard}.h5.
+    In every epoch each frame of a song is in exactly one of its windows. Where they begin is drawn
+    anew each epoch, from seed, epoch and song alone; they start and end on patches (songs are whole
+    patches long). `windows[place]`: places are numbered on through the epochs. Shards are read from
+    beside the index: ../shards/{shard}.h5.
 
     seconds_per_flag: what a flag without singing stands for (1; 5 for SongBloom's model of 240 s)
     longest_text: greatest number of ids of a window (600; 1000 for that model)
+    prompt_seconds: length of the prompts;  prompt: of the recording (stereo), or of its mono mix,
+        as in SongBloom's public code (mono; the shards need `songs.latents.mono: true`)
+
     inventory, vocabulary: the phonemes' name and number of ids, the same for all songs
+    codebook, vae: the hashes of what made sketch and latents, as `encode_sketch` (of the file's
+        SHA-256 the first 16 digits) and `encode_latents` (`hash_folder`) tell them
+    most, prompt_most: frames of a full window and of a full prompt
     """
 
     def __init__(
@@ -54,19 +73,29 @@ class Windows:
         seed: int = 0,
         seconds_per_flag: float = 1.0,
         longest_text: int = 600,
+        prompt_seconds: float = 10.0,
+        prompt: str = "stereo",
     ) -> None:
         self.results = Path(index).parent.parent
-        songs = parquet.read_table(index)
-        self.inventory, self.vocabulary = _vocabulary(songs, index)
-        self.songs = songs[songs["split"] == split].reset_index(drop=True)
-        if self.songs.empty:
-            raise RasenError(f"{index}: has no songs of split '{split}'")
         # ASSUME: 150 s are 3744 frames, as in SongBloom's public code
         self.most = int(seconds * FRAME_RATE) // PATCH * PATCH
-        if self.most < PATCH:
-            raise RasenError(f"a window of {seconds} s holds no patch of {PATCH / FRAME_RATE} s")
+        self.prompt, self.prompt_most = prompt, int(prompt_seconds * FRAME_RATE)
         self.split, self.seed = split, seed
         self.seconds_per_flag, self.longest_text = seconds_per_flag, longest_text
+        raise_all(self._wrong_settings(seconds, prompt_seconds))
+        songs = parquet.read_table(index)
+        _refuse_mixed(songs, index)
+        self.songs = songs[songs["split"] == split].reset_index(drop=True)
+        if self.songs.empty:
+            raise RasenError(
+                f"{index}: has no songs of split '{split}' ({_sizes(songs)}); whole artists are "
+                "held out, as `songs.splits` says"
+            )
+        first = self.songs.iloc[0]
+        self.inventory, self.vocabulary = str(first["inventory"]), int(first["vocabulary"])
+        self.codebook, self.vae = str(first["codebook"]), str(first["vae"])
+        self._refuse_missing_shards()
+        self._latents(self._shard(first), prompt)  # all shards have mono latents, or none
         counts = -(self.songs["frames"].to_numpy() // PATCH // -(self.most // PATCH))
         self.owner = np.repeat(np.arange(len(self.songs)), counts)  # the song of each window
         self.number = np.arange(len(self.owner)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -80,11 +109,33 @@ class Windows:
         """The ids of flags, full stop and comma: {"[verse]": 1, ".": 8, ...}."""
         return self._phonemes(self.songs.iloc[0])["marks"]
 
+    def identity(self) -> dict[str, str]:
+        """What the data are: {songs (a hash of all their contents), inventory, codebook, vae}.
+
+        Equal for equal data, wherever they lie and in whatever shards; a model that was trained on
+        them reads no ids, tokens or latents of another inventory, codebook or VAE.
+        """
+        return dict(self._identity)
+
+    @cached_property
+    def _identity(self):
+        rows = zip(*(self.songs[name] for name in ("song", "frames", "checksum")), strict=True)
+        return {
+            "songs": hashes.short_hash("\n".join(f"{s} {f} {c}" for s, f, c in rows)),
+            "inventory": self.inventory,
+            "codebook": self.codebook,
+            "vae": self.vae,
+        }
+
     def __getitem__(self, place: int) -> dict[str, Any]:
-        """{place, song, start, sketch [T], mean [T, 64], scale [T, 64], tokens, ids, cut}.
+        """{place, song, start, last, sketch [T], mean [T, 64], scale [T, 64], tokens, ids, cut,
+        prompt [P, 64], prompt_scale [P, 64], prompt_frames, overlap}.
 
         start: seconds from the song's beginning; tokens, ids: the window's lyrics as phonemes
+        last: whether the song's last frame is the window's, so that the song ends after it
         cut: number of ids beyond `longest_text`, which were left out
+        prompt, prompt_scale: means and scales of P = `prompt_most` frames; zeros from
+            `prompt_frames` on, where the song is shorter;  overlap: of these, frames of the window
         """
         epoch, index = divmod(int(place), len(self))
         index = int(_permutation(self.seed, epoch, len(self))[index])
@@ -96,6 +147,10 @@ class Windows:
         shard, row, offset = self._locate(song)
         rows = slice(offset + start, offset + start + frames)
         latents = shard.latents[rows]
+        rng = generator(self.seed, "prompt", epoch, song.song, int(number))
+        prompt, prompt_frames, overlap = self._prompt(
+            song, shard, offset, (start, start + frames), rng
+        )
         tokens, ids = window_tokens(
             json.loads(shard.phonemes[row]),
             start / FRAME_RATE,
@@ -106,18 +161,67 @@ class Windows:
             "place": int(place),
             "song": song.song,
             "start": start / FRAME_RATE,
+            "last": start + frames == int(song.frames),
             "sketch": shard.sketch[rows],
             "mean": latents[:, :LATENT_CHANNELS],
             "scale": latents[:, LATENT_CHANNELS:],
             "tokens": tokens[: self.longest_text],
             "ids": np.array(ids[: self.longest_text], dtype=np.int32),
             "cut": max(0, len(ids) - self.longest_text),
+            "prompt": prompt[:, :LATENT_CHANNELS],
+            "prompt_scale": prompt[:, LATENT_CHANNELS:],
+            "prompt_frames": prompt_frames,
+            "overlap": overlap,
         }
+
+    def _prompt(self, song, shard, offset, window, rng):
+        """(latents [prompt_most, 128], frames that are not padding, frames of the window)."""
+        # Not of the zeros that fill the song's last patch; 1e-6 for seconds like 0.28.
+        sounding = min(int(song.frames), int(song.seconds * FRAME_RATE + 1e-6))
+        frames = min(self.prompt_most, sounding)
+        first, overlap = prompt_start(sounding, frames, *window, rng)
+        # ASSUME: frames of the whole song's latents do for the stretch encoded on its own, as in
+        # SongBloom's public code: they differ within the encoder's receptive field of its ends.
+        vectors = self._latents(shard, self.prompt)[offset + first : offset + first + frames]
+        prompt = np.zeros((self.prompt_most, vectors.shape[1]), vectors.dtype)
+        prompt[:frames] = vectors
+        return prompt, frames, overlap
+
+    def _latents(self, shard, mix):
+        """The latents of the recording, or of its mono mix."""
+        latents = shard.mono if mix == "mono" else shard.latents
+        if latents is None:
+            raise RasenError(
+                f"{shard.path}: has no latents of the mono mix for prompts; set "
+                "`songs.latents.mono: true` and run `snakemake songs`, or take prompt='stereo'"
+            )
+        return latents
+
+    def _wrong_settings(self, seconds, prompt_seconds):
+        if self.split not in SPLITS:
+            yield f"split '{self.split}': there are {', '.join(SPLITS)}"
+        if self.most < PATCH:
+            yield f"a window of {seconds} s holds no patch of {PATCH / FRAME_RATE} s"
+        if self.prompt not in PROMPTS:
+            yield f"prompt '{self.prompt}': there are {' and '.join(PROMPTS)}"
+        if prompt_seconds < 0:
+            yield f"prompts of {prompt_seconds} s: give 0 for none"
+        if self.seconds_per_flag <= 0:
+            yield f"seconds_per_flag {self.seconds_per_flag}: give a number above 0, as 1 or 5"
+        if self.longest_text < 1:
+            yield f"longest_text {self.longest_text}: give a number from 1, as 600 or 1000"
+
+    def _refuse_missing_shards(self):
+        paths = [layout.shard_file(self.results, name) for name in self.songs["shard"].unique()]
+        raise_all(f"{path}: {GONE}" for path in paths if not path.is_file())
 
     def _locate(self, song):
         """(shard, row in its table, first frame) of a song."""
-        shard = open_shard(layout.shard_file(self.results, song.shard))
-        return shard, *shard.locate(song.song, int(song.frames))
+        shard = self._shard(song)
+        return shard, *shard.locate(song.song, int(song.frames), song.checksum)
+
+    def _shard(self, song):
+        return open_shard(layout.shard_file(self.results, song.shard))
 
     def _phonemes(self, song):
         shard, row, _ = self._locate(song)
@@ -139,17 +243,38 @@ def window_lengths(patches: int, most: int, rng: np.random.Generator) -> np.ndar
     return np.array([most] * place + [first, both - first] + [most] * (full - 1 - place))
 
 
-def _vocabulary(songs, index):
-    """(name of the inventory, number of its ids); songs of different ones are refused."""
-    if not {"inventory", "vocabulary"} <= {*songs}:
+def prompt_start(
+    song: int, frames: int, begin: int, end: int, rng: np.random.Generator
+) -> tuple[int, int]:
+    """(first frame, overlap) of a prompt of `frames` frames in a song of `song` frames.
+
+    Drawn among the places that share the fewest frames with the window [begin, end); `overlap` is
+    that number, 0 wherever there is room beside the window.
+    """
+    starts = np.arange(song - frames + 1)
+    shared = np.minimum(starts + frames, end) - np.maximum(starts, begin)
+    shared = shared.clip(0)
+    least = int(shared.min())
+    return int(rng.choice(np.flatnonzero(shared == least))), least
+
+
+def _refuse_mixed(songs, index):
+    """Raise for songs that no model can read together, and for an index that cannot tell."""
+    if not {*SAME, "checksum"} <= {*songs}:
         raise RasenError(f"{index}: is of an older version; run `snakemake songs`")
-    found = songs[["inventory", "vocabulary"]].drop_duplicates()
-    if len(found) > 1:
-        raise RasenError(
-            f"{index}: the songs' phonemes have different ids ({', '.join(found['inventory'])}); "
-            "run `snakemake songs` with one `songs.phonemes.vocabulary`"
-        )
-    return tuple(found.iloc[0]) if len(found) else ("", 0)
+    found = {column: songs[column].unique() for column in SAME}
+    raise_all(
+        f"{index}: the songs' {what} ({', '.join(map(str, found[column]))}); run `snakemake songs` "
+        f"with {cure}"
+        for column, (what, cure) in SAME.items()
+        if len(found[column]) > 1
+    )
+
+
+def _sizes(songs: pd.DataFrame) -> str:
+    """How many songs each split has."""
+    counts = songs["split"].value_counts()
+    return ", ".join(f"{split}: {counts.get(split, 0)}" for split in SPLITS)
 
 
 class Order:
@@ -202,16 +327,20 @@ class Order:
             "seed": windows.seed,
             "frames": windows.most,
             "windows": len(windows),
+            **windows.identity(),
         }
 
 
 def collate(windows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """{place [b], frames [b], length [b], sketch [b, T], mean [b, T, 64], scale [b, T, 64],
-    ids [b, n]}: windows as one batch, padded with zeros after `frames` frames and `length` ids."""
-    batch = {key: _padded([w[key] for w in windows]) for key in ("sketch", "mean", "scale", "ids")}
+    """Windows as one batch: sketch [b, T], mean and scale [b, T, 64], ids [b, n], padded with zeros
+    after `frames` [b] frames and `length` [b] ids; prompt and prompt_scale [b, P, 64], zeros after
+    `prompt_frames` [b]; and per window [b] place, last, cut, overlap."""
+    padded = ("sketch", "mean", "scale", "ids", "prompt", "prompt_scale")
+    batch = {key: _padded([w[key] for w in windows]) for key in padded}
     batch["frames"] = np.array([len(w["sketch"]) for w in windows])
     batch["length"] = np.array([len(w["ids"]) for w in windows])
-    batch["place"] = np.array([w["place"] for w in windows])
+    for key in ("place", "last", "cut", "prompt_frames", "overlap"):
+        batch[key] = np.array([w[key] for w in windows])
     return batch
 
 
@@ -233,8 +362,7 @@ def open_shard(path: Path | str) -> Shard:
     try:
         modified = os.stat(path).st_mtime_ns
     except FileNotFoundError:
-        hint = "shards lie beside tables/, in ../shards/"
-        raise RasenError(f"{path}: no such file; {hint}") from None
+        raise RasenError(f"{path}: {GONE}") from None
     return _open_shard(str(path), modified, os.getpid())
 
 

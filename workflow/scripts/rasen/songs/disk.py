@@ -29,7 +29,8 @@ def needed_disk(audio: Sequence[str], settings: Mapping[str, Any]) -> str:
     seconds = len(audio) * float(np.mean([_seconds(path) for path in present]))
     stems = seconds * STEMS[settings["separate"]["format"]] / 1e9
     width = {"float16": 2, "float32": 4}[settings["latents"]["dtype"]]
-    latents = seconds * FRAME_RATE * (2 * LATENT_CHANNELS * width + 2) / 1e9
+    vectors = 2 * LATENT_CHANNELS * width * (2 if settings["latents"]["mono"] else 1)
+    latents = seconds * FRAME_RATE * (vectors + 2) / 1e9
     rest = 2 * latents + seconds * OTHERS / 1e9  # in the songs' folders, and in the shards
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     line = (

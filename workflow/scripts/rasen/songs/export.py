@@ -16,7 +16,7 @@ from rasen.songs.shards import Shard
 
 def export_shard(path: Path | str, shard: Path | str, songs: pd.DataFrame) -> None:
     """Songs of one shard as {song}.{json,sketch.npy,mean.npy,scale.npy,phonemes.json}; the same
-    songs give the same bytes.
+    songs give the same bytes. Where the shard has latents of the mono mix, mono_{mean,scale}.npy.
 
     songs: DataFrame [song, frames, ...] of the shard
     """
@@ -27,16 +27,18 @@ def export_shard(path: Path | str, shard: Path | str, songs: pd.DataFrame) -> No
     ):
         opened = Shard(file)
         for song in songs.to_dict("records"):
-            row, offset = opened.locate(song["song"], song["frames"])
+            row, offset = opened.locate(song["song"], song["frames"], song["checksum"])
             frames = slice(offset, offset + song["frames"])
-            latents = opened.latents[frames]
             # WebDataset ends a key at its first dot; no song's name holds a %.
             name = song["song"].replace(".", "%2E")
             _add(tar, f"{name}.json", json.dumps(song | {"offset": offset}, default=str).encode())
             _add(tar, f"{name}.phonemes.json", opened.phonemes[row])
             _add(tar, f"{name}.sketch.npy", _npy_bytes(opened.sketch[frames]))
-            _add(tar, f"{name}.mean.npy", _npy_bytes(latents[:, :LATENT_CHANNELS]))
-            _add(tar, f"{name}.scale.npy", _npy_bytes(latents[:, LATENT_CHANNELS:]))
+            for prefix, latents in (("", opened.latents), ("mono_", opened.mono)):
+                if latents is not None:
+                    mean, scale = np.split(latents[frames], [LATENT_CHANNELS], axis=1)
+                    _add(tar, f"{name}.{prefix}mean.npy", _npy_bytes(mean))
+                    _add(tar, f"{name}.{prefix}scale.npy", _npy_bytes(scale))
 
 
 def _npy_bytes(array):

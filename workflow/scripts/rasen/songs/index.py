@@ -20,9 +20,12 @@ MEASURES = [
     "tempo",
     "loudness",
 ]  # of stages, kept in the tables
-ORIGINS = {  # texts of stages: where lyrics come from and how they were found, the key
+ORIGINS = {  # texts of stages: where lyrics come from and how they were found, the key, and the
+    # identity (a hash) of what made sketch and latents
     "align_lyrics": ["lyrics", "way"],
     "describe_music": ["music_key"],
+    "encode_sketch": ["codebook"],
+    "encode_latents": ["vae"],
 }
 QUARANTINE = ["song", "stage", "reason", "detail", "meaning", "cure", "seconds", *MEASURES]
 

@@ -28,6 +28,7 @@ STRUCTURE_JSON = "structure.json"  # the same as All-In-One writes it
 PHONEMES = "phonemes.json"
 SKETCH = "sketch.npy"
 LATENTS = "latents.npy"
+MONO = "latents.mono.npy"  # of the mono mix, with `songs.latents.mono`
 
 
 def batch_name(number: int) -> str:

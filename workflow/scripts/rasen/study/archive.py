@@ -25,7 +25,7 @@ HEAVY = (  # packed when asked for
     "results/sae/**/*.h5",
     "results/sae/**/*.safetensors",
     "results/shards/*.h5",
-    "results/songs/*/latents.npy",
+    "results/songs/*/latents*.npy",
     "results/songs/*/sketch.npy",
 )
 NEVER = (
