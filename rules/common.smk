@@ -190,10 +190,10 @@ def gpus(wildcards):
 
 
 def run_gpus(wildcards):
-    """GPUs of a training run: one for each of its processes, or none."""
-    run = config["songbloom"]["runs"][wildcards.run]
-    on_gpu = {"auto": bool(CARDS), "cuda": True, "cpu": False}[run["device"]]
-    return run["processes"] * on_gpu
+    """GPUs of a training run, one for each of its processes, or none."""
+    training = config["songbloom"]["runs"][wildcards.run]
+    on_gpu = {"auto": bool(CARDS), "cuda": True, "cpu": False}[training["device"]]
+    return training["processes"] * on_gpu
 
 
 def model_gpus(wildcards):

@@ -19,7 +19,7 @@ MODULES = {
 NAMES = set(FAMILIES) - set(SONG_MODELS)  # the models of songs have a registry of their own
 LOOSE = {"command", "errors", "seeds", "device", "stats"}
 BELOW = [  # a layer imports only itself and what stands after it
-    {"nano"},
+    {"nano", "songbloom"},
     {"songs"},
     {"measure"},
     {"families"},
@@ -34,7 +34,7 @@ APART = {
     "probes": {"stats", "errors", "seeds"},
     "figures": {"stats"},
 }  # arrays and tables in
-LAZY = ("rasen.helix", "rasen.probes", "rasen.sae")  # export names for notebooks
+LAZY = ("rasen.helix", "rasen.probes", "rasen.sae", "rasen.songbloom")  # export names for notebooks
 # The runner of scripts reads JSON, and measures know the arithmetic of helix and probes.
 ALSO = {("command", "io"), ("measure", "helix"), ("measure", "probes")}
 
