@@ -109,10 +109,18 @@ def test_patches_come_one_by_one_and_an_ended_song_leaves(net):
     assert all(patch.sketch.max() < tiny().end and len(patch.latents) == 16 for patch in songs)
 
 
+class OneSound(FakeWindows):
+    """Windows whose frames all sound alike."""
+
+    def __getitem__(self, place):
+        window = super().__getitem__(place)
+        return window | {"mean": np.tile(window["mean"][:1], (len(window["mean"]), 1))}
+
+
 def test_a_song_that_was_learned_is_sung_again(tmp_path):
-    windows, config = FakeWindows(1), tiny()
+    windows, config = OneSound(1), tiny()
     network = initialised(config, 0)
-    plan = settings(steps=250, batch=1, lr=3e-3, warmup=10, ema=0.0, validate=0, save=1000, keep=())
+    plan = settings(steps=300, batch=1, lr=3e-3, warmup=10, ema=0.0, validate=0, save=1000, keep=())
     for _ in train(network, windows, plan, tmp_path):
         pass
     network.eval()
@@ -124,7 +132,7 @@ def test_a_song_that_was_learned_is_sung_again(tmp_path):
     # chance is .03; each patch it hears its own latents, not those that it learned from
     assert (song.sketch == window["sketch"]).mean() > 0.5
     apart = np.mean((song.latents - window["mean"]) ** 2) / np.mean(window["mean"] ** 2)
-    assert apart < 1.0  # closer than silence
+    assert apart < 0.5  # silence is 1 away, an unrelated sound 2
 
 
 # --- the choice of a token

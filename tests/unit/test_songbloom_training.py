@@ -85,7 +85,7 @@ def some_steps(state, windows=None, count=2, **changes):
 def test_a_run_goes_on_only_with_what_it_was_begun_with(tmp_path):
     assert start(tmp_path) == 0
     state = tmp_path / "state"
-    with pytest.raises(RasenError, match="data: .*abc.* then, .*other.* now"):
+    with pytest.raises(RasenError, match=r"data: .*abc.* then, .*other.* now"):
         some_steps(state, FakeWindows(name="other"))
     with pytest.raises(RasenError) as error:
         some_steps(state, lr=2e-3, hide=0.5)
