@@ -34,6 +34,7 @@ Equations are those of Sato et al. 2026.
 | `tables/quarantine.parquet` | every rejected song: `stage, reason, detail`, what the reason means, and the fix |
 | `tables/lines.parquet`, `words.parquet` | the lyrics of the training set with times (s) and scores; `kept` lines, and why others were dropped; `backing` vocals, lines that `overlaps` another; `surprise`: standard deviations by which a line that was found without a transcript fits the sound better than other text; `source` says whether a word was in the lyrics or was `recovered` |
 | `tables/recordings.parquet` | every recording: length, sample rate, peak, shares of silence and of clipped samples |
+| `tables/training.parquet` | training runs of SongBloom: `run, step, split` (train, valid), `loss` = `lm` + the flow's weight times `flow` (`lm`: nats per sketch token; `flow`: mean square error of the velocity), learning rate `lr`, `norm` of the gradient before clipping, `tokens_s`: sketch tokens per second, greatest `memory` of a process (MB) |
 | `figures/` | figures (SVG) |
 | `report/report.html`, `share.zip`, `config.yaml` | made by `snakemake share`: the report on one page, the archive, the config as used |
 | `stimuli/{stimuli}.parquet` | one row per clip: how it was rendered or read, and its labels |
@@ -56,6 +57,7 @@ Equations are those of Sato et al. 2026.
 | `perplexity/`, `gradient/` | per-point results, before they are gathered into tables |
 | `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`; `.opus` or gone after `songs.stems`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales] and, with `songs.latents.mono`, `latents.mono.npy`; 25 frames per second |
 | `shards/{batch}.h5` | the same for a batch of songs in the form that training reads (`rasen.songs.dataset`): `sketch`, `latents`, perhaps `mono`, `songs/` |
+| `songbloom/{run}/weights/step-{step}/` | `config.yaml` and `model.safetensors` of the kept steps of a training run, as the public checkpoint is laid out |
 | `batches/{stage}/{batch}.parquet` | the outcome of each song of a batch at a stage; of `thin_stems`: the bytes of its stems `before` and `after` |
 | `sketch/codebook.safetensors`, `.json` | the codebook of the sketch; held-out error, dead codes, entropy |
 | `weights/{model}/{checkpoint}.json` | hashes of the checkpoints used |
