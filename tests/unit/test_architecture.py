@@ -32,9 +32,10 @@ BELOW = [  # a layer imports only itself and what stands after it
 APART = {
     "helix": {"stats", "errors", "seeds"},
     "probes": {"stats", "errors", "seeds"},
+    "scores": {"stats", "errors", "seeds"},
     "figures": {"stats"},
 }  # arrays and tables in
-LAZY = ("rasen.helix", "rasen.probes", "rasen.sae")  # export names for notebooks
+LAZY = ("rasen.helix", "rasen.probes", "rasen.scores", "rasen.sae")  # export names for notebooks
 # The runner of scripts reads JSON, and measures know the arithmetic of helix and probes.
 ALSO = {("command", "io"), ("measure", "helix"), ("measure", "probes")}
 
