@@ -18,7 +18,8 @@ from rasen.stats import jackknife
 PARTS = 20  # of the songs, for the jackknife
 MOST = 5  # parts into which the songs are divided for the extrapolation
 
-Distance = Callable[[np.ndarray, np.ndarray], float]
+Groups = tuple[np.ndarray, np.ndarray]  # the song of each row of x, and of y
+Distance = Callable[[np.ndarray, np.ndarray, Groups], float]
 
 
 def fad(x: np.ndarray, y: np.ndarray, few: bool = False) -> float:
@@ -44,7 +45,7 @@ def fad(x: np.ndarray, y: np.ndarray, few: bool = False) -> float:
 
 
 def fad_infinity(
-    x: np.ndarray, y: np.ndarray, seed: int = 0, songs: tuple[np.ndarray, np.ndarray] | None = None,
+    x: np.ndarray, y: np.ndarray, seed: int = 0, songs: Groups | None = None,
     few: bool = False,
 ) -> float:  # fmt: skip
     """The distance extrapolated to infinitely many rows: where a line in 1 / n meets 0.
@@ -64,18 +65,19 @@ def fad_infinity(
         rows = [min(len(a), len(b)) for a, b in cuts]
         if min(rows) < 2 or (min(rows) <= x.shape[1] and not few):
             break
-        excess = [(len(x) / len(a) + len(y) / len(b)) / 2 for a, b in cuts]
-        points.append((float(np.mean(excess)), float(np.mean([fad(a, b, few) for a, b in cuts]))))
+        parts_of = [(len(x) / len(a) + len(y) / len(b)) / 2 for a, b in cuts]
+        points.append((float(np.mean(parts_of)), float(np.mean([fad(a, b, few) for a, b in cuts]))))
     if len(points) < 2:
         raise RasenError(
             f"{min(len(x), len(y))} rows of {x.shape[1]} dimensions: their halves have fewer rows "
             "than dimensions, so nothing can be extrapolated; give more songs or fewer dimensions"
         )
-    return float(np.polyfit(*np.transpose(points), 1)[1])
+    excess, distances = np.transpose(points)
+    return float(np.polyfit(excess, distances, 1)[1])
 
 
 def fad_interval(
-    x: np.ndarray, y: np.ndarray, songs: tuple[np.ndarray, np.ndarray], distance: Distance,
+    x: np.ndarray, y: np.ndarray, songs: Groups, distance: Distance,
     seed: int = 0, level: float = 0.95,
 ) -> tuple[float, float, float]:  # fmt: skip
     """(value, low, high) of a distance: a jackknife over 20 parts of the songs of both sets.
@@ -83,7 +85,7 @@ def fad_interval(
     A bootstrap repeats songs, which lowers the number of different rows: its distances are too
     large. Songs with the same name in both sets (a song and its reference) are left out together.
     """
-    value = distance(x, y)
+    value = distance(x, y, songs)
     names = np.unique(np.concatenate([np.asarray(group, dtype=str) for group in songs]))
     order = generator(seed, "fad", "jackknife").permutation(len(names))
     parts = [set(names[order[i::PARTS]]) for i in range(min(PARTS, len(names)))]
@@ -91,7 +93,8 @@ def fad_interval(
     for part in parts:
         kept = [~np.isin(np.asarray(group, dtype=str), list(part)) for group in songs]
         try:
-            without.append(distance(x[kept[0]], y[kept[1]]))
+            own = songs[0][kept[0]], songs[1][kept[1]]
+            without.append(distance(x[kept[0]], y[kept[1]], own))
         except RasenError:  # too few rows without this part: no interval
             return value, np.nan, np.nan
     return jackknife(value, np.array(without), level)

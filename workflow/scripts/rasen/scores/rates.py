@@ -26,13 +26,14 @@ def pooled_rate(
     errors, lengths = np.asarray(errors, dtype=float), np.asarray(lengths, dtype=float)
     if not len(errors):
         raise RasenError("no songs to score; give one or more")
-    value, low, high = errors.sum() / lengths.sum(), np.nan, np.nan
+    ends = (np.nan, np.nan)
     if len(errors) > 1:
-        low, high = bootstrap(
+        drawn = bootstrap(
             lambda weights: (weights @ errors) / (weights @ lengths),
             len(errors), draws, seed, *names,
         )  # fmt: skip
-    return Rate(float(value), float(low), float(high), errors, lengths)
+        ends = float(drawn[0]), float(drawn[1])
+    return Rate(float(errors.sum() / lengths.sum()), *ends, errors, lengths)
 
 
 def require_pairs(one: int, other: int, what: str) -> None:

@@ -9,6 +9,7 @@ from pyarrow import parquet
 from rasen.errors import RasenError, suggestion
 from rasen.io.sheets import read_sheet
 from rasen.study.checkpoints import hub_id, local_folder, made_by_rule, model_weights
+from rasen.study.scoring import score_weights
 from rasen.study.song_models import song_weights
 
 DEMO_SONGS = [f"resources/datasets/demo-songs/{song}.flac" for song in ("river", "tsuki", "broken")]
@@ -40,15 +41,16 @@ def clips_left_out(config: Mapping[str, Any]) -> list[str]:
 
 
 def needed_names(jobs: Iterable[Any]) -> set[str]:
-    """Models and stimulus sets that some jobs will open, and "songs" for those of the songs.
+    """Models and stimulus sets that some jobs will open, "songs" and "scores" for those of these.
 
-    A rule says with its parameter `needs` what it opens: models, stimuli, songs. Rules without it
+    A rule says with its parameter `needs` what it opens: models, stimuli, songs, scores. Rules without it
     read results alone; what those came from may be elsewhere.
     """
     names = set()
     for job in jobs:
         for what in job.params.get("needs", "").split():
-            names.add("songs" if what == "songs" else job.wildcards[what.removesuffix("s")])
+            whole = what in ("songs", "scores")  # the section, not an entry of it
+            names.add(what if whole else job.wildcards[what.removesuffix("s")])
     return names
 
 
@@ -67,7 +69,8 @@ def missing_files(config: Mapping[str, Any], names: set[str]) -> list[str]:
         if not exists:
             problems.append(f"config: {place}: {path} does not exist; {cure}")
 
-    for place, weights, _ in (*model_weights(chosen), *song_weights(chosen)):
+    of_scores = score_weights(config) if "scores" in names else ()
+    for place, weights, _ in (*model_weights(chosen), *song_weights(chosen), *of_scores):
         if not hub_id(weights) and not made_by_rule(weights):
             path = local_folder(weights)
             need(place, path, Path(path).is_dir(), "give a local checkpoint folder or a hub id")

@@ -1,0 +1,177 @@
+"""Songs scored by the real workflow: good systems and bad ones, broken rows, a listening sheet."""
+
+import csv
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from song_study import FIXTURES, new_study
+
+from rasen.io import parquet
+from rasen.songs.demo import compose
+
+COLUMNS = ("system", "song", "audio", "lyrics", "language", "reference", "text")
+RIVER = "../resources/songs/lyrics/river.txt"
+TSUKI = "../resources/songs/lyrics/tsuki.txt"
+
+
+def write(study, rows, name="scores"):
+    lines = ["\t".join(row) for row in (COLUMNS, *rows)]
+    (study.folder / f"config/{name}.tsv").write_text("\n".join(lines) + "\n")
+
+
+def score_study(folder, **scores):
+    """A study of scores alone, its models those of the demo; nothing is run."""
+    study = new_study(folder)
+
+    def change(config):
+        songs = config["songs"]
+        config.clear()
+        config["songs"] = songs
+        config["scores"] = {"sheets": {"own": "config/scores.tsv"}, "draws": 200} | scores
+
+    study.edit(change)
+    return study
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A system that sings its lyrics, one that sings others, one without a voice; bad rows: run."""
+    fad = {"seconds": 0.5}  # of 20 s songs, so that there are more rows than the 32 dimensions
+    study = score_study(tmp_path_factory.mktemp("scores") / "a study", fad=fad)
+    audio = study.folder / "audio"
+    audio.mkdir()
+
+    def put(name, sound):
+        soundfile.write(audio / f"{name}.flac", np.asarray(sound).T, compose.RATE)
+        return f"../audio/{name}.flac"
+
+    _, river, band = compose.fixture_song(FIXTURES, "river", 0)
+    _, tsuki, other = compose.fixture_song(FIXTURES, "tsuki", 1)
+    river_mix, tsuki_mix = put("river", river + band), put("tsuki", tsuki + other)
+    reference = put("real", sum(compose.fixture_song(FIXTURES, "river", 7)[1:]))
+    rows = [
+        ("good", "a", river_mix, RIVER, "en", reference, "a slow song"),
+        ("good", "b", tsuki_mix, TSUKI, "", "", ""),
+        ("wrong words", "a", tsuki_mix, RIVER, "en", "", ""),
+        ("mute", "a", put("band", band), RIVER, "English", "", ""),
+        ("good", "a", river_mix, RIVER, "en", "", ""),
+        ("good", "unlyrical", put("plain", 0.9 * river + band), "", "", "", ""),
+        ("good", "gone", "../audio/none.flac", RIVER, "en", "", ""),
+        ("good", "silent", put("silent", np.zeros((2, 44100 * 12))), RIVER, "en", "", ""),
+        ("good", "short", put("short", river[:, :44100]), RIVER, "en", "", ""),
+        ("good", "klingon", river_mix, RIVER, "tlh", "", ""),
+        ("real", "a", river_mix, RIVER, "en", "", ""),
+    ]
+    write(study, rows)
+    study.output = study.snakemake("scores")
+    return study
+
+
+@pytest.fixture
+def table(run):
+    return parquet.read_table(run.folder / "results/tables/scores.parquet")
+
+
+def value(table, system, metric, song=""):
+    chosen = table[(table.system == system) & (table.metric == metric) & (table.song == song)]
+    return float(chosen["value"].iloc[0])
+
+
+def test_words_that_are_sung_have_few_errors(table):
+    """The fixtures' Whisper knows a dozen stretches of three songs: where the voice activity cuts
+    others, it takes the nearest."""
+    assert value(table, "good", "per", "b") < 0.1
+    assert value(table, "good", "per", "a") < 0.35
+    assert value(table, "real", "per", "a") < 0.35  # the floor, with another accompaniment
+    assert value(table, "wrong words", "per") > 0.45
+    assert value(table, "good", "per_without_tones") <= value(table, "good", "per")
+
+
+def test_a_song_without_a_voice_counts_as_all_wrong(table):
+    assert value(table, "mute", "per") >= 0.9
+
+
+def test_every_metric_has_rows_of_songs_and_systems(table):
+    good = table[(table.system == "good") & (table.song == "")].set_index("metric")
+    assert {"per", "per_without_tones", "ser_dtw", "ser_labels"} <= set(good.index)
+    assert good.loc[["per", "ser_dtw"], "n"].tolist() == [2, 2]
+    per = good.loc["per"]
+    assert per["low"] <= per["value"] <= per["high"]
+    assert "substituted" in per["detail"]
+    assert 0 < good.loc["fad", "value"] < value(table, "real through the VAE", "fad")
+    assert good.loc["fad", "n"] > 32
+    assert good.loc["fad", "embedding"].endswith("layer 2, means of 0.5 s")
+    assert {"real", "real through the VAE"} <= set(table["system"])
+
+
+def test_what_is_left_out_is_told_and_the_others_go_on(run):
+    out = parquet.read_table(run.folder / "results/tables/scores_left_out.parquet")
+    found = {(row.system, row.song, row.metric, row.reason) for row in out.itertuples()}
+    assert {
+        ("good", "a", "", "row"),
+        ("good", "gone", "", "missing"),
+        ("good", "silent", "", "silent"),
+        ("good", "short", "", "too_short"),
+        ("good", "klingon", "", "row"),
+        ("real", "a", "", "row"),
+        ("good", "unlyrical", "per", "no_lyrics"),
+        ("good", "unlyrical", "ser", "no_lyrics"),
+        ("good", "", "fad_infinity", "few_rows"),
+    } <= found
+    details = " ".join(out["detail"])
+    assert "line 6: the song 'a' of 'good' occurs twice" in details
+    assert "'tlh' has no phonemes" in details
+
+
+def test_the_page_has_our_rows_beside_the_papers(run):
+    page = (run.folder / "results/tables/scores.md").read_text()
+    assert "| good | " in page
+    assert "| SongBloom-full (paper) | 6.75 |" in page
+    assert "real through the VAE" in page
+
+
+def test_the_listening_sheet_is_blind_and_read_back(run):
+    folder = run.folder / "results/listening"
+    rows = list(csv.DictReader((folder / "sheet.tsv").open(), delimiter="\t"))
+    assert all((folder / row["audio"]).is_file() for row in rows)
+    text = (folder / "sheet.tsv").read_text()
+    assert not any(word in text for word in ("good", "mute", "real", "river"))
+    key = pd.read_csv(run.folder / "results/scores/listening_key.tsv", sep="\t")
+    assert set(key["system"]) == {"good", "wrong words", "mute", "real", "real through the VAE"}
+    systems = key.set_index("clip")["system"]
+    order = [systems[row["clip"]] for row in rows]
+    assert order != sorted(order)
+    filled = [("clip", "rating", "rater")]
+    for row in rows:
+        good = systems[row["clip"]] in ("good", "real")
+        filled += [(row["clip"], "5" if good else "2", "ann"), (row["clip"], "4", "bo")]
+    filled += [("clip-none", "3", "ann"), (rows[0]["clip"], "9", "cy")]
+    lines = ["\t".join(line) for line in filled]
+    (run.folder / "config/filled.tsv").write_text("\n".join(lines) + "\n")
+
+    back = run.edit(lambda config: config["scores"].update(listening=["config/filled.tsv"]))
+    try:
+        assert run.planned("scores") == {"gather_scores": 1}
+        run.snakemake("scores")
+    finally:
+        back()
+    table = parquet.read_table(run.folder / "results/tables/scores.parquet")
+    assert value(table, "good", "mos") == 4.5
+    assert value(table, "mute", "mos") == 3
+    out = parquet.read_table(run.folder / "results/tables/scores_left_out.parquet")
+    told = " ".join(out[out["reason"] == "rating"]["detail"])
+    assert "no clip 'clip-none' was given out" in told
+    assert "'9' is no rating from 1 to 5" in told
+
+
+def test_one_more_row_works_on_that_row_alone(run):
+    run.snakemake("scores")
+    assert run.planned("scores") == {}
+    back = run.edit(lambda config: config["scores"].update(draws=300))
+    assert run.planned("scores") == {"gather_scores": 1}
+    back()
+    back = run.edit(lambda config: config["scores"].update(seconds_per_flag=5))
+    assert run.planned("scores") == {"gather_scores": 1}
+    back()
