@@ -1,4 +1,4 @@
-"""Hear the words of every song that is to be scored, and write both what was asked for and heard."""
+"""Hear the words of every song that is to be scored: what was heard, and what was to be sung."""
 
 import json
 from dataclasses import asdict

@@ -94,7 +94,7 @@ def bootstrap(
 
 
 def jackknife(value: float, without: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
-    """Value, low and high from the values [parts] without one part each; Student's t of the parts."""
+    """(value, low, high) by the values [parts] without one part each; Student's t of the parts."""
     parts = len(without)
     if parts < 2:
         return value, np.nan, np.nan

@@ -2,9 +2,9 @@
 
     from rasen.scores import fad, mcc, mos, per, ser
 
-    rate = per(references, heard)              # phonemes of each song: rate.value, .low, .high
-    fad(x, y)                                  # embeddings [n, d] and [m, d]
-    ser(found, targets).dtw.value              # sections (start, end, label) against (label, seconds)
+    rate = per(references, heard)      # phonemes of each song: rate.value, .low, .high
+    fad(x, y)                          # embeddings [n, d] and [m, d]
+    ser(found, targets).dtw.value      # (start, end, label) against (label, seconds)
 
 Nothing here reads sound: the stages of `rules/scores.smk` make phonemes, sections and embeddings.
 Read PER beside that of real recordings, FAD with its embedding and n, SER as both of its rates.

@@ -4,7 +4,7 @@ They are not comparable digit by digit: the paper names neither the recogniser o
 embedding and n of its FAD, nor the detector of its SER, nor the machine of its RTF.
 """
 
-SOURCE = "Yang et al., SongBloom (NeurIPS 2025): table of objective results, read from a text of version 5"
+SOURCE = "Yang et al., SongBloom (NeurIPS 2025), objective results, read in a text of version 5"
 COLUMNS = ("per", "mcc_audio", "fad", "ser_dtw", "ce", "cu", "pc", "pq", "rtf")
 _TABLE = """
 Suno-v4.5          24.67  .69 3.39 10.43 7.77 7.93 6.03 8.40 -

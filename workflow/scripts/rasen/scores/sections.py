@@ -57,10 +57,16 @@ def ser(
 
 def dtw_error(found: Found, target: Target, step: float = STEP) -> float:
     """Seconds on a wrong label, along the path that warps both in time with the fewest of them."""
-    problems = [f"section '{label}' goes from {start:g} to {end:g} s"
-                for start, end, label in found if not start < end]  # fmt: skip
-    problems += [f"target '{label}' lasts {seconds:g} s"
-                 for label, seconds in target if seconds is not None and not seconds > 0]  # fmt: skip
+    problems = [
+        f"section '{label}' goes from {start:g} to {end:g} s"
+        for start, end, label in found
+        if not start < end
+    ]
+    problems += [
+        f"target '{label}' lasts {seconds:g} s"
+        for label, seconds in target
+        if seconds is not None and not seconds > 0
+    ]
     raise_all(problems)
     if not found or not target:
         raise RasenError("no sections to compare; leave the song out")

@@ -31,7 +31,7 @@ Row = dict[str, Any]
 def phoneme_rows(
     songs: Mapping[str, tuple[Sequence[str], Sequence[str]]], draws: int, seed: int
 ) -> list[Row]:
-    """PER of {song: (phonemes of its lyrics, phonemes heard)}, with tones and stress and without."""
+    """PER of {song: (phonemes of its lyrics, phonemes heard)}, with tones and without."""
     references, heard = [pair[0] for pair in songs.values()], [pair[1] for pair in songs.values()]
     rows = []
     for metric, tones in (("per", True), ("per_without_tones", False)):

@@ -59,8 +59,8 @@ def read_ratings(
                 problem = f"no clip '{clip}' was given out"
             elif (rating := _number(text)) is None or not LEAST <= rating <= MOST:
                 problem = f"'{text}' is no rating from {LEAST} to {MOST}"
-            elif (clip, rater) in seen:
-                problem = f"clip '{clip}' is rated twice" + f" by '{rater}'" * bool(rater)
+            elif rater and (clip, rater) in seen:
+                problem = f"clip '{clip}' is rated twice by '{rater}'"
             seen.add((clip, rater))
             if problem:
                 detail = f"{path}, line {number}: {problem}"

@@ -43,8 +43,8 @@ def clips_left_out(config: Mapping[str, Any]) -> list[str]:
 def needed_names(jobs: Iterable[Any]) -> set[str]:
     """Models and stimulus sets that some jobs will open, "songs" and "scores" for those of these.
 
-    A rule says with its parameter `needs` what it opens: models, stimuli, songs, scores. Rules without it
-    read results alone; what those came from may be elsewhere.
+    A rule says with its parameter `needs` what it opens: models, stimuli, songs, scores. Rules
+    without it read results alone; what those came from may be elsewhere.
     """
     names = set()
     for job in jobs:
