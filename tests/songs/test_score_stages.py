@@ -8,21 +8,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
+from decode_references import decode_references
 from safetensors.torch import save_file
 from schema_defaults import default_settings
 
 from rasen.errors import RasenError
+from rasen.io import parquet
+from rasen.networks.frames import pad_to_frames
 from rasen.networks.mulan import open_mulan
 from rasen.networks.muq import open_muq
 from rasen.networks.torchaudio_guard import import_torchaudio, import_without_init
+from rasen.networks.vae import open_vae
 from rasen.scores.phonemes import per
 from rasen.songs import recording, scored
 from rasen.songs.align.settings import AlignSettings
 from rasen.songs.align.transcriber import Transcriber
 from rasen.songs.align.words import SAMPLE_RATE
 from rasen.songs.demo.compose import RATE, fixture_song
-from rasen.songs.demo.models import make_muq
+from rasen.songs.demo.models import make_muq, make_vae
 from rasen.songs.reasons import SongError
 
 torch.set_num_threads(1)
@@ -164,6 +169,36 @@ def test_means_of_states():
     assert scored.mean_rows(states, 5).ravel().tolist() == [2, 7]  # a rest of 2 is left out
     assert scored.mean_rows(states, 3).ravel().tolist() == [1, 4, 7, 10]
     assert scored.mean_rows(states, 100).ravel().tolist() == [5.5]
+
+
+# --- the floor
+
+
+def test_references_go_through_the_vae_and_missing_ones_do_not(tmp_path, rng):
+    make_vae(tmp_path / "vae", 0)
+    sound = 0.1 * rng.standard_normal((2, 50_000))
+    soundfile.write(tmp_path / "real.wav", sound.T, 48000, "FLOAT")
+    rows = pd.DataFrame(
+        {
+            "system": "real", "name": ["a", "b"], "song": ["real--a", "real--b"],
+            "audio": [str(tmp_path / "real.wav"), str(tmp_path / "none.wav")], "lyrics": "x.txt",
+        }
+    )  # fmt: skip
+    parquet.write_table(rows, tmp_path / "real.parquet")
+    decode_references(
+        tmp_path / "real.parquet", tmp_path / "songs", tmp_path / "vae", "cpu", "0",
+        tmp_path / "vae.parquet",
+    )  # fmt: skip
+    decoded = parquet.read_table(tmp_path / "vae.parquet")
+    assert decoded[["system", "name", "lyrics"]].values.tolist() == [
+        ["real through the VAE", "a", "x.txt"]
+    ]
+    found, rate = soundfile.read(decoded["audio"][0])
+    vae = open_vae(tmp_path / "vae")
+    mean, _ = vae.encode(pad_to_frames(np.float32(sound), 48000))
+    expected = vae.decode(mean)[:, :50_000].clip(-1, 1)
+    assert rate == 48000
+    np.testing.assert_allclose(found.T, expected, atol=1e-4)
 
 
 # --- MuQ-MuLan

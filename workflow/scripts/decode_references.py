@@ -42,4 +42,4 @@ def decode_references(
 
 
 if __name__ == "__main__":
-    command.run(decode_references)
+    command.run(decode_references, out_of_memory="set a lower `songs.longest`")
