@@ -283,6 +283,13 @@ def saes_of_point_before(wildcards):
     )
 
 
+def scored_files(column):
+    """A function that returns the files that the sheet {scored} names in a column, those there are."""
+    return lambda wildcards: presence.score_files(
+        config, wildcards.get("scored", "real"), column
+    )
+
+
 def align_config(wildcards):
     """The config that the songs of a batch are aligned with: without Whisper where all have LRC."""
     return song_models.config_for_lyrics(config, BATCHES[wildcards.batch]["lyrics"])

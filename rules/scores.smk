@@ -42,6 +42,7 @@ rule list_scored:
 rule decode_references:
     """The references encoded and decoded by the VAE, as songs of a system of their own."""
     input:
+        scored_files("audio"),
         references="results/scores/rows/real.parquet",
         models=song_model_files("latents"),
     output:
@@ -71,6 +72,7 @@ rule decode_references:
 rule read_scored:
     """Read every recording once: whether it is usable, and how long."""
     input:
+        scored_files("audio"),
         rows="results/scores/rows/{scored}.parquet",
     output:
         ledger="results/scores/read/{scored}.parquet",
@@ -123,6 +125,7 @@ rule separate_scored:
 rule transcribe_scored:
     """The words that Whisper hears in the voice, without the lyrics, as phonemes; and the lyrics'."""
     input:
+        scored_files("lyrics"),
         recordings="results/scores/read/{scored}.parquet",
         stems="results/scores/stems/{scored}.parquet",
         models=song_model_files("align"),
@@ -225,6 +228,7 @@ rule gather_scores:
             + ["embedded"] * ("fad" in METRICS or "mcc" in METRICS),
             scored=SCORED,
         ),
+        [presence.score_files(config, name, "lyrics") for name in SCORES["sheets"]],
         left_out="results/scores/left_out.parquet",
         listening=SCORES["listening"],
         key="results/scores/listening_key.tsv" if SCORES["listening"] else [],

@@ -13,7 +13,7 @@ from rasen.songs.structure import StructureSettings
 from rasen.study import scoring
 from rasen.study.config import load_config
 from rasen.study.downloads import downloads
-from rasen.study.presence import missing_files
+from rasen.study.presence import missing_files, score_files
 
 SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
 SONGS = {"sheet": "songs.tsv"}
@@ -71,6 +71,25 @@ def test_absent_folders_are_told_before_a_run(tmp_path):
         " scores.mulan.model", " scores.mulan.text",
     ]  # fmt: skip
     assert missing_files(config, set()) == []
+
+
+def test_files_of_a_sheet_are_those_that_are_there(tmp_path, monkeypatch):
+    """So that a recording that is exchanged is scored again."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    for name in ("a.wav", "r.wav", "a.txt"):
+        (tmp_path / name).touch()
+    rows = [
+        ("system", "song", "audio", "lyrics", "reference"),
+        ("x", "a", "../a.wav", "../a.txt", "../r.wav"), ("x", "b", "../none.wav", "", ""),
+    ]  # fmt: skip
+    filled(tmp_path / "config", "scores", rows)
+    config = load({"sheets": {"own": "config/scores.tsv", "made": "results/made.tsv"}})
+    assert score_files(config, "own", "audio") == ["a.wav"]
+    assert score_files(config, "real", "audio") == ["r.wav"]
+    assert score_files(config, "vae", "audio") == []
+    assert score_files(config, "vae", "lyrics") == ["a.txt"]
+    assert score_files(config, "made", "audio") == []
 
 
 # --- listeners

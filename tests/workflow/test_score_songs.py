@@ -195,6 +195,16 @@ def test_a_changed_setting_reruns_what_depends_on_it(run):
         back()
 
 
+def test_an_exchanged_recording_is_scored_again(run):
+    path = run.folder / "audio/plain.flac"
+    sound, rate = soundfile.read(path)
+    soundfile.write(path, 0.5 * sound, rate)
+    planned = run.planned("scores")
+    assert planned["read_scored"] == 1
+    assert planned["gather_scores"] == 1
+    assert "list_scored" not in planned
+
+
 def test_a_rule_may_make_a_sheet(tmp_path):
     """The seam for songs that this workflow generates: the sheet of one's own rule."""
     study = score_study(tmp_path / "a study")

@@ -86,6 +86,8 @@ def frechet_rows(
         f"{len(rows[0])} rows of {len(x)} songs, {len(rows[1])} of {len(y)} references, "
         f"{rows[0].shape[1]} dimensions; jackknife over songs"
     )
+    if min(map(len, rows)) < rows[0].shape[1]:
+        detail += "; fewer rows than dimensions: far too large"
     metric = "fad_infinity" if infinite else "fad"
     return [
         _row(

@@ -79,9 +79,10 @@ def read_score_sheet(sheet: Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
     details = []
     for number, row in enumerate(table.itertuples(), start=2):
         problems = _problems(row)
-        if row.id.casefold() in seen:
+        if not problems and row.id.casefold() in seen:  # some file systems ignore case
             problems.append(f"the song '{row.song}' of '{row.system}' occurs twice")
-        seen.add(row.id.casefold())
+        if not problems:
+            seen.add(row.id.casefold())
         details.append(f"{sheet}, line {number}: {'; '.join(problems)}" if problems else "")
     for column in PATHS:
         table[column] = [path and os.path.normpath(sheet.parent / path) for path in table[column]]
@@ -106,6 +107,11 @@ def _problems(row):
         problems.append(f"song '{row.song}': a name may hold letters, digits and _ . - only")
     if not row.audio:
         problems.append("names no audio")
+    problems += [
+        f"'{path}': a path may hold no braces"  # Snakemake would take them for wildcards
+        for path in (row.audio, row.lyrics, row.reference)
+        if "{" in path or "}" in path
+    ]
     if row.language and row.language not in LANGUAGES:
         problems.append(
             f"'{row.language}' has no phonemes; write {', '.join(LANGUAGES)}, or nothing"
@@ -122,11 +128,13 @@ def _language_code(name):
 def reference_rows(rows: pd.DataFrame, same_song: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(rows of the system `real`, one per song with a reference; what is left out) of all rows.
 
+    Of several rows with one song the first that has lyrics is taken.
     same_song: a reference sings the row's lyrics. Otherwise it only gave the sound that a system
     was to take up, and has no lyrics here
     """
     named = rows[rows["reference"] != ""]
-    first = named.drop_duplicates("song")
+    with_lyrics_first = named.sort_values("lyrics", key=lambda path: path == "", kind="stable")
+    first = with_lyrics_first.drop_duplicates("song").sort_index()
     other = named.merge(first[["song", "reference"]], on="song", suffixes=("", "_first"))
     other = other[other["reference"] != other["reference_first"]].drop_duplicates(
         ["song", "reference"]

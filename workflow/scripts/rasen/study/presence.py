@@ -1,5 +1,6 @@
 """Before a run: which of the user's folders and files are needed, and are not there or wrong."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from pyarrow import parquet
 from rasen.errors import RasenError, suggestion
 from rasen.io.sheets import read_sheet
 from rasen.study.checkpoints import hub_id, local_folder, made_by_rule, model_weights
-from rasen.study.scoring import score_weights
+from rasen.study.scoring import REFERENCES, score_weights
 from rasen.study.song_models import song_weights
 
 DEMO_SONGS = [f"resources/datasets/demo-songs/{song}.flac" for song in ("river", "tsuki", "broken")]
@@ -21,6 +22,27 @@ def present_recordings(paths: Iterable[str]) -> list[str]:
     """Those of a sheet's files that are there, or that the demo makes; the others' songs are
     quarantined."""
     return [path for path in paths if path in DEMO_SONGS or (path and Path(path).is_file())]
+
+
+def score_files(config: Mapping[str, Any], scored: str, column: str) -> list[str]:
+    """Files that a sheet of scores names in a column and that are there, or that the demo makes.
+
+    scored: the sheet's name, or `real` or `vae`, whose songs are the references of all sheets
+    """
+    sheets = config["scores"]["sheets"]
+    if scored in REFERENCES and column == "audio":
+        if scored == "vae":
+            return []  # made by a rule, from the references
+        column = "reference"
+    paths = set()
+    for sheet in sheets.values() if scored in REFERENCES else [sheets[scored]]:
+        try:
+            table = read_sheet(sheet, numbers=False)
+        except RasenError:  # a rule makes it, or the job that lists the songs says what is wrong
+            continue
+        named = table[column].str.strip() if column in table else ()
+        paths |= {os.path.normpath(Path(sheet).parent / path) for path in named if path}
+    return sorted(path for path in present_recordings(paths) if not set("{}") & set(path))
 
 
 def sheet_input(stimuli: Mapping[str, Any]) -> str | list[str]:
