@@ -11,6 +11,10 @@ import pytest
 import soundfile
 import torch
 from decode_references import decode_references
+from embed_scored import embed_scored
+from gather_scores import GatherSettings, gather_scores
+from list_scored import list_scored
+from read_scored import read_scored
 from safetensors.torch import save_file
 from schema_defaults import default_settings
 
@@ -29,6 +33,7 @@ from rasen.songs.align.words import SAMPLE_RATE
 from rasen.songs.demo.compose import RATE, fixture_song
 from rasen.songs.demo.models import make_muq, make_vae
 from rasen.songs.reasons import SongError
+from rasen.songs.recording import RecordingLimits
 
 torch.set_num_threads(1)
 SONGS = Path(__file__).parents[2] / "resources/songs"
@@ -324,3 +329,52 @@ def test_folders_that_are_no_mulan_are_refused(towers, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(qwen))
     with pytest.raises(RasenError, match="XLM-R alone"):
         open_mulan(tmp_path, muq, text)
+
+
+def test_agreement_with_prompts_goes_from_a_sheet_to_the_table(towers, tmp_path, rng):
+    """The scripts of the rules one after another: MCC to audio and to text, FAD without Whisper."""
+    (mulan, muq, text), _ = towers
+    names = ("a", "b", "real")
+    for name in names:
+        sound = 0.1 * rng.standard_normal((40 * 24000, 1))
+        soundfile.write(tmp_path / f"{name}.wav", sound, 24000, "FLOAT")
+    rows = [
+        ("x", "one", "real.wav", "", "", "real.wav", "a slow song"),  # the reference itself
+        ("x", "two", "b.wav", "", "", "real.wav", ""),
+        ("y", "one", "a.wav", "", "", "gone.wav", "loud piano"),
+        ("y", "three", "a.wav", "", "", "gone.wav", ""),
+    ]
+    write(tmp_path / "sheet.tsv", rows)
+    stages, songs = tmp_path / "stages", tmp_path / "songs"
+    sheets = {"own": str(tmp_path / "sheet.tsv")}
+    list_scored(sheets, True, stages / "rows", stages / "left_out.parquet")
+    settings = scored.EmbeddingSettings(str(muq), 2, 30.0, 1.0, str(mulan), str(muq), str(text))
+    for name in ("own", "real"):
+        read = stages / f"read/{name}.parquet"
+        read_scored(stages / f"rows/{name}.parquet", songs, RecordingLimits(1, 60), "0", read)
+        embedded = stages / f"embedded/{name}.parquet"
+        embed_scored(read, songs, settings, "cpu", "0", embedded)
+    assert np.load(songs / "x--two/embedding.npy").shape == (40, 32)
+    outputs = [tmp_path / name for name in ("scores.parquet", "scores.md", "out.parquet")]
+    gather_scores(
+        ["own", "real"], stages, songs,
+        GatherSettings(("fad", "mcc"), 1.0, False, 100, "MuQ", "MuLan"), 0, [], tmp_path, *outputs,
+    )  # fmt: skip
+    table = parquet.read_table(outputs[0]).set_index(["system", "metric", "song"])
+    assert table.loc[("x", "mcc_audio", "one"), "value"] == pytest.approx(1)
+    other = open_mulan(mulan, muq, text)
+    vectors = [
+        other.embed_audio(np.float32(soundfile.read(tmp_path / f"{name}.wav")[0]))
+        for name in ("b", "real")
+    ]
+    cosine = vectors[0] @ vectors[1] / np.prod(np.linalg.norm(vectors, axis=1))
+    assert table.loc[("x", "mcc_audio", "two"), "value"] == pytest.approx(cosine, abs=1e-5)
+    assert table.loc[("x", "mcc_audio", ""), "value"] == pytest.approx((1 + cosine) / 2, abs=1e-5)
+    assert table.loc[("x", "mcc_text", ""), "n"] == 1
+    assert {"fad", "mcc_text"} <= set(table.loc["y"].index.get_level_values("metric"))
+    out = parquet.read_table(outputs[2])
+    told = {(row.system, row.song, row.metric, row.reason) for row in out.itertuples()}
+    assert ("real", "three", "", "missing") in told
+    assert ("x", "two", "mcc_text", "no_text") in told
+    assert ("y", "three", "mcc_audio", "no_reference") in told
+    assert "MCC audio" in outputs[1].read_text()
