@@ -19,6 +19,7 @@ TARGETS = (
     "sae_clips",
     "probes",
     "songs",
+    "scores",
     "share",
 )  # rules without a job of their own
 

@@ -9,6 +9,7 @@ from rasen.errors import suggestion
 from rasen.study.checkpoints import local_folder, model_weights
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
+from rasen.study.scoring import contradictions_of_scores, score_weights
 from rasen.study.song_models import song_weights
 from rasen.study.targets import stimulus_sets
 
@@ -42,7 +43,10 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
         ):
             yield f"{PLACE}: models.{name}.{problem}"
         yield from _absent_layers(name, model, config)
-    for place, weights, _ in (*model_weights(config), *song_weights(config)):
+    wrong_scores = [f"{PLACE}: scores{problem}" for problem in contradictions_of_scores(config)]
+    yield from wrong_scores
+    of_scores = [] if wrong_scores else score_weights(config)
+    for place, weights, _ in (*model_weights(config), *song_weights(config), *of_scores):
         path = Path(local_folder(weights))
         if path.is_file():
             yield f"{PLACE}: {place}: {path} is a file; give the folder that has it: {path.parent}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from rasen.study.checkpoints import hub_id, local_folder, model_weights
 from rasen.study.registry import FAMILIES
+from rasen.study.scoring import score_weights
 from rasen.study.song_models import SONG_MODELS, song_weights
 
 
@@ -15,6 +16,7 @@ def downloads(config: Mapping[str, Any]) -> dict[str, tuple[str, tuple[str, ...]
     named += [
         (weights, SONG_MODELS[kind].weight_files) for _, weights, kind in song_weights(config)
     ]
+    named += [(weights, files) for _, weights, files in score_weights(config)]
     return {
         Path(local_folder(weights)).name: (weights, files)
         for weights, files in named
