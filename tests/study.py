@@ -20,6 +20,7 @@ TARGETS = (
     "probes",
     "songs",
     "scores",
+    "songbloom",
     "share",
 )  # rules without a job of their own
 
