@@ -28,6 +28,7 @@ RUN_BY = {  # every file of benchmarks/: the test here that runs it
     "helix.py": "test_helix",
     "probes.py": "test_probes",
     "encoders.py": "test_encoders",
+    "songbloom.py": "test_songbloom",
     "sae.py": "test_sae",
     "songs.py": "test_songs",
     "structure.py": "test_structure",
@@ -215,3 +216,10 @@ def test_encoders():
         assert f"{name}: peak memory" in printed
     assert "muq: masked loss (5 passes)" in printed
     assert not re.search(r" - *$", printed, re.M), printed  # nothing that could not be measured
+
+
+def test_songbloom():
+    printed = run("songbloom.py", "--seconds", "2")
+    assert "step / its transformers alone" in printed
+    assert re.search(r"share of equal tokens +1 ", printed)
+    assert not re.search(r" - *$", printed, re.M), printed

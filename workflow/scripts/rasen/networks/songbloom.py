@@ -216,7 +216,7 @@ class SongBloom(torch.nn.Module):
         noisy, previous [n, P, latent], time [n], hidden [n, d], sketch [n, P, d] embedded
         """
         rows = self.diffusion_rows(noisy, time, hidden, sketch, previous)
-        return self.project_out(self.nar_dit(rows)[:, -self.config.patch :])
+        return self.project_out(self.nar_dit(rows, self.config.patch))
 
     def diffusion_rows(
         self,

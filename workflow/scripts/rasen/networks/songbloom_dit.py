@@ -11,7 +11,7 @@ from rasen.networks.songbloom_config import SMALLEST_HEAD, SongBloomConfig
 
 
 class DiT(torch.nn.Module):
-    """x [n, row, d] -> [n, row, d]; there is no norm at the end."""
+    """x [n, row, d] -> its last `wanted` rows [n, wanted, d]; there is no norm at the end."""
 
     def __init__(self, config: SongBloomConfig) -> None:
         super().__init__()
@@ -19,14 +19,18 @@ class DiT(torch.nn.Module):
         self.layers = torch.nn.ModuleList(Block(config) for _ in range(config.diff_layers))
         self.checkpointing = False
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, wanted: int) -> torch.Tensor:
         """See the class."""
         rotation = rotations(x.shape[1], self.config, x.device)
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers, 1):
+            # of the last layer nothing else is read, and it costs most
+            rows = wanted if number == len(self.layers) else x.shape[1]
             if self.checkpointing and torch.is_grad_enabled():
-                x = torch.utils.checkpoint.checkpoint(layer, x, *rotation, use_reentrant=False)
+                x = torch.utils.checkpoint.checkpoint(
+                    layer, x, *rotation, rows, use_reentrant=False
+                )
             else:
-                x = layer(x, *rotation)
+                x = layer(x, *rotation, rows)
         return x
 
 
@@ -40,9 +44,11 @@ class Block(torch.nn.Module):
         self.ff_norm = Norm(config.width)
         self.ff = FeedForward(config)
 
-    def forward(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-        """x [n, row, d]; cos, sin [row, turned]."""
-        x = x + self.self_attn(self.pre_norm(x), cos, sin)
+    def forward(
+        self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, wanted: int
+    ) -> torch.Tensor:
+        """The last `wanted` rows of x [n, row, d] after this block; cos, sin [row, turned]."""
+        x = x[:, -wanted:] + self.self_attn(self.pre_norm(x), cos, sin, wanted)
         return x + self.ff(self.ff_norm(x))
 
 
@@ -60,7 +66,7 @@ class Norm(torch.nn.Module):
 
 
 class Attention(torch.nn.Module):
-    """Every row attends to every row."""
+    """Rows attend to every row."""
 
     def __init__(self, config: SongBloomConfig) -> None:
         super().__init__()
@@ -68,12 +74,23 @@ class Attention(torch.nn.Module):
         self.to_qkv = torch.nn.Linear(config.width, 3 * config.width, bias=False)
         self.to_out = torch.nn.Linear(config.width, config.width, bias=False)
 
-    def forward(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-        """x [n, row, d]; cos, sin [row, turned]."""
-        q, k, v = self.to_qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        q, k = turn(q, cos, sin), turn(k, cos, sin)
+    def forward(
+        self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, wanted: int
+    ) -> torch.Tensor:
+        """What the last `wanted` rows of x [n, row, d] read; cos, sin [row, turned]."""
+        if wanted == x.shape[1]:
+            q, k, v = self._heads(self.to_qkv(x), 3)
+        else:
+            width = x.shape[-1]
+            (q,) = self._heads(F.linear(x[:, -wanted:], self.to_qkv.weight[:width]), 1)
+            k, v = self._heads(F.linear(x, self.to_qkv.weight[width:]), 2)
+        q, k = turn(q, cos[-wanted:], sin[-wanted:]), turn(k, cos, sin)
         read = F.scaled_dot_product_attention(q, k, v)
         return self.to_out(read.transpose(1, 2).flatten(2))
+
+    def _heads(self, x, parts):
+        """[part, n, head, row, channel] of x [n, row, parts * d]."""
+        return x.unflatten(-1, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4)
 
 
 class Gate(torch.nn.Module):

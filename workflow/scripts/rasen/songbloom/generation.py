@@ -15,6 +15,7 @@ from transformers import DynamicCache
 from rasen.errors import RasenError, raise_all
 from rasen.networks.frames import FRAME_RATE
 from rasen.networks.songbloom import SongBloom
+from rasen.networks.songbloom_config import SongBloomConfig
 from rasen.seeds import generator
 from rasen.songbloom.flow import integrate
 from rasen.songbloom.sampling import Choice, next_tokens
@@ -171,7 +172,7 @@ def generate_patches(
         embedded = net.skeleton_emb(sketch)
         hidden = state.read(reading)[: len(alive)]
         noise = torch.from_numpy(
-            np.stack([_noise(requests[song].seed, number, config) for song in alive])
+            np.stack([patch_noise(requests[song].seed, number, config) for song in alive])
         ).to(device)
         latents = integrate(net, noise, hidden, embedded, previous, settings)
         codes, sound = sketch.numpy(force=True), latents.float().numpy(force=True)
@@ -248,6 +249,7 @@ def _uniform(seed, number, place):
     return float(generator(seed, "token", number, place).random())
 
 
-def _noise(seed, number, config):
+def patch_noise(seed: int, number: int, config: SongBloomConfig) -> np.ndarray:
+    """The noise [P, latent] from which patch `number` of a song is made."""
     rng = generator(seed, "noise", number)
     return rng.standard_normal((config.patch, config.latent), dtype=np.float32)
