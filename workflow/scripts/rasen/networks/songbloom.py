@@ -175,9 +175,10 @@ class SongBloom(torch.nn.Module):
         them it would know what the DiT shall make).
         """
         patch = self.config.patch
-        places = torch.arange(read.shape[1], device=read.device)
-        asked = (places + 1) % (patch + 1) == 0
-        return read[:, asked], self.skeleton_classifier(read[:, ~asked])
+        patches = read[:, :-1].unflatten(1, (-1, patch + 1))
+        last = read[:, -1:]
+        tokens = torch.cat([patches[:, :, :patch].flatten(1, 2), last], 1)
+        return patches[:, :, patch], self.skeleton_classifier(tokens)
 
     def flow_error(self, batch: Batch, hidden: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
         """Mean square error [n] of the velocity of each chosen patch."""
