@@ -390,7 +390,7 @@ def test_models_of_songs_come_from_the_hub_or_from_folders(tmp_path, monkeypatch
     plain = load(SMALLEST | {"songs": {"sheet": "songs.tsv"}})
     kinds = [kind for _, _, kind in song_weights(plain)]
     assert kinds == ["demucs", "whisper", "aligner", "aligner", "aligner", "muq", "vae"]
-    assert downloads(plain)["OpenMuQ--MuQ-large-msd-iter"][1] == ("*.safetensors",)
+    assert downloads(plain)["OpenMuQ--MuQ-large-msd-iter"][1] == [("*.safetensors",)]
     told = json.loads(song_settings(plain["songs"], "align", "whisper", "aligners"))
     assert told["whisper"] == "resources/models/Systran--faster-whisper-large-v3"
     assert set(told["aligners"]) == {"en", "ja", "zh"}
