@@ -21,6 +21,7 @@
 #   results/songs/{song}/                          a song's stems, words, sections, tokens, latents
 #   results/batches/{stage}/{batch}.parquet        the outcome of each song of a batch
 #   results/shards/{batch}.h5                      songs as training reads them
+#   results/songbloom/{run}/weights/step-{step}/   weights along a training run of SongBloom
 #   results/tables/{gradient,perplexity,helix,sae,...}.parquet   one tidy table per analysis
 #   results/figures/                               figures
 #   results/share.zip                              an archive to share, when requested
@@ -51,6 +52,7 @@ if SONGS:
     include: "rules/songs.smk"
     include: "rules/shards.smk"
     include: "rules/demo_songs.smk"
+    include: "rules/songbloom.smk"
 
 
 rule all:

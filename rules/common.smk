@@ -195,6 +195,13 @@ def gpus(wildcards):
     )
 
 
+def run_gpus(wildcards):
+    """GPUs of a training run: one for each of its processes, or none."""
+    run = config["songbloom"]["runs"][wildcards.run]
+    on_gpu = {"auto": bool(CARDS), "cuda": True, "cpu": False}[run["device"]]
+    return run["processes"] * on_gpu
+
+
 def model_gpus(wildcards):
     """The same for jobs that run the model itself, which may be divided over several GPUs."""
     return gpus(wildcards) * MODELS[wildcards.model]["gpus"]

@@ -97,15 +97,16 @@ class Engine:
         average: tensors that stand in for parameters of their names. All processes must ask.
         """
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        if average is None:
-            return get_model_state_dict(self.network, options=options)
-        own = {name: p.detach().clone() for name, p in self.network.named_parameters()}
+        parameters = dict(self.network.named_parameters())
+        own = {name: parameters[name].detach().clone() for name in average or {}}
         with torch.no_grad():
-            for name, parameter in self.network.named_parameters():
-                parameter.copy_(average.get(name, parameter))
+            for name, tensor in (average or {}).items():
+                parameters[name].copy_(tensor)
             state = get_model_state_dict(self.network, options=options)
-            for name, parameter in self.network.named_parameters():
-                parameter.copy_(own[name])
+            # on one CPU these are the network's own tensors, which go on changing
+            state = {name: tensor.clone() for name, tensor in state.items()}
+            for name, tensor in own.items():
+                parameters[name].copy_(tensor)
         return state
 
 

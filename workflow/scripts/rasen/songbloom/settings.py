@@ -24,6 +24,7 @@ class TrainSettings:
     drop_all, drop_prompt: probability that a window loses both conditions, its prompt
     ema:           decay of a running average of the weights, which is what is kept (0: none)
     keep:          steps whose weights are kept, beside step 0 and the last
+    engine:        auto: fsdp where there are several processes
     save:          steps between two states from which a killed run goes on
     validate, validation_windows: steps between two looks at so many windows of the split `valid`
     """
@@ -34,7 +35,7 @@ class TrainSettings:
     seconds: float = 150.0
     lr: float = 1e-4
     warmup: int = 2000
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[float, ...] = (0.9, 0.95)
     weight_decay: float = 0.01
     clip: float = 1.0
     flow_weight: float = 0.1
@@ -46,7 +47,7 @@ class TrainSettings:
     ema: float = 0.0
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpointing: bool = False
-    engine: Literal["single", "ddp", "fsdp"] = "single"
+    engine: Literal["auto", "single", "ddp", "fsdp"] = "auto"
     seed: int = 0
     keep: tuple[int, ...] = field(default=())
     save: int = 500
@@ -71,6 +72,12 @@ class TrainSettings:
         if beyond := [step for step in self.keep if not 0 <= step <= self.steps]:
             problems.append(f"keep {beyond}: the run has the steps 0 to {self.steps}")
         raise_all([f"songbloom: {problem}" for problem in problems])
+
+    def engine_of(self, processes: int) -> str:
+        """The engine for so many processes."""
+        if self.engine != "auto":
+            return self.engine
+        return "single" if processes == 1 else "fsdp"
 
     @property
     def kept(self) -> list[int]:

@@ -20,7 +20,13 @@ import torch
 from rasen.errors import RasenError
 from rasen.networks.songbloom import SongBloom
 from rasen.songbloom.batches import as_batch, term_counts, window_sample
-from rasen.songbloom.engines import Engine, gradient_norm, local_part, process_group
+from rasen.songbloom.engines import (
+    Engine,
+    gradient_norm,
+    local_part,
+    process_group,
+    processes,
+)
 from rasen.songbloom.settings import TrainSettings
 from rasen.songbloom.state import restore_state, save_state
 
@@ -75,8 +81,8 @@ def train(
 
 
 def _train(network, windows, settings, folder, validation, begun_with):
-    engine = Engine(network, settings.engine)
-    settings.require_valid(engine.world)
+    settings.require_valid(processes()[1])
+    engine = Engine(network, settings.engine_of(processes()[1]))
     if settings.validate and validation is not None and not len(validation):
         raise RasenError("the validation set is empty; see songs.splits")
     if settings.checkpointing:

@@ -1,5 +1,7 @@
 """Which files a config asks for: patterns filled in for every model, point, layer and batch."""
 
+import json
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -138,3 +140,18 @@ def route_in_3d(points: pd.DataFrame, model: str) -> list[str]:
     rows = points[points["model"] == model]
     route = "linear" if (rows["route"] == "linear").any() else rows["route"].iloc[0]
     return rows.loc[rows["route"] == route, "point"].tolist()
+
+
+RUN_SETTINGS = ("preset", "network", "init_from", "data", "train")
+
+
+def run_settings(config: Mapping[str, Any], run: str) -> str:
+    """What a training run's result depends on, as JSON."""
+    settings = config["songbloom"]["runs"][run]
+    return json.dumps({key: settings[key] for key in RUN_SETTINGS}, sort_keys=True)
+
+
+def vocabulary_argument(songs: Mapping[str, Any]) -> str:
+    """The option of a command line that names the vocabulary of the lyrics, where one is given."""
+    vocabulary = songs["phonemes"]["vocabulary"]
+    return shlex.join(["--vocabulary", vocabulary]) if vocabulary else ""

@@ -1,0 +1,100 @@
+# SongBloom: trained on the songs' windows, step by step.
+#   needs    songbloom.runs, results/tables/songs.parquet, results/shards/{batch}.h5
+#   makes    results/songbloom/{run}/weights/step-{step}/, results/tables/training.parquet
+
+RUNS = config["songbloom"]["runs"]
+
+
+wildcard_constraints:
+    run="|".join(map(re.escape, RUNS)) or "none",
+
+
+rule train_songbloom:
+    """Train a SongBloom; a run that was killed goes on from its last state."""
+    input:
+        index="results/tables/songs.parquet",
+        shards=per_batch("results/shards/{batch}.h5"),
+        codebook=SONGS["sketch"]["codebook"] or rules.train_codebook.output.codebook,
+        start=lambda wildcards: checkpoints.made_by_rule(
+            RUNS[wildcards.run]["init_from"] or ""
+        )
+        or [],
+    output:
+        weights=directory("results/songbloom/{run}/weights"),
+        table="results/songbloom/{run}/training.parquet",
+    log:
+        "logs/train_songbloom/{run}.log",
+    benchmark:
+        "results/benchmarks/train_songbloom/{run}.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: lambda wildcards: RUNS[wildcards.run]["processes"]
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * RUNS[wildcards.run]["memory"],
+        runtime=lambda wildcards, attempt: attempt * RUNS[wildcards.run]["runtime"],
+        gpu=run_gpus,
+        device=lambda wildcards: RUNS[wildcards.run]["device"],
+    params:
+        needs="songs",
+        settings=lambda wildcards: targets.run_settings(config, wildcards.run),
+        processes=lambda wildcards: RUNS[wildcards.run]["processes"],
+        vocabulary=lambda wildcards: targets.vocabulary_argument(SONGS),
+        code=code("train_songbloom.py"),
+    shell:
+        "rasen core train_songbloom.py --run {wildcards.run} --index {input.index}"
+        " --codebook {input.codebook:q} {params.vocabulary} --settings {params.settings:q}"
+        " --state results/songbloom/{wildcards.run}/state --weights {output.weights}"
+        " --table {output.table} --device {resources.device} --processes {params.processes}"
+        " > {log} 2>&1"
+
+
+rule gather_training:
+    """The losses of all runs in one table."""
+    input:
+        rows=expand("results/songbloom/{run}/training.parquet", run=RUNS),
+    output:
+        table="results/tables/training.parquet",
+    log:
+        "logs/gather_training.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("gather_training.py"),
+    shell:
+        "rasen core gather_training.py --rows {input.rows} --table {output.table} > {log} 2>&1"
+
+
+rule plot_training:
+    """The losses of a run."""
+    input:
+        table="results/tables/training.parquet",
+    output:
+        figure=report(
+            "results/figures/training/{run}.svg",
+            caption="../workflow/report/training.rst",
+            category="SongBloom",
+            labels={"run": "{run}", "figure": "losses"},
+        ),
+    log:
+        "logs/plot_training/{run}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("plot_training.py"),
+    shell:
+        "rasen core plot_training.py --table {input.table} --run {wildcards.run}"
+        " --figure {output.figure} > {log} 2>&1"
+
+
+rule songbloom:
+    """Every training run of SongBloom, its losses as a table and as a figure."""
+    input:
+        expand("results/songbloom/{run}/weights", run=RUNS),
+        "results/tables/training.parquet",
+        expand("results/figures/training/{run}.svg", run=RUNS),

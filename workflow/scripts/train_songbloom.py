@@ -1,0 +1,30 @@
+"""Train a SongBloom on the windows of the songs."""
+
+import os
+import sys
+from pathlib import Path
+
+from rasen import command
+from rasen.device import pick_device
+from rasen.songbloom.launch import end_with_launcher, launch
+from rasen.songbloom.run import RunSettings, train_run
+
+
+def train_songbloom(
+    run: str, index: Path, codebook: Path, settings: RunSettings, state: Path, weights: Path,
+    table: Path, device: str, processes: int, vocabulary: Path | None = None,
+) -> None:  # fmt: skip
+    """Train a run, on one process or on several of this machine; a killed run goes on."""
+    if processes > 1 and "RANK" not in os.environ:
+        sys.exit(launch(processes))
+    end_with_launcher()
+    device = pick_device(device) if processes == 1 else device
+    train_run(run, index, codebook, vocabulary, settings, state, weights, table, device)
+
+
+if __name__ == "__main__":
+    command.run(
+        train_songbloom,
+        out_of_memory="set `songbloom.runs.{run}.train.at_once` to 1, `checkpointing: true`, "
+        "fewer `flow_patches`, or more `processes`",
+    )
