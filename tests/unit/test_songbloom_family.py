@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from rasen.errors import RasenError
 from rasen.families import open_family
+from rasen.families.songbloom_layers import draws
 from rasen.io import inputs
 from rasen.io.hashes import hash_file
 from rasen.measure.gradient import correct_network
@@ -213,12 +214,12 @@ def test_the_gradient_is_of_both_losses_and_of_all_clips(folder, clips):
     network.load_state_dict(before)
     sums, flow = 0.0, 0.0
     for batch in clips.batches(1):
-        told = {**network_batch(family, batch), **family._drawn(batch)}
+        told = {**network_batch(family, batch), **draws(batch, PATCH)}
         out = network(told)
         sums, flow = sums + out.lm_sum.item(), flow + out.flow_sum.item()
     wanted = sums / sum(FRAMES) + 0.1 * flow / (sum(FRAMES) / PATCH)
     assert once["loss_before"][0] == pytest.approx(wanted, rel=1e-5)
-    times = [family._drawn(batch)["time"] for batch in clips.batches(1)]
+    times = [draws(batch, PATCH)["time"] for batch in clips.batches(1)]
     assert not torch.equal(times[0][:, :2], times[1][:, :2])
 
 

@@ -2,7 +2,8 @@
 
 A clip is read as a song of which nothing is told: no lyrics (the one id 0), no prompt, no end. Its
 sketch and latents come from codecs that are named beside the model (MuQ and a codebook, a VAE),
-which stay as trained.
+which stay as trained. Clips are encoded in the environment of these, where the network is not
+imported: what runs it stands in `songbloom_layers`.
 """
 
 import zlib
@@ -13,28 +14,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
-from transformers.masking_utils import create_causal_mask
 
 from rasen.errors import RasenError
 from rasen.families import AudioFamily, Batch, LossFamily
 from rasen.io.audio import resample
 from rasen.io.hashes import hash_file, hash_folder
 from rasen.networks import muq as muqs
-from rasen.networks import oobleck, songbloom_init
+from rasen.networks import oobleck
 from rasen.networks.codebook import Codebook, load_codebook, nearest_codes
 from rasen.networks.frames import FRAME_RATE, pad_to_frames
 from rasen.networks.muq import Muq, open_muq
-from rasen.networks.songbloom import IGNORED, SongBloom, lm_targets
 from rasen.networks.songbloom_checkpoint import read_about, read_tensors, write_checkpoint
-from rasen.networks.songbloom_dit import rotations
 from rasen.networks.vae import Vae, open_vae
-from rasen.seeds import generator
 from rasen.weights.init_rules import InitRule
 from rasen.weights.lazy_tensors import LazyTensor
-
-FLOW_WEIGHT = 0.1  # of the flow's loss beside the sketch's in the training loss, as in the paper
-SEED = 0  # of the noise in which layers of the DiT are read
 
 
 class SongBloomFamily(LossFamily, AudioFamily):
@@ -61,6 +54,8 @@ class SongBloomFamily(LossFamily, AudioFamily):
     # --- architecture and weights
 
     def build(self, device: str, dtype: str) -> torch.nn.Module:
+        from rasen.networks.songbloom import SongBloom
+
         with torch.device("meta"):
             network = SongBloom(self.config).to(getattr(torch, dtype))
         if device != "meta":
@@ -72,9 +67,11 @@ class SongBloomFamily(LossFamily, AudioFamily):
         return read_tensors(folder, self.config)
 
     def init_rules(self, rule: str) -> dict[str, list[InitRule]]:
-        network = self.build("meta", "float32")
-        assert isinstance(network, SongBloom)
-        return songbloom_init.init_rules(network)
+        from rasen.networks.songbloom import SongBloom
+        from rasen.networks.songbloom_init import init_rules
+
+        with torch.device("meta"):
+            return init_rules(SongBloom(self.config))
 
     def export(self, network: torch.nn.Module, folder: Path) -> None:
         about = self.about
@@ -156,70 +153,26 @@ class SongBloomFamily(LossFamily, AudioFamily):
         return lengths
 
     def places(self, positions: int) -> torch.Tensor:
-        return self.config.rows + self._of_sketch(positions - self.config.rows)
+        from rasen.families.songbloom_layers import sketch_places
 
-    def _of_sketch(self, positions):
-        """Where the sketch stands in so many rows: after BOS; a patch's latents follow it."""
-        patch = self.config.patch
-        return torch.arange(1, positions).unflatten(0, (-1, patch + 1))[:, :patch].flatten()
+        rows = self.config.rows
+        return rows + sketch_places(positions - rows, self.config.patch)
 
     def hidden(
         self, network: torch.nn.Module, batch: Batch, layers: Sequence[int]
     ) -> Iterator[tuple[int, torch.Tensor]]:
-        # ASSUME: frame t is the position that has read the sketch up to t, and the latents of the
-        # patches before its own.
-        assert isinstance(network, SongBloom)
-        told = self._told(network, batch)
-        sketch = network.embed_sketch(told)
-        for layer, read in enumerate(_decoder_layers(network, told, sketch)):
-            places = self._of_sketch(read.shape[1]).to(read.device)
-            if layer in layers:
-                yield layer, read[:, places]
-            if layer >= max(layers):
-                return
-        last = read[:, places[self.config.patch - 1 :: self.config.patch]]
-        yield from self._diffusion_layers(network, told, sketch, last, layers)
+        from rasen.families.songbloom_layers import layer_outputs
 
-    def _diffusion_layers(self, network, told, sketch, hidden, layers):
-        """(layer, rows [clip, frame, dim]) of the DiT, at the places of the noisy latents.
-
-        sketch [clip, frame, dim] embedded, hidden [clip, patch, dim] of the decoder
-        """
-        # ASSUME: one noise for all clips, drawn for each frame, so that clips differ by what they
-        # are; every patch is told the true latents of the patch before.
-        patch, depth = self.config.patch, self.config.diff_layers
-        latents = told["latents"]
-        clips, frames, _ = latents.shape
-        shape = (frames, self.config.latent)
-        noise = generator(SEED, "songbloom", "noise").standard_normal(shape, dtype=np.float32)
-        noise = torch.from_numpy(noise).to(latents.device)
-        patches = latents.unflatten(1, (-1, patch))
-        previous = F.pad(patches, (0, 0, 0, 0, 1, 0))[:, :-1].flatten(0, 1)
-        sketch, hidden = sketch.unflatten(1, (-1, patch)).flatten(0, 1), hidden.flatten(0, 1)
-        for number, time in enumerate(self.times):
-            first = self.config.lm_layers + number * depth + 1
-            wanted = [layer for layer in layers if first <= layer < first + depth]
-            if not wanted:
-                continue
-            noisy = ((1 - time) * latents + time * noise).unflatten(1, (-1, patch)).flatten(0, 1)
-            when = torch.full((len(noisy),), time, device=noisy.device)
-            rows = network.diffusion_rows(noisy, when, hidden, sketch, previous)
-            turned = rotations(rows.shape[1], self.config, rows.device)
-            for layer, block in enumerate(network.nar_dit.layers[: wanted[-1] - first + 1], first):
-                rows = block(rows, *turned)
-                if layer in wanted:
-                    yield layer, rows[:, -patch:].reshape(clips, frames, -1)
+        yield from layer_outputs(network, batch, layers, self.times)
 
     def layer_modules(self, network: torch.nn.Module) -> list[torch.nn.Module]:
-        assert isinstance(network, SongBloom)
-        decoder = network.ar_transformer
-        dit = [block for _ in self.times for block in network.nar_dit.layers]
-        return [*decoder.layers[:-1], decoder.norm, *dit]
+        decoder, dit = network.ar_transformer, list(network.nar_dit.layers)
+        return [*decoder.layers[:-1], decoder.norm, *dit * len(self.times)]
 
     def losses(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        assert isinstance(network, SongBloom)
-        told = self._told(network, batch)
-        loss, _ = self._sketch_loss(network, told, network.embed_sketch(told))
+        from rasen.families.songbloom_layers import sketch_loss
+
+        loss, _ = sketch_loss(network, batch)
         return loss[:, None], batch["lengths"][:, None]
 
     def targets(self, lengths: torch.Tensor) -> torch.Tensor:
@@ -228,87 +181,15 @@ class SongBloomFamily(LossFamily, AudioFamily):
     def training_loss(
         self, network: torch.nn.Module, batch: Batch, targets: torch.Tensor
     ) -> torch.Tensor:
-        """That of the sketch and a tenth of the flow's, with a clip's own noise and times."""
-        assert isinstance(network, SongBloom)
+        """That of the sketch and a tenth of the flow's, with times and noise of each clip's own."""
+        from rasen.families.songbloom_layers import FLOW_WEIGHT, flow_loss, sketch_loss
+
         # a constant of the architecture, which no training moves
         network.condition_provider.conditioners["lyrics"].blank_emb.requires_grad_(False)
-        told = {**self._told(network, batch), **self._drawn(batch)}
-        sketch = network.embed_sketch(told)
-        loss, hidden = self._sketch_loss(network, told, sketch)
-        error = network.flow_error(told, hidden, sketch)
+        loss, hidden = sketch_loss(network, batch)
         patches = targets.sum() / self.config.patch  # clips are whole patches long
-        return loss.sum() / targets.sum() + FLOW_WEIGHT * error.sum() / patches
-
-    def _sketch_loss(self, network, told, sketch):
-        """(summed cross entropy [clip], hidden vectors [clip, patch, dim])."""
-        sequence = network.sequence(sketch, told["latents"])
-        conditions, filled = network.conditions(told)
-        read = network.decode(sequence, conditions, network.mask(filled, sequence.shape[1]))
-        hidden, logits = network.split(read)
-        wanted = lm_targets(told, self.config)
-        loss = F.cross_entropy(logits.mT.float(), wanted, ignore_index=IGNORED, reduction="none")
-        return loss.sum(1), hidden
-
-    def _told(self, network, batch):
-        """What the network is told of a batch of clips."""
-        sketch, latents = batch["sketch"], batch["latents"].to(network.bos_token.dtype)
-        clips = len(sketch)
-        none = sketch.new_zeros(clips, dtype=torch.long)
-        return {
-            "sketch": sketch,
-            "latents": latents,
-            "frames": batch["lengths"],
-            "last": none.bool(),  # a clip stops, it does not end
-            "ids": none[:, None],
-            "length": none + 1,
-            "prompt": latents.new_zeros(clips, 1, self.config.latent),
-            "prompt_frames": none,
-        }
-
-    def _drawn(self, batch):
-        """time [clip, patch] and noise [clip, frame, latent] of the flow, by the clips' seeds."""
-        clips, frames, channels = batch["latents"].shape
-        time = np.empty((clips, frames // self.config.patch), np.float32)
-        noise = np.empty((clips, frames, channels), np.float32)
-        for clip, seed in enumerate(batch["seed"][:, 0].tolist()):
-            # what a shorter clip draws for its padding comes after its own
-            normal = generator(seed, "songbloom", "time").standard_normal(time.shape[1])
-            time[clip] = 1 / (1 + np.exp(-normal))
-            noise[clip] = generator(seed, "songbloom", "flow").standard_normal(
-                noise.shape[1:], dtype=np.float32
-            )
-        device = batch["latents"].device
-        return {
-            "time": torch.from_numpy(time).to(device),
-            "noise": torch.from_numpy(noise).to(device),
-        }
-
-
-def _decoder_layers(
-    network: SongBloom, told: Batch, sketch: torch.Tensor
-) -> Iterator[torch.Tensor]:
-    """What enters the decoder's blocks and what each gives, [clip, position, dim] from BOS on.
-
-    As LlamaModel.forward, which keeps either every layer or none.
-    """
-    model = network.ar_transformer
-    sequence = network.sequence(sketch, told["latents"])
-    conditions, filled = network.conditions(told)
-    rows = torch.cat([conditions.to(sequence.dtype), sequence], 1)
-    first = conditions.shape[1]
-    places = torch.arange(rows.shape[1], device=rows.device)[None]
-    mask = create_causal_mask(
-        config=model.config,
-        inputs_embeds=rows,
-        attention_mask=network.mask(filled, sequence.shape[1]),
-        past_key_values=None,
-        position_ids=places,
-    )
-    turned = model.rotary_emb(rows, position_ids=places)
-    yield rows[:, first:]
-    for number, block in enumerate(model.layers, 1):
-        rows = block(rows, attention_mask=mask, position_ids=places, position_embeddings=turned)
-        yield (model.norm(rows) if number == len(model.layers) else rows)[:, first:]
+        flow = flow_loss(network, batch, hidden)
+        return loss.sum() / targets.sum() + FLOW_WEIGHT * flow / patches
 
 
 FAMILY = SongBloomFamily
