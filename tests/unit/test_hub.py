@@ -5,6 +5,7 @@ import pytest
 
 from rasen.errors import RasenError
 from rasen.families import FAMILIES
+from rasen.study.registry import VAE_FILES
 from rasen.weights import hub
 
 FILES = FAMILIES["musicgen"].weight_files
@@ -29,6 +30,14 @@ def test_safetensors_are_preferred_and_the_revision_is_kept(asked, tmp_path):
     assert "*.safetensors" in asked["allow_patterns"]
     assert "state_dict.bin" not in asked["allow_patterns"]
     assert "pytorch_model*.bin" not in asked["allow_patterns"]
+
+
+def test_every_use_of_a_repository_gets_its_files(asked, tmp_path):
+    """SongBloom's holds a network and a VAE."""
+    asked["files"] = ["songbloom_full_150s.pt", "songbloom_full_150s_dpo.pt", "autoencoder.ckpt"]
+    uses = [FAMILIES["songbloom"].weight_files, VAE_FILES]
+    hub.fetch("a/b", tmp_path / "m", uses)
+    assert asked["allow_patterns"][-2:] == ["songbloom_full_150s.pt", "autoencoder*.ckpt"]
 
 
 def test_old_repositories_give_pytorch_files(asked, tmp_path):
