@@ -11,6 +11,7 @@ import yaml
 
 from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_json, to_json
+from rasen.songbloom.settings import TrainSettings
 from rasen.study import checkpoints, config, registry
 from rasen.study.downloads import downloads
 from rasen.study.own_weights import own_weights
@@ -667,3 +668,27 @@ def test_a_repository_of_two_models_is_fetched_for_both():
     name, uses = downloads(load(study))["CypressYang--SongBloom"]
     assert name == "CypressYang/SongBloom"
     assert uses == [registry.FAMILIES["songbloom"].weight_files, registry.VAE_FILES]
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (RUN.format(step=400), "the run 'toy' keeps the steps 0, 25, 100, 200; take one of them, "
+         "or add 400 to songbloom.runs.toy.train.keep"),
+        (RUN.format(step=200).replace("toy", "toi"), "no training run 'toi'; did you mean 'toy'?"),
+    ],
+)  # fmt: skip
+def test_steps_that_no_run_keeps_are_told(tmp_path, monkeypatch, weights, message):
+    monkeypatch.chdir(tmp_path)
+    study = study_of_a_run(None, weights=weights)
+    with pytest.raises(RasenError) as error:
+        load(study)
+    assert f"config/config.yaml: models.m.weights: {message}" in str(error.value)
+    Path(weights).mkdir(parents=True)  # of results that came from elsewhere
+    load(study)
+
+
+def test_the_steps_are_those_that_the_training_keeps():
+    train = {"steps": 200, "keep": [100, 25, 200]}
+    kept = TrainSettings(steps=200, keep=(100, 25, 200)).kept
+    assert checkpoints.kept_steps({"train": train}) == kept == [0, 25, 100, 200]

@@ -22,7 +22,8 @@ MADE_HERE = {  # folders that a rule makes: the file by which Snakemake knows ea
     f"{DOWNLOADS}/demo-vae": "vae.safetensors",
 }
 CODEBOOK = "results/sketch/codebook.safetensors"  # that is trained on the songs
-_RUN = re.compile(r"(?P<run>results/songbloom/[^/]+)/weights/step-\d+")  # a step of a training run
+RUN_STEPS = "results/songbloom/{run}/weights/step-{{step:06d}}"  # of a training run
+_RUN = re.compile(r"results/songbloom/(?P<run>[^/]+)/weights/step-(?P<step>\d+)")
 _HUB = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 
 
@@ -51,10 +52,21 @@ def made_by_rule(weights: str) -> str | None:
     path = local_folder(weights)
     if hub_id(weights):
         return path
-    if run := _RUN.fullmatch(path):
-        return f"{run['run']}/training.parquet"
+    if of_run := step_of_run(path):
+        return f"results/songbloom/{of_run[0]}/training.parquet"
     made = [f"{home}/{file}" for home, file in MADE_HERE.items() if Path(path).is_relative_to(home)]
     return made[0] if made else None
+
+
+def step_of_run(weights: str) -> tuple[str, int] | None:
+    """(run, step) where `weights` is a step of a training run of the songs, else None."""
+    match = _RUN.fullmatch(weights)
+    return (match["run"], int(match["step"])) if match else None
+
+
+def kept_steps(run: Mapping[str, Any]) -> list[int]:
+    """The steps whose weights a training run (an entry of `songbloom.runs`) keeps, ascending."""
+    return sorted({0, *run["train"]["keep"], run["train"]["steps"]})
 
 
 def model_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:

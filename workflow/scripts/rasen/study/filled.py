@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from rasen.errors import RasenError, raise_all, suggestion
-from rasen.study.checkpoints import CODEBOOK, local_folder
+from rasen.study.checkpoints import CODEBOOK, RUN_STEPS, kept_steps, local_folder
 from rasen.study.registry import FAMILIES
-
-STEPS = "results/songbloom/{run}/weights/step-{{step:06d}}"  # of a training run
 
 
 def fill_in(config: dict[str, Any], origin: str) -> None:
@@ -50,14 +48,14 @@ def _steps_of_a_run(model: dict[str, Any], config: Mapping[str, Any]) -> None:
     runs = (config.get("songbloom") or {}).get("runs") or {}
     if name not in runs:
         raise RasenError(f"run: no training run '{name}'; {suggestion(name, list(runs))}")
-    run, train = runs[name], runs[name]["train"]
-    weights, last = STEPS.format(run=name), train["steps"]
+    run, seed = runs[name], runs[name]["train"]["seed"]
+    weights, steps = RUN_STEPS.format(run=name), kept_steps(run)
     # step 0 is the model's own theta_init where that is drawn by the rule and seed of the run
-    drawn = model["initial"] == {"rule": "official", "seed": train["seed"]}
-    ended = Path(local_folder(model["weights"])) == Path(weights.format(step=last))
+    drawn = model["initial"] == {"rule": "official", "seed": seed}
+    ended = Path(local_folder(model["weights"])) == Path(weights.format(step=steps[-1]))
     checkpoints |= {
         "weights": weights,
-        "steps": sorted({0, *train["keep"], last}),
+        "steps": steps,
         "untrained": 0 if drawn and not run["init_from"] else None,
-        "trained": last if ended else None,
+        "trained": steps[-1] if ended else None,
     }
