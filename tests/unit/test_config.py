@@ -645,6 +645,8 @@ def test_codecs_are_those_of_the_songs_if_none_are_named(tmp_path, monkeypatch):
     told = recipe_of_point(model, "trained", "encode").options
     assert told["vae"] == "resources/models/CypressYang--SongBloom"
     assert recipe_of_point(model, "trained", "activations").options == {"times": []}
+    assert recipe_of_point(model, "trained", "recovery").options == {"times": []}
+    assert recipe_of_point(model, "trained").options == {}  # the sketch's loss needs none of them
     own = load(study_of_a_run({"run": "toy"}, codebook="b.npy", muq_layer=0))["models"]["m"]
     assert (own["codebook"], own["muq_layer"]) == ("b.npy", 0)
     study = {"models": {"m": own}, "stimuli": {}, "songs": None}

@@ -11,8 +11,10 @@ from typing import Any, Literal
 TRANSFORMERS_FILES = ("*.safetensors", "pytorch_model*.bin")
 VAE_FILES = ("*vae*.safetensors", "autoencoder*.ckpt", "*.safetensors")
 TRANSFORMERS_READER = "rasen.weights.lazy_tensors:read_checkpoint"
-# "": losses, of perplexity and recovery
-EVERY_STAGE = ("encode", "activations", "frames", "gradient", "finetune", "export", "")
+# "": losses
+EVERY_STAGE = (
+    "encode", "activations", "frames", "gradient", "finetune", "recovery", "export", "",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ SONGBLOOM = {
             "items": {"type": "number", "minimum": 0, "maximum": 1},
             "default": [],
         },
-        stages=("activations", "frames", "finetune", ""),
+        stages=("activations", "frames", "finetune", "recovery"),
     ),
 }
 FAMILIES = {

@@ -107,6 +107,7 @@ def test_a_run_is_walked_from_its_first_step_to_its_last(study):
 def test_what_is_read_of_the_dit_encodes_nothing_again(study):
     back = study.edit(lambda config: config["models"]["toy"].update(times=[0.25]))
     jobs = study.planned("activations")
+    assert "measure_perplexity" not in study.planned("results/tables/perplexity.parquet")
     back()
     # corrected weights are not kept
     assert jobs == {"dump_activations": 4, "correct_gradient": 1, "activations": 1}
