@@ -22,6 +22,7 @@
 #   results/batches/{stage}/{batch}.parquet        the outcome of each song of a batch
 #   results/shards/{batch}.h5                      songs as training reads them
 #   results/songbloom/{run}/weights/step-{step}/   weights along a training run of SongBloom
+#   results/scores/{stage}/{scored}.parquet        songs of a sheet that are scored, stage by stage
 #   results/tables/{gradient,perplexity,helix,sae,...}.parquet   one tidy table per analysis
 #   results/figures/                               figures
 #   results/share.zip                              an archive to share, when requested
@@ -53,6 +54,11 @@ if SONGS:
     include: "rules/shards.smk"
     include: "rules/demo_songs.smk"
     include: "rules/songbloom.smk"
+
+
+if SCORES:
+
+    include: "rules/scores.smk"
 
 
 rule all:

@@ -29,6 +29,7 @@ from rasen.study import (
     presence,
     probed,
     recipe,
+    scoring,
     song_models,
     targets,
 )
@@ -58,6 +59,7 @@ try:
     config = configs.load_config(config, ROOT / "workflow/schemas/config.schema.yaml")
     points = table_of_points(config)
     SONGS = config.get("songs")
+    SCORES = config.get("scores")
     BATCHES = corpus.song_batches(SONGS)
 except RasenError as error:
     raise WorkflowError(str(error)) from None
@@ -94,6 +96,7 @@ wildcard_constraints:
     point="|".join(map(re.escape, points["point"].unique())) or "none",
     stimuli="|".join(config["stimuli"]) or "none",
     batch="[0-9]{5}",
+    scored="|".join([*SCORES["sheets"], *scoring.REFERENCES]) if SCORES else "none",
     checkpoint="trained|step-[0-9]+",
     layer="[0-9]+",
     shard="[0-9]+",
@@ -196,10 +199,10 @@ def gpus(wildcards):
 
 
 def run_gpus(wildcards):
-    """GPUs of a training run: one for each of its processes, or none."""
-    run = config["songbloom"]["runs"][wildcards.run]
-    on_gpu = {"auto": bool(CARDS), "cuda": True, "cpu": False}[run["device"]]
-    return run["processes"] * on_gpu
+    """GPUs of a training run, one for each of its processes, or none."""
+    training = config["songbloom"]["runs"][wildcards.run]
+    on_gpu = {"auto": bool(CARDS), "cuda": True, "cpu": False}[training["device"]]
+    return training["processes"] * on_gpu
 
 
 def model_gpus(wildcards):
@@ -290,6 +293,13 @@ def saes_of_point_before(wildcards):
         return []
     return (
         f"results/sae/{wildcards.model}/{point}/layer-{wildcards.layer}/metrics.parquet"
+    )
+
+
+def scored_files(column):
+    """A function that returns the files that the sheet {scored} names in a column, those there are."""
+    return lambda wildcards: presence.score_files(
+        config, wildcards.get("scored", "real"), column
     )
 
 

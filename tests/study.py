@@ -19,6 +19,8 @@ TARGETS = (
     "sae_clips",
     "probes",
     "songs",
+    "scores",
+    "songbloom",
     "share",
 )  # rules without a job of their own
 

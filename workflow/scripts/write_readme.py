@@ -34,6 +34,11 @@ Equations are those of Sato et al. 2026.
 | `tables/quarantine.parquet` | every rejected song: `stage, reason, detail`, what the reason means, and the fix |
 | `tables/lines.parquet`, `words.parquet` | the lyrics of the training set with times (s) and scores; `kept` lines, and why others were dropped; `backing` vocals, lines that `overlaps` another; `surprise`: standard deviations by which a line that was found without a transcript fits the sound better than other text; `source` says whether a word was in the lyrics or was `recovered` |
 | `tables/recordings.parquet` | every recording: length, sample rate, peak, shares of silence and of clipped samples |
+| `tables/training.parquet` | training runs of SongBloom: `run, step, split` (train, valid), `loss` = `lm` + the flow's weight times `flow` (`lm`: nats per sketch token; `flow`: mean square error of the velocity), learning rate `lr`, `norm` of the gradient before clipping, `tokens_s`: sketch tokens per second, greatest `memory` of a process (MB) |
+| `tables/scores.parquet` | songs of any system, scored (`snakemake scores`): per metric one row per song and one per `system` (`song` empty); columns below |
+| `tables/scores.md` | the same per system with intervals, beside the rows of SongBloom's paper |
+| `tables/scores_left_out.parquet` | `system, song, metric, reason, detail`: rows of the sheets that are left out (`metric` empty), and metrics that a row or system lacks, and why |
+| `listening/` | `sheet.tsv` for listeners (`clip, audio, rating, rater`) and the clips under names that tell nothing, shuffled; copy it, fill in ratings from 1 to 5, and name the copies in `scores.listening` |
 | `figures/` | figures (SVG) |
 | `report/report.html`, `share.zip`, `config.yaml` | made by `snakemake share`: the report on one page, the archive, the config as used |
 | `stimuli/{stimuli}.parquet` | one row per clip: how it was rendered or read, and its labels |
@@ -55,7 +60,10 @@ Equations are those of Sato et al. 2026.
 | `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in coordinates aligned with the helix (`z` upward), four rows per key |
 | `perplexity/`, `gradient/` | per-point results, before they are gathered into tables |
 | `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`; `.opus` or gone after `songs.stems`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales] and, with `songs.latents.mono`, `latents.mono.npy`; 25 frames per second |
+| `scores/songs/{system}--{song}/` | of a song that is scored: stems, `heard.json` (what Whisper heard, and the phonemes of this and of the lyrics), `structure.tsv`, `embedding.npy` [n, d] for FAD, `prompt.npy` and `text.npy` (MuQ-MuLan) for MCC; of a decoded reference `decoded.flac` |
+| `scores/{stage}/{sheet}.parquet`, `scores/listening_key.tsv` | the outcome of each song of a sheet at a stage (`real`, `vae`: references, plain and through the VAE); which song each clip of the listening sheet is |
 | `shards/{batch}.h5` | the same for a batch of songs in the form that training reads (`rasen.songs.dataset`): `sketch`, `latents`, perhaps `mono`, `songs/` |
+| `songbloom/{run}/weights/step-{step}/` | `config.yaml` and `model.safetensors` of the kept steps of a training run, as the public checkpoint is laid out |
 | `batches/{stage}/{batch}.parquet` | the outcome of each song of a batch at a stage; of `thin_stems`: the bytes of its stems `before` and `after` |
 | `sketch/codebook.safetensors`, `.json` | the codebook of the sketch; held-out error, dead codes, entropy |
 | `weights/{model}/{checkpoint}.json` | hashes of the checkpoints used |
@@ -116,6 +124,24 @@ groups, lambda, selected`; intervals are 95 % over whole groups (songs, instrume
 | `n, groups` | rows (or songs, where clips of a song are averaged) and groups that are scored |
 | `lambda` | median strength of the penalty over test folds; times the number of training rows it is the alpha of scikit-learn's Ridge |
 | `selected` | share of test folds in which the layer was the best on inner folds |
+
+## Columns of `tables/scores.parquet`
+
+`system, song, metric, value, low, high, n, embedding, detail`. Shares are shares: PER 0.07 is 7 %. Intervals are 95 %,
+over songs (bootstrap; FAD: jackknife over songs; MOS: over songs and, independently, raters); one song has none. `n` is the number of songs,
+of FAD that of rows of the smaller set, of a song's MOS that of its ratings. Read PER beside that of `real` (the references)
+and `real through the VAE`.
+
+| metric | what |
+|---|---|
+| `per` | phoneme error rate: edits that make the lyrics' phonemes into those heard in the separated voice, divided by the lyrics' phonemes, both summed over songs (may pass 1). Whisper hears without the lyrics; a song without a voice has all deleted. `detail` counts the edits |
+| `per_without_tones` | the same without the digits of tones and stress |
+| `ser_dtw` | share of the song's seconds on a wrong section, after dynamic time warping to the sections that the lyrics name. A sung section has no length, so one that is missing costs only a step of 0.1 s: read it beside `ser_labels` |
+| `ser_labels` | edits between the two sequences of labels, divided by the number that was asked for; equal neighbours are one |
+| `fad` | Frechet distance of the system's rows of `embedding` from those of all references. A sample's is too large, by about a constant / n; fewer rows than dimensions are refused but with `scores.fad.few` |
+| `fad_infinity` | the same extrapolated to infinitely many rows: a line in 1 / n through seeded parts of the songs |
+| `mcc_audio`, `mcc_text` | cosine of the vectors of MuQ-MuLan of a song and of its reference, or its text |
+| `mos` | mean rating of listeners, 1 to 5 |
 
 ## Columns of `tables/sae.parquet` and `tables/features.parquet`
 

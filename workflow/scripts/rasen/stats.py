@@ -93,6 +93,16 @@ def bootstrap(
     return low, high
 
 
+def jackknife(value: float, without: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """(value, low, high) by the values [parts] without one part each; Student's t of the parts."""
+    parts = len(without)
+    if parts < 2:
+        return value, np.nan, np.nan
+    error = np.sqrt((parts - 1) * np.var(without))
+    width = stdtrit(parts - 1, (1 + level) / 2) * error
+    return value, value - width, value + width
+
+
 # --- p-values
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from rasen.errors import RasenError, raise_all, suggestion
 from rasen.probes.cca import Basis, pwcca_parts
 from rasen.probes.cka import Hsic, cka_parts
 from rasen.probes.gram import Features
 from rasen.seeds import generator
+from rasen.stats import jackknife
 
 MEASURES = ("cka", "pwcca")
 PARTS = 20  # of the groups, for the jackknife
@@ -72,7 +72,7 @@ def similarity(
                             bases[name] = Basis.of(features, explained, components)
                     width = min(bases[a].width, bases[b].width)
                     found = pwcca_parts(first, second, bases[a], bases[b], part, shuffled)
-                value, low, high = _jackknife(found.value, found.without)
+                value, low, high = jackknife(found.value, found.without)
                 rows.append((a, b, kind, value, low, high, found.null, len(first), count, width))
             del second
         del first  # before the next one is read
@@ -101,13 +101,3 @@ def _parts(groups, rows, seed):
     shuffled = np.empty(rows, dtype=np.int64)
     shuffled[np.concatenate(members)] = mixed
     return part, shuffled, count
-
-
-def _jackknife(value, without, level=0.95):
-    """Value, low and high, from the values without one part each; Student's t of the parts."""
-    parts = len(without)
-    if parts < 2:
-        return value, np.nan, np.nan
-    error = np.sqrt((parts - 1) * np.var(without))
-    width = stdtrit(parts - 1, (1 + level) / 2) * error
-    return value, value - width, value + width

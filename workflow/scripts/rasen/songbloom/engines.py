@@ -6,6 +6,7 @@ fsdp    torch's FSDP2: every layer's weights, gradients and moments shared out o
 """
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,9 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from rasen.networks.songbloom import Batch, Output, SongBloom
+
+# logits are a view of a product; nothing writes into them
+warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")
 
 
 def processes() -> tuple[int, int]:

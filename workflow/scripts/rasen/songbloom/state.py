@@ -7,6 +7,7 @@ JSON beside them. Everything random is drawn by name and place, so it needs no s
 
 import json
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from rasen.io.atomic import write_text
 from rasen.songbloom.engines import Engine
 
 ABOUT = "about.json"
+# torch says so whenever one process saves, which is what is meant
+warnings.filterwarnings("ignore", message="torch.distributed is disabled, unavailable")
 Average = dict[str, torch.Tensor] | None
 
 

@@ -9,6 +9,7 @@ from rasen.errors import suggestion
 from rasen.study.checkpoints import kept_steps, local_folder, model_weights, step_of_run
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
+from rasen.study.scoring import contradictions_of_scores, score_weights
 from rasen.study.song_models import song_weights
 from rasen.study.targets import stimulus_sets
 
@@ -42,7 +43,11 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
         ):
             yield f"{PLACE}: models.{name}.{problem}"
         yield from _absent_layers(name, model, config)
-    for place, weights, _ in (*model_weights(config), *song_weights(config)):
+    yield from _runs(config)
+    wrong_scores = [f"{PLACE}: scores{problem}" for problem in contradictions_of_scores(config)]
+    yield from wrong_scores
+    of_scores = [] if wrong_scores else score_weights(config)
+    for place, weights, _ in (*model_weights(config), *song_weights(config), *of_scores):
         path = Path(local_folder(weights))
         if path.is_file():
             yield f"{PLACE}: {place}: {path} is a file; give the folder that has it: {path.parent}"
@@ -66,6 +71,30 @@ def _sets_of(model: Mapping[str, Any], config: Mapping[str, Any]) -> list[tuple[
     tasks = [(f"probes.{i}", config["tasks"].get(name)) for i, name in enumerate(model["probes"])]
     uses += [(place, task["stimuli"]) for place, task in tasks if task]
     return uses + [(key, name) for key in OTHER_SETS for name in stimulus_sets(model, key)]
+
+
+def _runs(config):
+    """Training runs of SongBloom without songs, or that keep or share out what they do not have."""
+    runs = config["songbloom"]["runs"]
+    if runs and not config.get("songs"):
+        yield f"{PLACE}: songbloom.runs: trains on songs; name a sheet of them in `songs`"
+    for name, chosen in runs.items():
+        place, train = f"{PLACE}: songbloom.runs.{name}", chosen["train"]
+        if beyond := [step for step in train["keep"] if step > train["steps"]]:
+            yield f"{place}.train.keep: {beyond}; the run ends at step {train['steps']}"
+        share, rest = divmod(train["batch"], chosen["processes"])
+        if rest:
+            yield (
+                f"{place}.train.batch: {train['batch']} over {chosen['processes']} processes; "
+                "take a multiple"
+            )
+        elif share % train["at_once"]:
+            yield (
+                f"{place}.train.at_once: {train['at_once']} does not divide the {share} windows "
+                "of a process"
+            )
+        if train["engine"] == "single" and chosen["processes"] > 1:
+            yield f"{place}.train.engine: single, with {chosen['processes']} processes; take fsdp"
 
 
 def _unknown_sets(model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rasen.study.checkpoints import hub_id, local_folder, model_weights
+from rasen.study.scoring import score_weights
 from rasen.study.song_models import SONG_MODELS, song_weights
 
 
@@ -17,6 +18,7 @@ def downloads(config: Mapping[str, Any]) -> dict[str, tuple[str, list[tuple[str,
     named += [
         (weights, SONG_MODELS[kind].weight_files) for _, weights, kind in song_weights(config)
     ]
+    named += [(weights, files) for _, weights, files in score_weights(config)]
     found: dict[str, tuple[str, list[tuple[str, ...]]]] = {}
     for weights, files in named:
         if hub_id(weights):

@@ -1,5 +1,6 @@
 """Before a run: which of the user's folders and files are needed, and are not there or wrong."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rasen.study.checkpoints import (
     model_files,
     model_weights,
 )
+from rasen.study.scoring import REFERENCES, score_weights
 from rasen.study.song_models import song_weights
 
 DEMO_SONGS = [f"resources/datasets/demo-songs/{song}.flac" for song in ("river", "tsuki", "broken")]
@@ -27,6 +29,27 @@ def present_recordings(paths: Iterable[str]) -> list[str]:
     """Those of a sheet's files that are there, or that the demo makes; the others' songs are
     quarantined."""
     return [path for path in paths if path in DEMO_SONGS or (path and Path(path).is_file())]
+
+
+def score_files(config: Mapping[str, Any], scored: str, column: str) -> list[str]:
+    """Files that a sheet of scores names in a column and that are there, or that the demo makes.
+
+    scored: the sheet's name, or `real` or `vae`, whose songs are the references of all sheets
+    """
+    sheets = config["scores"]["sheets"]
+    if scored in REFERENCES and column == "audio":
+        if scored == "vae":
+            return []  # made by a rule, from the references
+        column = "reference"
+    paths = set()
+    for sheet in sheets.values() if scored in REFERENCES else [sheets[scored]]:
+        try:
+            table = read_sheet(sheet, numbers=False)
+        except RasenError:  # a rule makes it, or the job that lists the songs says what is wrong
+            continue
+        named = table[column].str.strip() if column in table else ()
+        paths |= {os.path.normpath(Path(sheet).parent / path) for path in named if path}
+    return sorted(path for path in present_recordings(paths) if not set("{}") & set(path))
 
 
 def sheet_input(stimuli: Mapping[str, Any]) -> str | list[str]:
@@ -47,15 +70,16 @@ def clips_left_out(config: Mapping[str, Any]) -> list[str]:
 
 
 def needed_names(jobs: Iterable[Any]) -> set[str]:
-    """Models and stimulus sets that some jobs will open, and "songs" for those of the songs.
+    """Models and stimulus sets that some jobs will open, "songs" and "scores" for those of these.
 
-    A rule says with its parameter `needs` what it opens: models, stimuli, songs. Rules without it
-    read results alone; what those came from may be elsewhere.
+    A rule says with its parameter `needs` what it opens: models, stimuli, songs, scores. Rules
+    without it read results alone; what those came from may be elsewhere.
     """
     names = set()
     for job in jobs:
         for what in job.params.get("needs", "").split():
-            names.add("songs" if what == "songs" else job.wildcards[what.removesuffix("s")])
+            whole = what in ("songs", "scores")  # the section, not an entry of it
+            names.add(what if whole else job.wildcards[what.removesuffix("s")])
     return names
 
 
@@ -74,7 +98,8 @@ def missing_files(config: Mapping[str, Any], names: set[str]) -> list[str]:
         if not exists:
             problems.append(f"config: {place}: {path} does not exist; {cure}")
 
-    for place, weights, _ in (*model_weights(chosen), *song_weights(chosen)):
+    of_scores = score_weights(config) if "scores" in names else ()
+    for place, weights, _ in (*model_weights(chosen), *song_weights(chosen), *of_scores):
         if not hub_id(weights) and not made_by_rule(weights):
             path = local_folder(weights)
             need(place, path, Path(path).is_dir(), "give a local checkpoint folder or a hub id")
