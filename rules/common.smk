@@ -108,15 +108,21 @@ def environment(wildcards):
     return FAMILIES[MODELS[wildcards.model]["family"]].environment
 
 
-def conda_file(wildcards):
+def encoding(wildcards):
+    """The environment of jobs that encode stimuli for {model}, which need its codecs alone."""
+    family = FAMILIES[MODELS[wildcards.model]["family"]]
+    return family.encoding or family.environment
+
+
+def conda_file(wildcards, of=environment):
     """The same for conda users."""
-    return str(ROOT / "envs" / f"{environment(wildcards)}.yaml")
+    return str(ROOT / "envs" / f"{of(wildcards)}.yaml")
 
 
 def code(script, env="core"):
     """Hash of the code that a job runs: script, modules, the model's family, and the environment's pins.
 
-    env: name of the environment, or `environment` for that of the job's model
+    env: name of the environment, or `environment` (`encoding`) for that of the job's model
     """
 
     def of_job(wildcards):
@@ -254,7 +260,7 @@ def managed_weights(wildcards):
 
 
 def optional_weights(wildcards):
-    """The same for checkpoints that the model's options name (a codec)."""
+    """The same for what the model's options name (a codec)."""
     return checkpoints.optional_weights(MODELS[wildcards.model])
 
 

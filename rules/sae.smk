@@ -120,7 +120,7 @@ rule measure_recovery:
     params:
         env=environment,
         needs="models",
-        recipe=recipe_json(),
+        recipe=recipe_json("recovery"),
         code=code("measure_recovery.py", environment),
     shell:
         "rasen {params.env} measure_recovery.py --recipe {params.recipe:q} --inputs {input.inputs}"

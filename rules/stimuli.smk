@@ -48,7 +48,7 @@ rule encode_stimuli:
     benchmark:
         "results/benchmarks/encode_stimuli/{model}/{stimuli}.tsv"
     conda:
-        conda_file
+        partial(conda_file, of=encoding)
     threads: of_model("threads")
     resources:
         mem_mb=growing("memory"),
@@ -56,10 +56,10 @@ rule encode_stimuli:
         gpu=gpus,
         device=of_model("device"),
     params:
-        env=environment,
+        env=encoding,
         needs="models stimuli",
         recipe=recipe_json("encode"),
-        code=code("encode_stimuli.py", environment),
+        code=code("encode_stimuli.py", encoding),
     shell:
         "rasen {params.env} encode_stimuli.py --recipe {params.recipe:q} --clips {input.clips}"
         " --certificate {input.certificate} --inputs {output.inputs}"

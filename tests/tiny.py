@@ -227,6 +227,40 @@ def mert(folder, seed=0, old=True, **config):
     return folder
 
 
+SONGBLOOM = {
+    "codes": CARD, "width": 128, "heads": 4, "lm_layers": DEPTH, "diff_layers": 2, "lyrics_rows": 6,
+    "prompt_rows": 5,
+}  # fmt: skip
+TOKENS = ("", "a", "o", "[verse]", ".", ",")
+
+
+def songbloom(folder, seed=0, public=False, about=None, **fields):
+    """A SongBloom folder in our layout or in the public one, far from any initialisation rule."""
+    import torch
+
+    from rasen.networks.songbloom_checkpoint import as_yaml, write_checkpoint
+    from rasen.networks.songbloom_config import SongBloomConfig
+    from rasen.networks.songbloom_init import initialised
+
+    folder = Path(folder)
+    config = SongBloomConfig(
+        vocabulary=len(TOKENS), flags=(3,), stop=4, comma=5, **{**SONGBLOOM, **fields}
+    )
+    state = initialised(config, 9).state_dict()
+    torch.manual_seed(seed)
+    for name, tensor in state.items():
+        if not name.endswith(("blank_emb", "beta")):
+            tensor.add_(0.1 * torch.randn_like(tensor))
+    if not public:
+        write_checkpoint(folder, state, config, TOKENS, about)
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = {f"model.{name}": tensor for name, tensor in state.items()}
+    torch.save(stored | {"vae.vae.x": torch.zeros(2)}, folder / "songbloom_tiny.pt")
+    (folder / "songbloom_tiny.yaml").write_text(as_yaml(config, TOKENS, about or {}))
+    return folder
+
+
 def clap(folder):
     """A ClapModel folder with its processor."""
     import torch

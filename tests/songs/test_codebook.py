@@ -8,14 +8,8 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
 from rasen.errors import RasenError
-from rasen.songs.codebook import (
-    Codebook,
-    SketchSettings,
-    load_codebook,
-    nearest_codes,
-    save_codebook,
-    train_codebook,
-)
+from rasen.networks.codebook import Codebook, load_codebook, nearest_codes, save_codebook
+from rasen.songs.codebook import SketchSettings, train_codebook
 
 torch.set_num_threads(1)
 CLUSTERS, D, NOISE = 24, 16, 0.1

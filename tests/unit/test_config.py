@@ -11,6 +11,7 @@ import yaml
 
 from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_json, to_json
+from rasen.songbloom.settings import TrainSettings
 from rasen.study import checkpoints, config, registry
 from rasen.study.downloads import downloads
 from rasen.study.own_weights import own_weights
@@ -22,6 +23,7 @@ from rasen.study.recipe import (
     correction_of_point,
     recipe_of_point,
 )
+from rasen.study.routes import table_of_points
 from rasen.study.song_models import config_for_lyrics, song_settings, song_weights
 
 ROOT = Path(__file__).parents[2]
@@ -390,7 +392,7 @@ def test_models_of_songs_come_from_the_hub_or_from_folders(tmp_path, monkeypatch
     plain = load(SMALLEST | {"songs": {"sheet": "songs.tsv"}})
     kinds = [kind for _, _, kind in song_weights(plain)]
     assert kinds == ["demucs", "whisper", "aligner", "aligner", "aligner", "muq", "vae"]
-    assert downloads(plain)["OpenMuQ--MuQ-large-msd-iter"][1] == ("*.safetensors",)
+    assert downloads(plain)["OpenMuQ--MuQ-large-msd-iter"][1] == [("*.safetensors",)]
     told = json.loads(song_settings(plain["songs"], "align", "whisper", "aligners"))
     assert told["whisper"] == "resources/models/Systran--faster-whisper-large-v3"
     assert set(told["aligners"]) == {"en", "ja", "zh"}
@@ -562,3 +564,133 @@ def test_layers_of_one_of_several_networks_in_a_checkpoint_are_counted(named, tm
         load(study_with(chosen, activations={"layers": [depth]}))
         with pytest.raises(RasenError, match=f"m has no layer {depth + 1}; it has 0 to {depth}"):
             load(study_with(chosen, activations={"layers": [depth + 1]}))
+
+
+# --- what models take from the songs and from training runs
+
+RUN = "results/songbloom/toy/weights/step-{step:06d}"
+
+
+def study_of_a_run(checkpoints, songs=True, **model):
+    """A SongBloom that the config trains, and the clips that it is shown."""
+    train = {"steps": 200, "keep": [100, 25], "seed": 3}
+    entry = {"family": "songbloom", "weights": RUN.format(step=200), "checkpoints": checkpoints}
+    study = study_with(entry | {"initial": {"seed": 3}, "activations": ["notes"]} | model)
+    sketch = {"model": "resources/models/demo-muq", "layer": 2}
+    latents = {"model": "CypressYang/SongBloom"}
+    given = {"songs": {"sheet": "songs.tsv", "sketch": sketch, "latents": latents}}
+    runs = {"songbloom": {"runs": {"toy": {"preset": "toy", "train": train}}}}
+    return study | runs | (given if songs else {})
+
+
+def test_a_run_tells_its_steps_and_its_ends():
+    checked = load(study_of_a_run({"run": "toy"}))
+    steps = {"weights": RUN, "steps": [0, 25, 100, 200], "untrained": 0, "trained": 200}
+    assert checked["models"]["m"]["checkpoints"] == steps
+    assert load(checked) == checked
+    points = table_of_points(checked).query("route == 'step'")["point"]
+    assert points.tolist() == ["untrained", "step-000025", "step-000100", "trained"]
+    for point in ("trained", "step-000025"):
+        weights = checkpoints.weights_of_checkpoint(checked["models"]["m"], point)
+        assert checkpoints.made_by_rule(weights) == "results/songbloom/toy/training.parquet"
+
+
+@pytest.mark.parametrize(
+    ("change", "ends"),
+    [
+        ({"initial": {"seed": 4}}, (None, 200)),  # step 0 is not this theta_init
+        ({"initial": {"rule": "zeros", "seed": 3}}, (None, 200)),
+        ({"weights": "/models/other"}, (0, None)),
+    ],
+)
+def test_ends_of_a_run_that_are_not_the_models(change, ends):
+    route = load(study_of_a_run({"run": "toy"}, **change))["models"]["m"]["checkpoints"]
+    assert (route["untrained"], route["trained"]) == ends
+
+
+def test_a_run_that_goes_on_from_a_checkpoint_begins_there():
+    study = study_of_a_run({"run": "toy"})
+    study["songbloom"]["runs"]["toy"]["init_from"] = "/models/public"
+    assert load(study)["models"]["m"]["checkpoints"]["untrained"] is None
+
+
+@pytest.mark.parametrize(
+    ("route", "message"),
+    [
+        ({"run": "toi"}, "run: no training run 'toi'; did you mean 'toy'?"),
+        ({"run": "toy", "steps": [4]}, "steps: the run 'toy' tells it; take it or the run out"),
+        ({"steps": [4]}, "weights: is missing; give weights and steps, or a run"),
+        ({"weights": RUN}, "steps: is missing; give weights and steps, or a run"),
+    ],
+)
+def test_routes_that_contradict_themselves(route, message):
+    with pytest.raises(RasenError) as error:
+        load(study_of_a_run(route))
+    assert f"config/config.yaml: models.m.checkpoints.{message}" in str(error.value)
+
+
+def test_codecs_are_those_of_the_songs_if_none_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = load(study_of_a_run({"run": "toy"}))["models"]["m"]
+    names = ("muq", "muq_layer", "codebook", "vae")
+    assert [model[name] for name in names] == [
+        "resources/models/demo-muq", 2, "results/sketch/codebook.safetensors",
+        "CypressYang/SongBloom",
+    ]  # fmt: skip
+    assert checkpoints.optional_weights(model) == [
+        "resources/models/demo-muq/model.safetensors",
+        "resources/models/CypressYang--SongBloom",
+        "results/sketch/codebook.safetensors",
+    ]
+    told = recipe_of_point(model, "trained", "encode").options
+    assert told["vae"] == "resources/models/CypressYang--SongBloom"
+    assert recipe_of_point(model, "trained", "activations").options == {"times": []}
+    assert recipe_of_point(model, "trained", "recovery").options == {"times": []}
+    assert recipe_of_point(model, "trained").options == {}  # the sketch's loss needs none of them
+    own = load(study_of_a_run({"run": "toy"}, codebook="b.npy", muq_layer=0))["models"]["m"]
+    assert (own["codebook"], own["muq_layer"]) == ("b.npy", 0)
+    study = {"models": {"m": own}, "stimuli": {}, "songs": None}
+    assert missing_files(study, {"m"}) == [
+        "config: models.m.codebook: b.npy does not exist; correct the path"
+    ]
+    Path("b.npy").touch()
+    assert missing_files(study, {"m"}) == []
+    assert "b.npy" in checkpoints.optional_weights(own)
+
+
+def test_codecs_are_missing_where_there_are_no_songs():
+    with pytest.raises(RasenError) as error:
+        load(study_of_a_run(None, songs=False))
+    for option in ("muq", "muq_layer", "codebook", "vae"):
+        assert f"models.m.{option}: is missing" in str(error.value)
+
+
+def test_a_repository_of_two_models_is_fetched_for_both():
+    study = study_of_a_run(None, weights="CypressYang/SongBloom")
+    name, uses = downloads(load(study))["CypressYang--SongBloom"]
+    assert name == "CypressYang/SongBloom"
+    assert uses == [registry.FAMILIES["songbloom"].weight_files, registry.VAE_FILES]
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (RUN.format(step=400), "the run 'toy' keeps the steps 0, 25, 100, 200; take one of them, "
+         "or add 400 to songbloom.runs.toy.train.keep"),
+        (RUN.format(step=200).replace("toy", "toi"), "no training run 'toi'; did you mean 'toy'?"),
+    ],
+)  # fmt: skip
+def test_steps_that_no_run_keeps_are_told(tmp_path, monkeypatch, weights, message):
+    monkeypatch.chdir(tmp_path)
+    study = study_of_a_run(None, weights=weights)
+    with pytest.raises(RasenError) as error:
+        load(study)
+    assert f"config/config.yaml: models.m.weights: {message}" in str(error.value)
+    Path(weights).mkdir(parents=True)  # of results that came from elsewhere
+    load(study)
+
+
+def test_the_steps_are_those_that_the_training_keeps():
+    train = {"steps": 200, "keep": [100, 25, 200]}
+    kept = TrainSettings(steps=200, keep=(100, 25, 200)).kept
+    assert checkpoints.kept_steps({"train": train}) == kept == [0, 25, 100, 200]

@@ -5,6 +5,7 @@ import pytest
 
 from rasen.errors import RasenError
 from rasen.families import FAMILIES
+from rasen.study.registry import VAE_FILES
 from rasen.weights import hub
 
 FILES = FAMILIES["musicgen"].weight_files
@@ -23,7 +24,7 @@ def asked(monkeypatch):
 
 def test_safetensors_are_preferred_and_the_revision_is_kept(asked, tmp_path):
     asked["files"] = ["config.json", "model.safetensors", "pytorch_model.bin", "state_dict.bin"]
-    hub.fetch("facebook/musicgen-small@abc", tmp_path / "m", FILES)
+    hub.fetch("facebook/musicgen-small@abc", tmp_path / "m", [FILES])
     assert asked["name"] == "facebook/musicgen-small"
     assert asked["revision"] == "abc"
     assert "*.safetensors" in asked["allow_patterns"]
@@ -31,9 +32,17 @@ def test_safetensors_are_preferred_and_the_revision_is_kept(asked, tmp_path):
     assert "pytorch_model*.bin" not in asked["allow_patterns"]
 
 
+def test_every_use_of_a_repository_gets_its_files(asked, tmp_path):
+    """SongBloom's holds a network and a VAE."""
+    asked["files"] = ["songbloom_full_150s.pt", "songbloom_full_150s_dpo.pt", "autoencoder.ckpt"]
+    uses = [FAMILIES["songbloom"].weight_files, VAE_FILES]
+    hub.fetch("a/b", tmp_path / "m", uses)
+    assert asked["allow_patterns"][-2:] == ["songbloom_full_150s.pt", "autoencoder*.ckpt"]
+
+
 def test_old_repositories_give_pytorch_files(asked, tmp_path):
     asked["files"] = ["config.json", "pytorch_model.bin"]
-    hub.fetch("a/b", tmp_path / "m", FILES)
+    hub.fetch("a/b", tmp_path / "m", [FILES])
     assert "pytorch_model*.bin" in asked["allow_patterns"]
 
 
@@ -45,7 +54,7 @@ def test_failure_names_both_cures_and_leaves_nothing(asked, monkeypatch, tmp_pat
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     with pytest.raises(RasenError, match="correct `weights`, or copy the checkpoint to") as error:
-        hub.fetch("a/b", tmp_path / "m", FILES)
+        hub.fetch("a/b", tmp_path / "m", [FILES])
     assert "a/b: neither a folder here nor to be had from the hub (Name or" in str(error.value)
     assert not (tmp_path / "m").exists()
 
@@ -73,13 +82,13 @@ def cache(tmp_path, monkeypatch):
 def test_the_hubs_cache_is_used_where_the_hub_is_out_of_reach(cache, tmp_path, capsys):
     cache("1" * 40, config_json="{}", model_safetensors="old")
     cache("2" * 40, config_json="{}", model_safetensors="new", flax_msgpack="no", README_md="no")
-    hub.fetch("a/b", tmp_path / "m", FILES)
+    hub.fetch("a/b", tmp_path / "m", [FILES])
     assert {p.name: p.read_text() for p in (tmp_path / "m").iterdir()} == {
         "config.json": "{}", "model.safetensors": "new",
     }  # fmt: skip
     assert not any(path.is_symlink() for path in (tmp_path / "m").iterdir())
     assert "copied from its cache" in capsys.readouterr().out
-    hub.fetch(f"a/b@{'1' * 40}", tmp_path / "old", FILES)
+    hub.fetch(f"a/b@{'1' * 40}", tmp_path / "old", [FILES])
     assert (tmp_path / "old/model.safetensors").read_text() == "old"
 
 
@@ -92,12 +101,12 @@ def test_a_cache_that_lacks_weights_is_not_used(cache, tmp_path, files):
     if files:
         cache("1" * 40, **files)
     with pytest.raises(RasenError, match="neither a folder here nor to be had from the hub"):
-        hub.fetch("a/b", tmp_path / "m", FILES)
+        hub.fetch("a/b", tmp_path / "m", [FILES])
     assert not (tmp_path / "m").exists()
 
 
 def test_audiocraft_takes_its_own_file(asked, tmp_path):
     asked["files"] = ["config.json", "model.safetensors", "state_dict.bin"]
-    hub.fetch("a/b", tmp_path / "m", FAMILIES["audiocraft"].weight_files)
+    hub.fetch("a/b", tmp_path / "m", [FAMILIES["audiocraft"].weight_files])
     assert "state_dict.bin" in asked["allow_patterns"]
     assert "*.safetensors" not in asked["allow_patterns"]

@@ -55,7 +55,7 @@ def test_what_enters_is_what_hidden_gives(family, at, codes):
     hidden, lengths = every_layer(family, network, part), part["lengths"]
     for layer, module in enumerate(family.layer_modules(network), start=1):
         seen = []
-        with torch.no_grad(), replaced(module, into(seen), lengths, family.prefix):
+        with torch.no_grad(), replaced(module, into(seen), lengths, family.places):
             family.losses(network, part)
         # the loss reads one position less: the last frame of a full clip is only a target
         wanted = [
@@ -73,7 +73,7 @@ def test_the_bos_token_of_a_language_model_is_left_alone(language):
     hidden, lengths = every_layer(language, network, part), language.frames(part["lengths"])
     for layer, module in enumerate(language.layer_modules(network), start=1):
         seen = []
-        with torch.no_grad(), replaced(module, into(seen), lengths, language.prefix):
+        with torch.no_grad(), replaced(module, into(seen), lengths, language.places):
             language.losses(network, part)
         wanted = torch.cat([hidden[layer][0, :5], hidden[layer][1, :3]])
         torch.testing.assert_close(seen[0], wanted)

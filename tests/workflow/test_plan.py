@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from song_study import new_study
 from study import ROOT, profile_of_a_site
 
 from rasen.errors import RasenError
@@ -329,3 +330,32 @@ def test_the_tally_runs_on_the_models_device_with_the_memory_of_the_config(other
     assert len(commands) == 2
     assert all("--rows test" in line for line in commands)
     assert all("--device cpu --memory 5000" in line for line in commands)
+
+
+def test_a_songbloom_that_is_trained_here_is_walked(tmp_path):
+    """Its run is trained once, its clips are encoded with the songs' codecs in their environment,
+    and everything else of it runs in core's."""
+    study = new_study(tmp_path / "study")
+
+    def change(config):
+        config["models"] = {
+            "toy": {
+                "family": "songbloom", "weights": "results/songbloom/toy/weights/step-000200",
+                "checkpoints": {"run": "toy"}, "activations": ["notes"],
+            }
+        }  # fmt: skip
+        config["songbloom"] = {
+            "runs": {"toy": {"preset": "toy", "train": {"steps": 200, "keep": [25]}}}
+        }
+        config["stimuli"] = {"notes": {"kind": "notes"}}
+        config["tasks"], config["probes"], config["sae"] = {}, {}, {}
+        config["routes"] = {"linear": {"whole": [0, 1], "near": [0.5]}}
+
+    study.edit(change)
+    jobs = study.planned("activations")
+    assert jobs["train_songbloom"] == jobs["train_codebook"] == jobs["encode_stimuli"] == 1
+    assert jobs["dump_activations"] == 4  # both ends, the middle of the line, step 25
+    assert jobs["check_weights"] == 2
+    shown = study.snakemake("--dry-run", "--printshellcmds", "activations")
+    assert "rasen songs encode_stimuli.py" in shown
+    assert set(re.findall(r"rasen (\w+) dump_activations.py", shown)) == {"core"}

@@ -9,12 +9,12 @@ from rasen import command
 from rasen.device import pick_device
 from rasen.errors import RasenError
 from rasen.io import hashes, parquet
+from rasen.networks.codebook import load_codebook, nearest_codes
 from rasen.networks.frames import pad_to_frames
 from rasen.networks.muq import SAMPLE_RATE, EncodingSettings, open_muq
 from rasen.songs import layout, recording
 from rasen.songs import ledger as ledgers
 from rasen.songs.ahead import read_ahead
-from rasen.songs.codebook import load_codebook, nearest_codes
 
 
 def encode_sketch(

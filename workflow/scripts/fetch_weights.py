@@ -9,7 +9,7 @@ from rasen.weights.hub import fetch
 def fetch_weights(weights: str, files: list, folder: Path):
     """Download what is needed of a hub id: owner/name, or owner/name@revision.
 
-    files: patterns of the files that hold the weights, best first.
+    files: for each use of it, patterns of the files that hold its weights, best first.
     """
     fetch(weights, folder, files)
 

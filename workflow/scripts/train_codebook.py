@@ -10,6 +10,7 @@ from rasen import command
 from rasen.device import pick_device
 from rasen.io import parquet
 from rasen.io.atomic import write_text
+from rasen.networks.codebook import save_codebook
 from rasen.networks.frames import FRAME_RATE, pad_to_frames
 from rasen.networks.muq import SAMPLE_RATE, open_muq
 from rasen.songs import codebook as codebooks
@@ -37,7 +38,7 @@ def train_codebook(
         settings.iterations, seed, settings.method, pick_device(device),
         {"model": settings.model, "layer": settings.layer},
     )  # fmt: skip
-    codebooks.save_codebook(trained, codebook)
+    save_codebook(trained, codebook)
     contents |= {"songs": len(windows["song"].unique()), "layer": settings.layer}
     write_text(report, json.dumps(contents, indent=1) + "\n")
 

@@ -90,6 +90,21 @@ class LossFamily(Family):
         """Positions in front of the stimulus in the forward pass of `losses` (special tokens)."""
         return 0
 
+    def places(self, positions: int) -> torch.Tensor:
+        """Which of so many positions of that forward pass are the stimulus's frames, in order."""
+        return torch.arange(self.prefix, positions)
+
+    def training_loss(
+        self, network: torch.nn.Module, batch: Batch, targets: torch.Tensor
+    ) -> torch.Tensor:
+        """What a batch adds to the loss that the model was trained on, over all of the data.
+
+        targets: their number [group] in all of the data. By default the mean over groups
+        (codebooks) of the mean over targets.
+        """
+        sums, _ = self.losses(network, batch)
+        return (sums.sum(0) / targets).mean()
+
     @abstractmethod
     def losses(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed cross entropy and number of targets, each [clip, group]."""

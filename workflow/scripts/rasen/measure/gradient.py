@@ -19,8 +19,8 @@ def correct_network(
 ) -> pd.DataFrame:  # fmt: skip
     """Take `steps` steps of size `eta` against the full gradient over `inputs`, in place.
 
-    L is the model's own training loss over all of D, in eval mode: the mean over groups
-    (codebooks) of the mean over targets. D goes through in batches whose gradients add up to the
+    L is the model's own training loss over all of D (`LossFamily.training_loss`), in eval mode. D
+    goes through in batches whose gradients add up to the
     exact one. With `checkpointing` each layer is computed again in the backward pass, which takes
     a third more time and far less memory.
 
@@ -45,8 +45,7 @@ def _loss(family, network, inputs, device, batch, what, backward):
     total = torch.zeros((), dtype=torch.float64, device=device)  # read once: reading waits
     for part in batches(family, inputs, batch, device, what):
         with torch.set_grad_enabled(backward):
-            sums, _ = family.losses(network, part)
-            share = (sums.sum(0) / targets).mean()
+            share = family.training_loss(network, part, targets)
         if backward:
             share.backward()
         total += share.detach()

@@ -22,7 +22,7 @@ def layer_losses(
 ) -> pd.DataFrame:
     """The table of `clip_losses` for every layer, with a column layer."""
     tables = []
-    for layer in range(len(family.layers)):
+    for layer in range(len(blocks(network)) + 1):
         with only_first(network, layer):
             tables.append(clip_losses(family, network, inputs, device, batch).assign(layer=layer))
     return pd.concat(tables, ignore_index=True)

@@ -48,7 +48,7 @@ def loss_recovered(
     for part in batches(family, inputs, batch, device, "replace"):
         lengths = family.frames(part["lengths"])
         for name, function in replacements.items():
-            with replaced(module, function, lengths, family.prefix):
+            with replaced(module, function, lengths, family.places):
                 loss, count = family.losses(network, part)
             sums[name] = sums[name] + loss.double().sum()
         targets = targets + count.sum()
@@ -68,12 +68,16 @@ def loss_recovered(
 
 @contextmanager
 def replaced(
-    module: torch.nn.Module, function: Replacement | None, lengths: torch.Tensor, prefix: int = 0
+    module: torch.nn.Module,
+    function: Replacement | None,
+    lengths: torch.Tensor,
+    places: Callable[[int], torch.Tensor],
 ) -> Iterator[None]:
     """While open, `function` [frames, dim] -> [frames, dim] stands behind a layer's module.
 
-    The frames of a clip are `lengths` positions [clip] behind the first `prefix`, in each of the
-    windows in which it goes through the module (one in most families). None replaces nothing.
+    The frames of a clip are the first `lengths` [clip] of the positions that `places` names of so
+    many, in the windows in which it goes through the module (one in most families). None replaces
+    nothing.
     """
     if function is None:
         yield
@@ -83,11 +87,13 @@ def replaced(
         first, *rest = output if isinstance(output, tuple) else (output,)
         changed = first.clone(memory_format=torch.contiguous_format)
         shape = (len(lengths), -1, *first.shape[1:])  # [clip, window, position, dim]
-        windows = changed.view(shape)[:, :, prefix:]
-        place = torch.arange(windows[0, ..., 0].numel(), device=lengths.device)
-        place = place.view(windows.shape[1:3])
+        windows, there = changed.view(shape), places(first.shape[1]).to(first.device)
+        values = windows[:, :, there]
+        place = torch.arange(values[0, ..., 0].numel(), device=lengths.device)
+        place = place.view(values.shape[1:3])
         frames = (place < lengths[:, None, None]).to(first.device)
-        windows[frames] = function(windows[frames].to(lengths.device)).to(first)
+        values[frames] = function(values[frames].to(lengths.device)).to(first)
+        windows[:, :, there] = values
         return (changed, *rest) if isinstance(output, tuple) else changed
 
     handle = module.register_forward_hook(hook)

@@ -19,7 +19,6 @@ from safetensors.torch import save_file
 
 from rasen.errors import RasenError, raise_all
 from rasen.io.atomic import whole_file, write_text
-from rasen.networks.songbloom import SongBloom
 from rasen.networks.songbloom_config import SongBloomConfig
 from rasen.weights.lazy_tensors import (
     LazyTensor,
@@ -146,6 +145,10 @@ def read_about(folder: Path | str) -> Checkpoint:
 
 def read_tensors(folder: Path | str, config: SongBloomConfig) -> dict[str, LazyTensor]:
     """The tensors of a network of these sizes; missing, foreign and misshapen ones are refused."""
+    from rasen.networks.songbloom import (
+        SongBloom,
+    )  # transformers, which reading sizes can do without
+
     _, tensors = read_checkpoint(folder)
     with torch.device("meta"):
         network = SongBloom(config)

@@ -16,6 +16,7 @@ import pandas as pd
 from rasen.errors import RasenError, suggestion
 from rasen.io import parquet
 from rasen.io.hashes import hash_file
+from rasen.networks.codebook import load_codebook
 from rasen.networks.frames import FRAME_RATE
 from rasen.networks.songbloom_checkpoint import (
     Checkpoint,
@@ -29,7 +30,6 @@ from rasen.networks.songbloom_init import initialised
 from rasen.songbloom.engines import processes
 from rasen.songbloom.settings import TrainSettings
 from rasen.songbloom.trainer import Step, train
-from rasen.songs.codebook import load_codebook
 from rasen.songs.dataset import Windows
 from rasen.songs.phonemes.inventory import Inventory, built_in_inventory, read_vocabulary
 from rasen.weights.network_tensors import load_into

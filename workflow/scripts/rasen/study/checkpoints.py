@@ -21,6 +21,9 @@ MADE_HERE = {  # folders that a rule makes: the file by which Snakemake knows ea
     f"{DOWNLOADS}/demo-muq": "model.safetensors",  # small ones to try the songs with
     f"{DOWNLOADS}/demo-vae": "vae.safetensors",
 }
+CODEBOOK = "results/sketch/codebook.safetensors"  # that is trained on the songs
+RUN_STEPS = "results/songbloom/{run}/weights/step-{{step:06d}}"  # of a training run
+_RUN = re.compile(r"results/songbloom/(?P<run>[^/]+)/weights/step-(?P<step>\d+)")
 _HUB = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 
 
@@ -49,28 +52,51 @@ def made_by_rule(weights: str) -> str | None:
     path = local_folder(weights)
     if hub_id(weights):
         return path
+    if of_run := step_of_run(path):
+        return f"results/songbloom/{of_run[0]}/training.parquet"
     made = [f"{home}/{file}" for home, file in MADE_HERE.items() if Path(path).is_relative_to(home)]
     return made[0] if made else None
 
 
-def model_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """(place in the config, weights, family) of every checkpoint that the models name."""
+def step_of_run(weights: str) -> tuple[str, int] | None:
+    """(run, step) where `weights` is a step of a training run of the songs, else None."""
+    match = _RUN.fullmatch(weights)
+    return (match["run"], int(match["step"])) if match else None
+
+
+def kept_steps(run: Mapping[str, Any]) -> list[int]:
+    """The steps whose weights a training run (an entry of `songbloom.runs`) keeps, ascending."""
+    return sorted({0, *run["train"]["keep"], run["train"]["steps"]})
+
+
+def model_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(place in the config, weights, patterns of their files) of every checkpoint of the models."""
     for name, model in config["models"].items():
-        family = model["family"]
-        yield f"models.{name}.weights", model["weights"], family
-        for option, entry in FAMILIES[family].options.items():
-            if entry.checkpoint_of and model[option]:
-                yield f"models.{name}.{option}", model[option], entry.checkpoint_of
+        family = FAMILIES[model["family"]]
+        yield f"models.{name}.weights", model["weights"], family.weight_files
+        for option, about in family.options.items():
+            if about.weight_files and model[option]:
+                yield f"models.{name}.{option}", model[option], about.weight_files
         for step in (model["checkpoints"] or {}).get("steps", []):
             weights = weights_of_checkpoint(model, f"step-{step:06d}")
-            yield f"models.{name}.checkpoints.weights", weights, family
+            yield f"models.{name}.checkpoints.weights", weights, family.weight_files
+
+
+def model_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(place in the config, path) of every other file that the models' options name."""
+    for name, model in config["models"].items():
+        for option, about in FAMILIES[model["family"]].options.items():
+            if about.file and model[option]:
+                yield f"models.{name}.{option}", model[option]
 
 
 def optional_weights(model: Mapping[str, Any]) -> list[str]:
-    """Checkpoints that a model's own options name (a codec), where a rule brings them."""
+    """What a model's options name (a codec), where a rule brings it; and files that are there."""
     options = FAMILIES[model["family"]].options
-    named = [model[name] for name, option in options.items() if option.checkpoint_of]
-    return [made for weights in named if weights and (made := made_by_rule(weights))]
+    named = [model[name] for name, option in options.items() if option.weight_files]
+    made = [made for weights in named if weights and (made := made_by_rule(weights))]
+    files = [model[name] for name, option in options.items() if option.file and model[name]]
+    return made + [file for file in files if file == CODEBOOK or Path(file).is_file()]
 
 
 def checkpoint_of_point(point: str) -> str:

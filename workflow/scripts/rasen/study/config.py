@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator, validators
 
 from rasen.errors import RasenError, raise_all, suggestion
 from rasen.study.consistency import PLACE, contradictions
+from rasen.study.filled import fill_in
 from rasen.study.registry import FAMILIES, foreign_options
 
 SAE_GRID = (
@@ -32,6 +33,7 @@ HEADING = "the configuration has mistakes:"
 def load_config(config: Mapping[str, Any], schema_file: Path | str) -> dict[str, Any]:
     """The config with its defaults, checked against the schema and in itself."""
     checked = validate(_written_out(config), read_schema(schema_file))
+    fill_in(checked, PLACE)
     raise_all(contradictions(config, checked), heading=HEADING)
     for model in checked["models"].values():
         for option in foreign_options(model["family"]):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rasen.errors import suggestion
-from rasen.study.checkpoints import local_folder, model_weights
+from rasen.study.checkpoints import kept_steps, local_folder, model_weights, step_of_run
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
 from rasen.study.scoring import contradictions_of_scores, score_weights
@@ -51,6 +51,7 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
         path = Path(local_folder(weights))
         if path.is_file():
             yield f"{PLACE}: {place}: {path} is a file; give the folder that has it: {path.parent}"
+    yield from _absent_steps(config)
     period = config["helix"]["period"]
     if isinstance(period, list) and period[0] > period[1]:
         yield f"{PLACE}: helix.period: {period} runs backwards; write {period[::-1]}"
@@ -178,6 +179,22 @@ def _absent_layers(name: str, model: Mapping[str, Any], config: Mapping[str, Any
         if absent:
             listed = ", ".join(map(str, absent))
             yield (f"{PLACE}: {part}.layers: {name} has no layer {listed}; it has 0 to {depth}")
+
+
+def _absent_steps(config: Mapping[str, Any]) -> Iterator[str]:
+    """Steps of training runs that the models name and the runs do not keep."""
+    runs = (config.get("songbloom") or {}).get("runs") or {}
+    for place, weights, _ in model_weights(config):
+        if not (of_run := step_of_run(weights)) or Path(weights).is_dir():
+            continue
+        name, step = of_run
+        if name not in runs:
+            yield f"{PLACE}: {place}: no training run '{name}'; {suggestion(name, list(runs))}"
+        elif step not in (kept := kept_steps(runs[name])):
+            yield (
+                f"{PLACE}: {place}: the run '{name}' keeps the steps {', '.join(map(str, kept))}; "
+                f"take one of them, or add {step} to songbloom.runs.{name}.train.keep"
+            )
 
 
 def layer_count(model: Mapping[str, Any]) -> int | None:

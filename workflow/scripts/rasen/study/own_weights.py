@@ -21,20 +21,23 @@ def own_weights(model: Mapping[str, Any], checkpoint: str, certificate: Path | s
     except (OSError, ValueError, KeyError, TypeError):
         recorded = {}
     own = {
-        folder: hash_folder(folder, [*FAMILIES[family].weight_files, *PLAIN])
+        folder: hash_folder(folder, [*files, *PLAIN])
         if Path(folder).is_dir()
         else recorded.get(folder, "")
-        for folder, family in _own_folders(model, checkpoint)
+        for folder, files in _own_folders(model, checkpoint)
     }
     return json.dumps(own, sort_keys=True)
 
 
-def _own_folders(model: Mapping[str, Any], checkpoint: str) -> Iterator[tuple[str, str]]:
-    """(folder, family) of a checkpoint, and of the codec of the trained one, if not made here."""
-    named = [(weights_of_checkpoint(model, checkpoint), model["family"])]
+def _own_folders(
+    model: Mapping[str, Any], checkpoint: str
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(folder, its files) of a checkpoint and the trained one's codecs, if not made here."""
+    entry = FAMILIES[model["family"]]
+    named = [(weights_of_checkpoint(model, checkpoint), entry.weight_files)]
     if checkpoint == "trained":
-        options = FAMILIES[model["family"]].options
-        named += [(model[name], o.checkpoint_of) for name, o in options.items() if o.checkpoint_of]
-    for weights, family in named:
+        options = entry.options.items()
+        named += [(model[name], o.weight_files) for name, o in options if o.weight_files]
+    for weights, files in named:
         if weights and not made_by_rule(weights):
-            yield local_folder(weights), family
+            yield local_folder(weights), files

@@ -9,7 +9,14 @@ from pyarrow import parquet
 
 from rasen.errors import RasenError, suggestion
 from rasen.io.sheets import read_sheet
-from rasen.study.checkpoints import hub_id, local_folder, made_by_rule, model_weights
+from rasen.study.checkpoints import (
+    CODEBOOK,
+    hub_id,
+    local_folder,
+    made_by_rule,
+    model_files,
+    model_weights,
+)
 from rasen.study.scoring import REFERENCES, score_weights
 from rasen.study.song_models import song_weights
 
@@ -96,6 +103,8 @@ def missing_files(config: Mapping[str, Any], names: set[str]) -> list[str]:
         if not hub_id(weights) and not made_by_rule(weights):
             path = local_folder(weights)
             need(place, path, Path(path).is_dir(), "give a local checkpoint folder or a hub id")
+    for place, path in model_files(chosen):
+        need(place, path, path == CODEBOOK or Path(path).is_file(), "correct the path")
     for place in SONG_FILES if songs else ():
         part, key = place.split(".")
         if path := config["songs"][part][key]:

@@ -104,7 +104,7 @@ def recipe_of_point(
     parsed = parse_point(point)
     entry = FAMILIES[model["family"]]
     options = {
-        name: local_folder(value) if entry.options[name].checkpoint_of else value
+        name: local_folder(value) if entry.options[name].weight_files else value
         for name, value in options_of(model, stage).items()
     }
     initial = None

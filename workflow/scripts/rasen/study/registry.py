@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 TRANSFORMERS_FILES = ("*.safetensors", "pytorch_model*.bin")
+VAE_FILES = ("*vae*.safetensors", "autoencoder*.ckpt", "*.safetensors")
 TRANSFORMERS_READER = "rasen.weights.lazy_tensors:read_checkpoint"
-# "": losses, of perplexity and recovery
-EVERY_STAGE = ("encode", "activations", "frames", "gradient", "finetune", "export", "")
+# "": losses
+EVERY_STAGE = (
+    "encode", "activations", "frames", "gradient", "finetune", "recovery", "export", "",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -20,13 +23,18 @@ class Option:
 
     schema:          its JSON schema, with description and default
     stages:          the stages whose results depend on it, of EVERY_STAGE
-    checkpoint_of:   the family of the checkpoint that it names ("" where it names none)
+    weight_files:    patterns of the files of the checkpoint that it names, best first (none: it
+                     names none)
+    file:            whether it names a file
+    songs:           the place below `songs` of the config where its value is, if it has none
     required:        whether a model that is shown stimuli needs it
     """
 
     schema: Mapping[str, Any]
     stages: tuple[str, ...]
-    checkpoint_of: str = ""
+    weight_files: tuple[str, ...] = ()
+    file: bool = False
+    songs: str = ""
     required: bool = False
 
 
@@ -46,6 +54,7 @@ class FamilyEntry:
     init_rules:    the rules of its own by which theta_init can be drawn
     batch_norm:    whether it has batch norms
     environment:   in which its jobs run (envs/NAME.txt)
+    encoding:      in which stimuli are encoded for it, where that is another one
     """
 
     module: str
@@ -58,6 +67,7 @@ class FamilyEntry:
     init_rules: tuple[str, ...] = ("official", "hf")
     batch_norm: bool = False
     environment: str = "core"
+    encoding: str = ""
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
@@ -78,7 +88,7 @@ CODEC = Option(
         "default": None,
     },
     stages=("encode", "export"),
-    checkpoint_of="musicgen",
+    weight_files=TRANSFORMERS_FILES,
     required=True,
 )
 WINDOW = Option(
@@ -101,6 +111,64 @@ LEVEL = Option(
     },
     stages=EVERY_STAGE,
 )
+SONGBLOOM = {
+    "muq": Option(
+        {
+            "description": "MuQ of the sketch, local folder or hub id (default: that of the songs)",
+            "type": ["string", "null"],
+            "default": None,
+        },
+        stages=("encode",),
+        weight_files=("*.safetensors",),
+        songs="sketch.model",
+        required=True,
+    ),
+    "muq_layer": Option(
+        {
+            "description": "its layer that becomes the sketch (default: that of the songs)",
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "maximum": 1000,
+            "default": None,
+        },
+        stages=("encode",),
+        songs="sketch.layer",
+        required=True,
+    ),
+    "codebook": Option(
+        {
+            "description": "file with the codebook of the sketch (default: that of the songs)",
+            "type": ["string", "null"],
+            "default": None,
+        },
+        stages=("encode",),
+        file=True,
+        songs="sketch.codebook",
+        required=True,
+    ),
+    "vae": Option(
+        {
+            "description": "VAE of the latents, folder or hub id (default: that of the songs)",
+            "type": ["string", "null"],
+            "default": None,
+        },
+        stages=("encode",),
+        weight_files=VAE_FILES,
+        songs="latents.model",
+        required=True,
+    ),
+    "times": Option(
+        {
+            "description": "t (0: sound, 1: noise) at which the layers of the DiT are read, too: "
+            "they follow those of the decoder, time by time",
+            "type": "array",
+            "uniqueItems": True,
+            "items": {"type": "number", "minimum": 0, "maximum": 1},
+            "default": [],
+        },
+        stages=("activations", "frames", "finetune", "recovery"),
+    ),
+}
 FAMILIES = {
     "musicgen": FamilyEntry(
         module="rasen.families.musicgen",
@@ -156,6 +224,21 @@ FAMILIES = {
         layer_keys=("prior_{level}.num_layers", "prior_config_list.{level}.num_layers"),
         environment="jukebox",
         options={"level": LEVEL},
+    ),
+    "songbloom": FamilyEntry(
+        module="rasen.families.songbloom",
+        reads="audio",
+        loss="next",
+        weight_files=(
+            "model.safetensors",
+            "songbloom_full_150s.pt",
+            "songbloom_full_240s.pt",
+            "songbloom_*.pt",
+        ),
+        reader="rasen.networks.songbloom_checkpoint:read_checkpoint",
+        init_rules=("official",),
+        encoding="songs",
+        options=SONGBLOOM,
     ),
 }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rasen.study.checkpoints import local_folder, made_by_rule
-from rasen.study.registry import TRANSFORMERS_FILES
+from rasen.study.registry import TRANSFORMERS_FILES, VAE_FILES
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ SONG_MODELS = {
     "aligner": SongModel("align.aligners", TRANSFORMERS_FILES),
     "allin1": SongModel("structure.model", ("*.pth",)),
     "muq": SongModel("sketch.model", ("*.safetensors",)),
-    "vae": SongModel("latents.model", ("*vae*.safetensors", "autoencoder*.ckpt", "*.safetensors")),
+    "vae": SongModel("latents.model", VAE_FILES),
 }
 LICENCES = {  # of weights, to the best of our knowledge: their pages are authoritative
     "adefossez/HTDemucs": "MIT",

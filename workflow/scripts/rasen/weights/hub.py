@@ -10,11 +10,12 @@ from rasen.errors import RasenError
 from rasen.study.checkpoints import PLAIN, hub_id
 
 
-def fetch(weights: str, folder: Path | str, preferred: Sequence[str]) -> None:
+def fetch(weights: str, folder: Path | str, uses: Sequence[Sequence[str]]) -> None:
     """Download the hub id `weights` (owner/name or owner/name@revision) into `folder`.
 
-    Of the patterns `preferred` only the first that the repository has is downloaded. Where the hub
-    is out of reach, the checkpoint is copied from the hub's cache on this machine, if it is there.
+    uses: patterns of the files that hold weights, for each use of the repository. Of these only the
+    first that the repository has is downloaded. Where the hub is out of reach, the checkpoint is
+    copied from the hub's cache on this machine, if it is there.
     """
     from huggingface_hub import list_repo_files, snapshot_download
 
@@ -24,18 +25,19 @@ def fetch(weights: str, folder: Path | str, preferred: Sequence[str]) -> None:
     name, revision = hub
     folder = Path(folder)
     try:
-        best = _best(preferred, list_repo_files(name, revision=revision)) or preferred[0]
+        names = list_repo_files(name, revision=revision)
+        best = [_best(preferred, names) or preferred[0] for preferred in uses]
         snapshot_download(
             name,
             revision=revision,
             local_dir=folder,
-            allow_patterns=[*PLAIN, best],
+            allow_patterns=[*PLAIN, *best],
             ignore_patterns=["*/*"],
         )
     except Exception as error:  # the hub's, the network's and the disk's errors have no common type
         shutil.rmtree(folder, ignore_errors=True)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        if cached := _cached(name, revision, preferred):
+        if cached := _cached(name, revision, uses):
             print(f"{weights}: the hub is out of reach ({reason}); copied from its cache")
             _copy(cached, folder)
             return
@@ -51,7 +53,7 @@ def _best(preferred: Sequence[str], names: Iterable[str]) -> str | None:
     return next((p for p in preferred if any(file.match(p) for file in files)), None)
 
 
-def _cached(name: str, revision: str | None, preferred: Sequence[str]) -> list[Path]:
+def _cached(name: str, revision: str | None, uses: Sequence[Sequence[str]]) -> list[Path]:
     """The files of a checkpoint in the hub's cache; none where some of the weights are missing."""
     from huggingface_hub import snapshot_download
 
@@ -60,14 +62,19 @@ def _cached(name: str, revision: str | None, preferred: Sequence[str]) -> list[P
     except Exception:  # not in the cache, or not all of it
         return []
     files = [path for path in snapshot.iterdir() if path.is_file()]
-    best = _best(preferred, [path.name for path in files])
-    if best is None:
+    found = [_best(preferred, [path.name for path in files]) for preferred in uses]
+    best = [pattern for pattern in found if pattern]
+    if len(best) < len(uses):
         return []
     for index in snapshot.glob("*.index.json"):
         shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        if any(fnmatch(shard, best) and not (snapshot / shard).is_file() for shard in shards):
+        if any(_fits(shard, best) and not (snapshot / shard).is_file() for shard in shards):
             return []
-    return [path for path in files if any(fnmatch(path.name, each) for each in (*PLAIN, best))]
+    return [path for path in files if _fits(path.name, (*PLAIN, *best))]
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(name, each) for each in patterns)
 
 
 def _copy(files: Iterable[Path], folder: Path) -> None:
