@@ -151,7 +151,7 @@ def _diffusion_layers(network, told, sketch, hidden, time):
     rows = network.diffusion_rows(noisy, when, hidden.flatten(0, 1), sketch, previous)
     turned = rotations(rows.shape[1], network.config, rows.device)
     for block in network.nar_dit.layers:
-        rows = block(rows, *turned)
+        rows = block(rows, *turned, rows.shape[1])
         yield rows[:, -patch:].reshape(clips, frames, -1)
 
 
