@@ -79,7 +79,7 @@ def main():
     changes, state, out = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     losses, first = [], os.environ.get("RANK", "0") == "0"
     kill_after = int(os.environ.get("KILL_AFTER", 0))
-    steps = train(initialised(tiny(), 0), FakeWindows(), settings(**changes), state, FakeWindows(2))
+    steps = train(initialised(tiny(), 0), FakeWindows(), settings(**changes), state, FakeWindows(3))
     for step in steps:
         if step.split != "start":
             losses.append([step.number, step.split, step.lm, step.flow, step.norm])

@@ -165,3 +165,19 @@ def test_a_field_that_a_network_has_not_is_told_by_its_job(study):
         assert "Traceback" not in log
     finally:
         undo()
+
+
+def test_two_processes_have_the_losses_of_one(study):
+    """Last: it trains `whole` anew."""
+    path = study.folder / "results/tables/training.parquet"
+    one = parquet.read_table(path).query("run == 'whole'")
+    study.edit(
+        lambda config: (
+            config["songbloom"]["runs"]["whole"].update(processes=2),
+            config["songbloom"]["runs"]["whole"]["train"].update(at_once=1),
+        )
+    )
+    study.snakemake("songbloom")
+    two = parquet.read_table(path).query("run == 'whole'")
+    for name in ("lm", "flow"):  # 30 steps in which rounding grows
+        assert two[name].to_numpy() == pytest.approx(one[name].to_numpy(), rel=1e-3)

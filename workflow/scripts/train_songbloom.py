@@ -1,12 +1,11 @@
 """Train a SongBloom on the windows of the songs."""
 
-import os
 import sys
 from pathlib import Path
 
 from rasen import command
 from rasen.device import pick_device
-from rasen.songbloom.launch import end_with_launcher, launch
+from rasen.songbloom.launch import device_of_process, launch, launched
 from rasen.songbloom.run import RunSettings, train_run
 
 
@@ -15,10 +14,9 @@ def train_songbloom(
     table: Path, device: str, processes: int, vocabulary: Path | None = None,
 ) -> None:  # fmt: skip
     """Train a run, on one process or on several of this machine; a killed run goes on."""
-    if processes > 1 and "RANK" not in os.environ:
-        sys.exit(launch(processes))
-    end_with_launcher()
-    device = pick_device(device) if processes == 1 else device
+    if processes > 1 and not launched():
+        sys.exit(launch(processes, device))
+    device = pick_device(device) if processes == 1 else device_of_process(device)
     train_run(run, index, codebook, vocabulary, settings, state, weights, table, device)
 
 

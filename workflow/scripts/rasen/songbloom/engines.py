@@ -30,14 +30,14 @@ def processes() -> tuple[int, int]:
 
 
 @contextmanager
-def process_group(device: str) -> Iterator[None]:
+def process_group(device: torch.device) -> Iterator[None]:
     """The processes of torchrun joined for as long as this lasts; nothing where there is one."""
     if processes()[1] == 1 or dist.is_initialized():
         yield
         return
-    if device.startswith("cuda"):
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     finally:

@@ -76,7 +76,7 @@ def train(
     state:      folder of its state; every process sees it
     begun_with: what else must be the same when it goes on (where its first weights are from)
     """
-    with process_group(network.bos_token.device.type):
+    with process_group(network.bos_token.device):
         yield from _train(network, windows, settings, Path(state), validation, begun_with or {})
 
 
@@ -177,19 +177,19 @@ def _after(engine, settings, validation, average, number, step):
 def validate(engine: Engine, windows: WindowSource, settings: TrainSettings, number: int) -> Step:
     """The losses of the first windows of a split, whose draws are the same at every look."""
     count = min(len(windows), settings.validation_windows)
-    count -= count % engine.world if count >= engine.world else 0
     config = engine.network.config
     engine.module.eval()
     sums = [0.0, 0.0]
     terms = [0, 0]
-    # all processes run as often: each takes every window where there are fewer than processes
-    shared = count >= engine.world
-    for place in range(engine.rank if shared else 0, count, engine.world if shared else 1):
-        sample = window_sample(windows[place], config, settings, "valid")
+    for first in range(0, count, engine.world):
+        place = first + engine.rank
+        # all processes run as often; what one runs beyond the last window does not count
+        sample = window_sample(windows[min(place, count - 1)], config, settings, "valid")
         with _arithmetic(settings, engine.device):
             out = engine.run(as_batch([sample], config, engine.device))
-        sums = [sums[0] + out.lm_sum.item(), sums[1] + out.flow_sum.item()]
-        terms = [a + b for a, b in zip(terms, term_counts([sample]), strict=True)]
+        if place < count:
+            sums = [sums[0] + out.lm_sum.item(), sums[1] + out.flow_sum.item()]
+            terms = [a + b for a, b in zip(terms, term_counts([sample]), strict=True)]
     engine.module.train()
     lm_sum, flow_sum, tokens, patches = engine.total(*sums, *terms)
     lm, flow = lm_sum / tokens, flow_sum / patches
