@@ -34,14 +34,21 @@ def score_files(config: Mapping[str, Any], scored: str, column: str) -> list[str
         if scored == "vae":
             return []  # made by a rule, from the references
         column = "reference"
+    chosen = sheets.values() if scored in REFERENCES else [sheets[scored]]
+    return files_of_sheets(chosen, column)
+
+
+def files_of_sheets(sheets: Iterable[str], *columns: str) -> list[str]:
+    """Files that sheets name in some columns and that are there, or that the demo makes."""
     paths = set()
-    for sheet in sheets.values() if scored in REFERENCES else [sheets[scored]]:
+    for sheet in sheets:
         try:
             table = read_sheet(sheet, numbers=False)
         except RasenError:  # a rule makes it, or the job that lists the songs says what is wrong
             continue
-        named = table[column].str.strip() if column in table else ()
-        paths |= {os.path.normpath(Path(sheet).parent / path) for path in named if path}
+        for column in table.columns.intersection(columns):
+            named = table[column].str.strip()
+            paths |= {os.path.normpath(Path(sheet).parent / path) for path in named if path}
     return sorted(path for path in present_recordings(paths) if not set("{}") & set(path))
 
 
