@@ -15,6 +15,7 @@ from rasen.io import hdf5, parquet
 from rasen.networks.frames import FRAME_RATE
 from rasen.networks.songbloom_checkpoint import read_about, read_tensors
 from rasen.networks.songbloom_init import initialised
+from rasen.seeds import generator
 from rasen.songbloom.generation import (
     GenerateSettings,
     Patch,
@@ -68,7 +69,7 @@ def generate_songs(
     )
     columns = ["song", "lyrics", "language", "reference"]
     told = pd.DataFrame([row for row, _ in every])[columns]
-    told["seed"] = [request.seed for _, request in every]
+    told["seed"] = [*seeds] * len(asked.songs)
     told["frames"] = [len(song.sketch) for song in made]
     with hdf5.create(songs, run=run, step=step, vae=asked.vae) as file:
         file.table("songs", told)
@@ -86,8 +87,9 @@ def generate_songs(
 def _request(row, prompt, seed, seconds_per_flag):
     spoken = json.loads(row.phonemes)
     _, ids = window_tokens(spoken, 0, spoken["sections"][-1]["end"], seconds_per_flag)
-    name = f"{row.song} (seed {seed})"
-    return Request(np.array(ids), prompt[: row.frames], seed, name)
+    # songs of one seed share no draws, or they would be alike
+    own_seed = int(generator(seed, "song", row.song).integers(1 << 62))
+    return Request(np.array(ids), prompt[: row.frames], own_seed, f"{row.song} (seed {seed})")
 
 
 def _made_otherwise(about: dict, asked: Requests) -> list[str]:

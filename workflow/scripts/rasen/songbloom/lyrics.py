@@ -73,7 +73,7 @@ def split_sections(text: str) -> list[Section]:
     elif parse_lyrics(text[: found[0].start()]):
         problems.append("words before the first section; begin with a flag such as [verse]")
     sections: list[Section] = []
-    ends = [match.start() for match in found[1:]] + [len(text)]
+    ends = [*(match.start() for match in found), len(text)][1:]
     for match, end in zip(found, ends, strict=True):
         length = LENGTH.fullmatch(match[1].strip())
         name = length[1] if length else match[1].strip()
