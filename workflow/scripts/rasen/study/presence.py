@@ -39,12 +39,18 @@ def score_files(config: Mapping[str, Any], scored: str, column: str) -> list[str
 
 
 def files_of_sheets(sheets: Iterable[str], *columns: str) -> list[str]:
-    """Files that sheets name in some columns and that are there, or that the demo makes."""
+    """Files that sheets name in some columns and that are there, or that the demo makes.
+
+    Those of a sheet below results/ are left to the rule that makes it: it writes the sheet anew
+    when they change. As inputs they would be new ones in the run after that which made the sheet.
+    """
     paths = set()
     for sheet in sheets:
+        if "results" in Path(os.path.normpath(sheet)).parts[:1]:
+            continue
         try:
             table = read_sheet(sheet, numbers=False)
-        except RasenError:  # a rule makes it, or the job that lists the songs says what is wrong
+        except RasenError:  # a rule makes it, or the job that reads it says what is wrong
             continue
         for column in table.columns.intersection(columns):
             named = table[column].str.strip()
