@@ -26,6 +26,7 @@ from rasen.study import (
     archive,
     checkpoints,
     config as configs,
+    generation,
     presence,
     probed,
     recipe,
@@ -201,8 +202,12 @@ def gpus(wildcards):
 def run_gpus(wildcards):
     """GPUs of a training run, one for each of its processes, or none."""
     training = config["songbloom"]["runs"][wildcards.run]
-    on_gpu = {"auto": bool(CARDS), "cuda": True, "cpu": False}[training["device"]]
-    return training["processes"] * on_gpu
+    return training["processes"] * on_gpu(training["device"])
+
+
+def on_gpu(device):
+    """1 if a setting `device` means a GPU here, otherwise 0."""
+    return int({"auto": bool(CARDS), "cuda": True, "cpu": False}[device])
 
 
 def model_gpus(wildcards):

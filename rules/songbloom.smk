@@ -3,6 +3,18 @@
 #   makes    results/songbloom/{run}/weights/step-{step}/, results/tables/training.parquet
 
 RUNS = config["songbloom"]["runs"]
+GENERATE = config["songbloom"]["generate"]
+GENERATED = (  # all that `snakemake generated` makes
+    [
+        "results/tables/generated.parquet",
+        "results/tables/generated_left_out.parquet",
+        *generation.per_generated(
+            config, "results/songbloom/{run}/songs/step-{step}/sheet.tsv"
+        ),
+    ]
+    if GENERATE
+    else []
+)
 
 
 wildcard_constraints:
@@ -93,8 +105,9 @@ rule plot_training:
 
 
 rule songbloom:
-    """Every training run of SongBloom, its losses as a table and as a figure."""
+    """Every training run of SongBloom, its losses as a table and as a figure, and its songs."""
     input:
+        GENERATED,
         expand("results/songbloom/{run}/weights", run=RUNS),
         "results/tables/training.parquet",
         expand("results/figures/training/{run}.svg", run=RUNS),

@@ -19,6 +19,8 @@ TARGETS = (
     "sae_clips",
     "probes",
     "songs",
+    "songbloom",
+    "generated",
     "scores",
     "songbloom",
     "share",

@@ -90,6 +90,10 @@ def test_files_of_a_sheet_are_those_that_are_there(tmp_path, monkeypatch):
     assert score_files(config, "vae", "audio") == []
     assert score_files(config, "vae", "lyrics") == ["a.txt"]
     assert score_files(config, "made", "audio") == []
+    (tmp_path / "results").mkdir()
+    filled(tmp_path / "results", "made", rows)  # a rule made it: no inputs that were none before
+    assert score_files(config, "made", "audio") == []
+    assert score_files(config, "real", "audio") == ["r.wav"]
 
 
 # --- listeners

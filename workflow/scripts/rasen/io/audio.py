@@ -61,7 +61,7 @@ def read_mono(
 
 
 def write_flac(path: Path | str, sound: np.ndarray, rate: int) -> None:
-    """Mono samples [time] as FLAC with 16 bits, made quieter where they exceed 1."""
+    """Samples [time] or [time, channels] as FLAC with 16 bits, made quieter where they exceed 1."""
     import soundfile
 
     peak = max(1.0, float(np.abs(sound).max(initial=0)))

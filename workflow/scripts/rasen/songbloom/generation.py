@@ -5,7 +5,7 @@
 Every random number is drawn by seed and place, so that a song is the same alone and in a batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +42,13 @@ class GenerateSettings:
 
 @dataclass(frozen=True)
 class Request:
-    """A song to be made: lyrics' ids [n], latents of the reference [rows, latent], a seed."""
+    """A song to be made: lyrics' ids [n], latents of the reference [rows, latent], a seed; and what
+    messages call it."""
 
     ids: np.ndarray
     prompt: np.ndarray
     seed: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,19 @@ def generate_batch(
     settings: GenerateSettings | None = None,
 ) -> list[Song]:
     """Songs of at most `seconds`, made side by side."""
-    parts: list[list[Patch]] = [[] for _ in requests]
-    ended = [False] * len(requests)
-    for patch in generate_patches(net, requests, seconds, settings):
+    patches = generate_patches(net, requests, seconds, settings)
+    return join_patches(patches, len(requests), net.config)
+
+
+def join_patches(patches: Iterable[Patch], count: int, config: SongBloomConfig) -> list[Song]:
+    """The `count` songs that patches belong to."""
+    parts: list[list[Patch]] = [[] for _ in range(count)]
+    ended = [False] * count
+    for patch in patches:
         if patch.sketch is None:
             ended[patch.request] = True
         else:
             parts[patch.request].append(patch)
-    config = net.config
     return [
         Song(
             np.concatenate([np.zeros(0, np.int32), *[p.sketch for p in made]]),
@@ -104,32 +111,34 @@ def generate_batch(
     ]
 
 
-def require_requests(net: SongBloom, requests: Sequence[Request], seconds: float) -> None:
-    """Refuse what the network cannot be asked for; all at once."""
-    config, problems = net.config, []
+def wrong_requests(
+    config: SongBloomConfig, requests: Sequence[Request], seconds: float
+) -> list[str]:
+    """What a network of these sizes cannot be asked for."""
+    problems = []
     if seconds * FRAME_RATE < config.patch:
         least = config.patch / FRAME_RATE
         problems.append(f"{seconds} s hold no patch; ask for {least:g} s or more")
     for number, request in enumerate(requests):
-        ids = np.asarray(request.ids)
+        ids, name = np.asarray(request.ids), request.name or f"request {number}"
         if not len(ids):
-            problems.append(f"request {number}: no lyrics; give at least a flag such as [inst]")
+            problems.append(f"{name}: no lyrics; give at least a flag such as [inst]")
         elif len(ids) > config.lyrics_rows:
             problems.append(
-                f"request {number}: {len(ids)} ids of lyrics, the model takes "
+                f"{name}: {len(ids)} ids of lyrics, the model takes "
                 f"{config.lyrics_rows}; shorten them"
             )
         elif ids.min() < 0 or ids.max() >= config.vocabulary:
             problems.append(
-                f"request {number}: ids from {ids.min()} to {ids.max()}, the model knows 0 to "
+                f"{name}: ids from {ids.min()} to {ids.max()}, the model knows 0 to "
                 f"{config.vocabulary - 1}; take the inventory that it was trained with"
             )
         if request.prompt.ndim != 2 or request.prompt.shape[1] != config.latent:
             problems.append(
-                f"request {number}: the prompt has shape {request.prompt.shape}, wanted "
+                f"{name}: the prompt has shape {request.prompt.shape}, wanted "
                 f"[frames, {config.latent}]"
             )
-    raise_all(problems)
+    return problems
 
 
 @torch.no_grad()
@@ -144,7 +153,7 @@ def generate_patches(
     A song that has ended leaves the batch.
     """
     settings = settings or GenerateSettings()
-    require_requests(net, requests, seconds)
+    raise_all(wrong_requests(net.config, requests, seconds))
     if net.training:
         raise RasenError("the network is in training mode; call net.eval() first")
     config, device = net.config, net.bos_token.device

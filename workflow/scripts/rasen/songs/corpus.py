@@ -66,7 +66,7 @@ def read_song_sheet(sheet: Path | str) -> pd.DataFrame:
         for line, row in enumerate(table.itertuples(), start=2)
         if row.accompaniment and not row.vocals
     ]
-    table["language"] = table["language"].map(_language_code)
+    table["language"] = table["language"].map(language_code)
     problems += [
         f"line {line}: '{name}' is no language; write en, ja, zh, or nothing to have it detected"
         for line, name in enumerate(table["language"], start=2)
@@ -83,7 +83,7 @@ def read_song_sheet(sheet: Path | str) -> pd.DataFrame:
     return table.assign(artist=table["artist"].where(table["artist"] != "", table["song"]))
 
 
-def _language_code(name):
+def language_code(name: str) -> str:
     """A language's name or tag as ISO's two letters, where it is a known one."""
     tag = re.split("[-_]", name.strip().lower())[0]
     return LANGUAGES.get(tag, tag)

@@ -42,6 +42,11 @@ class Line:
 
 def read_lyrics(path: Path | str) -> list[Line]:
     """The lines of a file of lyrics."""
+    return parse_lyrics(read_text(path))
+
+
+def read_text(path: Path | str) -> str:
+    """A file of lyrics as it is written."""
     path = Path(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -51,7 +56,7 @@ def read_lyrics(path: Path | str) -> list[Line]:
         raise SongError("lyrics_unreadable", f"{path}: is not UTF-8 text") from None
     if "\0" in text:
         raise SongError("lyrics_unreadable", f"{path}: holds zero bytes, so it is not text")
-    return parse_lyrics(text)
+    return text
 
 
 def parse_lyrics(text: str) -> list[Line]:

@@ -18,8 +18,7 @@ import pandas as pd
 from rasen.errors import RasenError
 from rasen.io.sheets import read_sheet
 from rasen.songs.align.recognise import IMPROBABLE
-from rasen.songs.corpus import LANGUAGES as SPELLINGS
-from rasen.songs.corpus import NAME
+from rasen.songs.corpus import NAME, language_code
 from rasen.songs.lyrics import Line, read_lyrics, split_words, written_language
 from rasen.songs.phonemes import LANGUAGES, english, line
 from rasen.songs.phonemes.inventory import PUNCTUATION
@@ -73,7 +72,7 @@ def read_score_sheet(sheet: Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
     if lacking := [column for column in COLUMNS[:3] if column not in table]:
         raise RasenError(f"{sheet}: has no column {', '.join(lacking)} (found: {', '.join(table)})")
     table = table.reindex(columns=COLUMNS, fill_value="").map(str.strip)
-    table["language"] = table["language"].map(_language_code)
+    table["language"] = table["language"].map(language_code)
     table["id"] = [row_id(row.system, row.song) for row in table.itertuples()]
     seen: set[str] = set()
     details = []
@@ -117,12 +116,6 @@ def _problems(row):
             f"'{row.language}' has no phonemes; write {', '.join(LANGUAGES)}, or nothing"
         )
     return problems
-
-
-def _language_code(name):
-    """A language's name or tag as ISO's two letters, where it is a known one."""
-    tag = re.split("[-_]", name.lower())[0]
-    return SPELLINGS.get(tag, tag)
 
 
 def reference_rows(rows: pd.DataFrame, same_song: bool) -> tuple[pd.DataFrame, pd.DataFrame]:

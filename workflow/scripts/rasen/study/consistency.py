@@ -7,6 +7,7 @@ from typing import Any
 
 from rasen.errors import suggestion
 from rasen.study.checkpoints import kept_steps, local_folder, model_weights, step_of_run
+from rasen.study.generation import contradictions_of_generation
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
 from rasen.study.scoring import contradictions_of_scores, score_weights
@@ -46,6 +47,8 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
     yield from _runs(config)
     wrong_scores = [f"{PLACE}: scores{problem}" for problem in contradictions_of_scores(config)]
     yield from wrong_scores
+    for problem in contradictions_of_generation(config):
+        yield f"{PLACE}: songbloom.generate{problem}"
     of_scores = [] if wrong_scores else score_weights(config)
     for place, weights, _ in (*model_weights(config), *song_weights(config), *of_scores):
         path = Path(local_folder(weights))

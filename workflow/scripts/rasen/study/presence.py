@@ -41,14 +41,27 @@ def score_files(config: Mapping[str, Any], scored: str, column: str) -> list[str
         if scored == "vae":
             return []  # made by a rule, from the references
         column = "reference"
+    chosen = sheets.values() if scored in REFERENCES else [sheets[scored]]
+    return files_of_sheets(chosen, column)
+
+
+def files_of_sheets(sheets: Iterable[str], *columns: str) -> list[str]:
+    """Files that sheets name in some columns and that are there, or that the demo makes.
+
+    Those of a sheet below results/ are left to the rule that makes it: it writes the sheet anew
+    when they change. As inputs they would be new ones in the run after that which made the sheet.
+    """
     paths = set()
-    for sheet in sheets.values() if scored in REFERENCES else [sheets[scored]]:
+    for sheet in sheets:
+        if "results" in Path(os.path.normpath(sheet)).parts[:1]:
+            continue
         try:
             table = read_sheet(sheet, numbers=False)
-        except RasenError:  # a rule makes it, or the job that lists the songs says what is wrong
+        except RasenError:  # a rule makes it, or the job that reads it says what is wrong
             continue
-        named = table[column].str.strip() if column in table else ()
-        paths |= {os.path.normpath(Path(sheet).parent / path) for path in named if path}
+        for column in table.columns.intersection(columns):
+            named = table[column].str.strip()
+            paths |= {os.path.normpath(Path(sheet).parent / path) for path in named if path}
     return sorted(path for path in present_recordings(paths) if not set("{}") & set(path))
 
 
