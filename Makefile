@@ -1,4 +1,5 @@
 # make demo    install, run the embedded model through everything, write the report
+# make demo-songbloom   SongBloom in small: songs, training, singing, scores, helix (examples/songbloom)
 # make test    install, lint (types too), run every test
 # make bench   print each speed and memory ratio beside its target
 # make bench-gpu   what only a GPU can tell, as a table in benchmarks/ (under 30 minutes)
@@ -10,13 +11,17 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 export PYTHON OMP_NUM_THREADS ?= 1
 BIN = .venv/bin
 
-.PHONY: demo test test-units test-workflow test-slurm test-songs lint bench bench-gpu pins install install-test
+.PHONY: demo demo-songbloom test test-units test-workflow test-slurm test-songs lint bench bench-gpu pins install install-test
 
 demo: install
 	$(BIN)/snakemake --cores $(CORES)
 	@mkdir -p results/report
 	$(BIN)/snakemake --report results/report/report.html
 	@echo "Done. Open results/report/report.html; results/README.md says what lies where."
+
+demo-songbloom: install
+	$(BIN)/snakemake --cores $(CORES) --directory examples/songbloom all songbloom scores
+	@echo "Done. Tables and figures are in examples/songbloom/results; its README.md says what lies where."
 
 test: install-test lint
 	@$(MAKE) --jobs 2 --keep-going --output-sync=target test-workflow test-slurm test-units test-songs

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator
 
 from rasen.figures.routes import ALPHA, TRAINING_RUN, route_styles, set_step_axis
 from rasen.figures.style import RED, foot, head, page, save
@@ -55,7 +56,7 @@ def draw_alpha(table: pd.DataFrame, model: str, path: Path) -> None:
     route_axis.set_title("whole route", loc="left", fontsize=9)
     if zoom:
         axes[0, 1].set_title("near the trained end (finer scale)", loc="left", fontsize=9)
-    _colour_bar(figure, axes, LAYERS, colours, "layer")
+    _colour_bar(figure, axes, LAYERS, colours, "layer", ticks=MaxNLocator(integer=True))
     head(figure, f"{model}: Helicality along the straight line, mean over instruments")
     foot(figure, f"{BANDS if few else ''}{RING}{NULLS}")
     save(figure, path)
@@ -210,6 +211,7 @@ def _write_values(axis, values, colours):
         )  # fmt: skip
 
 
-def _colour_bar(figure, axes, colormap, colours, label):
-    bar = figure.colorbar(ScalarMappable(colours, colormap), ax=axes, label=label, aspect=30)
+def _colour_bar(figure, axes, colormap, colours, label, ticks=None):
+    shades = ScalarMappable(colours, colormap)
+    bar = figure.colorbar(shades, ax=axes, label=label, aspect=30, ticks=ticks)
     bar.outline.set_visible(False)

@@ -1,5 +1,6 @@
 """Perplexity along every route of one model [interpolation paper, figure 8], and its real run."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +27,7 @@ def draw_perplexity(table: pd.DataFrame, path: Path) -> None:
         _draw_route(axes[1], real_run, TRAINING_RUN)
         set_step_axis(axes[1], real_run["position"].max())
     for axis in axes:
-        axis.legend(loc="lower left")
+        axis.legend()  # where it hides least of the line
     plain_ticks(axes[0], table)
     save(figure, path)
 
@@ -42,9 +43,11 @@ def _draw_route(axis: Axes, rows: pd.DataFrame, style: RouteStyle) -> None:
 
 
 def plain_ticks(axis: Axes, table: pd.DataFrame) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, written out, over the range of the data."""
-    ticks = [factor * 10**power for power in range(-1, 7) for factor in (1, 2, 5)]
-    low, high = table["low"].min(), table["high"].max()
-    inside = [tick for tick in ticks if low / 1.6 <= tick <= high * 1.6]
-    axis.set_yticks(inside, [f"{tick:g}" for tick in inside])
+    """Ticks at 1, 2 and 5 times powers of ten, written out; over many decades at powers alone."""
+    low, high = table["low"].min() / 1.6, table["high"].max() * 1.6
+    factors = (1, 2, 5) if high / low < 1e4 else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [factor * 10.0**power for power in powers for factor in factors]
+    inside = [tick for tick in ticks if low <= tick <= high]
+    axis.set_yticks(inside, [f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in inside])
     axis.minorticks_off()
