@@ -51,16 +51,12 @@ rule pack_results:
     conda:
         "../envs/core.yaml"
     params:
-        also=[
-            *workflow.configfiles,
-            *[set["sheet"] for set in config["stimuli"].values() if "sheet" in set],
-            *([SONGS["sheet"]] if SONGS else []),
-        ],
+        also=[*workflow.configfiles, *targets.sheets(config)],
         settings=settings("share"),
         code=code("pack_results.py"),
     shell:
         "rasen core pack_results.py --archive {output.archive} --settings {params.settings:q}"
-        " --also {params.also:q} --version {params.code} > {log} 2>&1"
+        " --also {params.also:q} --version {params.code} 2>&1 | tee {log}"
 
 
 rule share:

@@ -4,10 +4,12 @@ import json
 import re
 import shutil
 import subprocess
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from rasen.errors import RasenError
 from rasen.io.json_dataclass import from_json, to_json
@@ -35,9 +37,25 @@ def load(settings):
     return config.load_config(settings, SCHEMA)
 
 
-@pytest.mark.parametrize("path", ["config/config.yaml", "tests/small/config/config.yaml"])
+SHIPPED = (
+    "config/config.yaml", "examples/songbloom/config/config.yaml", "tests/small/config/config.yaml",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SHIPPED)
 def test_shipped_configs_are_sound(path):
     load(yaml.safe_load((ROOT / path).read_text()))
+
+
+@pytest.mark.parametrize("path", SHIPPED)
+def test_a_config_as_it_was_used_means_the_same(path):
+    """results/config.yaml is given on top of the config that it came from, for the report."""
+    given = yaml.safe_load((ROOT / path).read_text())
+    used = load(given)
+    assert load(used) == used
+    both = deepcopy(given)
+    update_config(both, used)
+    assert load(both) == used
 
 
 def test_defaults_are_filled_in_at_every_depth():

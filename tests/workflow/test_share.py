@@ -67,7 +67,11 @@ def test_the_embedded_model_is_trained_anew_where_its_weights_are_needed(archive
 
 
 def test_with_activations_the_helix_can_be_fitted_anew(finished, archive, tmp_path):
-    undo = finished.edit(lambda config: config.update(share={"heavy": True, "license": "CC0-1.0"}))
+    undo = finished.edit(
+        lambda config: config.update(
+            share={"with": ["activations", "saes", "tokens"], "license": "CC0-1.0"}
+        )
+    )
     try:
         assert finished.planned("share") == {
             "write_config": 1,

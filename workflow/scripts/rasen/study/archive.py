@@ -8,6 +8,7 @@ import hashlib
 import json
 import sqlite3
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -15,29 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rasen.errors import RasenError
+from rasen.errors import SHOWN, RasenError
 from rasen.io.atomic import whole_file
+from rasen.study.shared_files import ASKED, DATABASE, KEPT, group_of
 
-HEAVY = (  # packed when asked for
-    "results/activations/**/*.h5",
-    "results/frames/**/*.h5",
-    "results/inputs/**/*.h5",
-    "results/sae/**/*.h5",
-    "results/sae/**/*.safetensors",
-    "results/shards/*.h5",
-    "results/songs/*/latents*.npy",
-    "results/songs/*/sketch.npy",
-)
-NEVER = (
-    "results/export/**/*",  # weights are their owners' to share
-    "results/gradient/**/*.safetensors",
-    "results/songs/*/vocals.*",  # and so are recordings
-    "results/songs/*/accompaniment.*",
-    "results/inputs/*/*.parts/*",  # of jobs that were killed
-    "results/**/*.partial",
-    "results/share.zip",
-)
-DATABASE = "results/.provenance.sqlite"
+OURS = ("results/share.zip", f"{DATABASE}-journal", f"{DATABASE}-wal", f"{DATABASE}-shm")
 NAMESPACE = "rasen"  # under which Snakemake files its records, in whatever folder they lie
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # of every file alike, so that none is newer than another
 METADATA, MANIFEST = "ro-crate-metadata.json", "manifest-sha256.txt"
@@ -58,10 +41,12 @@ def pack_archive(
 ) -> None:
     """Zip the results below the working directory, and the files `also` that lie there too.
 
-    settings: {"heavy": activations and model inputs as well, "license": of the results}.
+    settings: {"with": names of shared_files.ASKED, "license": of the results}.
+    Prints what is packed and what is not.
     """
-    files = _chosen(settings["heavy"]) + [str(path) for path in also if _lies_here(path)]
-    described = []
+    chosen, left = _chosen(settings["with"])
+    files = chosen + [str(path) for path in also if _lies_here(path)]
+    described: list[tuple[str, int, str]] = []
     with (
         TemporaryDirectory() as folder,
         whole_file(archive) as partial,
@@ -76,20 +61,60 @@ def pack_archive(
             _crate(described, settings["license"], version), indent=1, ensure_ascii=False
         )
         target.writestr(zipfile.ZipInfo(METADATA, LONG_AGO), crate)
+    _tell(described, left)
 
 
-def _chosen(heavy):
-    left_out = NEVER if heavy else NEVER + HEAVY
-    left_out = {path for pattern in left_out for path in Path().glob(pattern)}
-    files = [path for path in Path("results").rglob("*") if path.is_file()]
-    names = [path.as_posix() for path in files if path not in left_out]
-    if not names:
+def _chosen(asked):
+    """Names that are packed, and those of other files below results/, each with the reason."""
+    chosen, left = [], {}
+    for path in sorted(Path("results").rglob("*")):
+        name = path.as_posix()
+        if path.is_symlink() or not path.resolve().is_relative_to(Path("results").resolve()):
+            left[name] = "a link"
+        elif path.is_dir() or name in OURS:
+            continue
+        elif not path.is_file():
+            left[name] = "not a file"
+        elif (group := group_of(name)) in ("", *asked):
+            chosen.append(name)
+        elif path.name != ".snakemake_timestamp":
+            left[name] = group or "not a file of the workflow's"
+    if not chosen:
         raise RasenError("results/: there is nothing to share; run snakemake first")
-    return [name for name in names if not name.startswith(DATABASE + "-")]  # SQLite's journals
+    return chosen, left
+
+
+def _tell(described, left):
+    """What was packed and how large, folder by folder, and what was not."""
+    sizes: dict[str, list[int]] = {}
+    for name, size, _ in described:
+        parts = name.split("/")
+        folder = "/".join(parts[:2]) + "/" if len(parts) > 2 else name
+        sizes.setdefault(folder, []).append(size)
+    print(f"packed: {len(described)} files, {_size(sum(size for _, size, _ in described))}")
+    for folder, of_files in sorted(sizes.items()):
+        count = f"{len(of_files)} files, " if folder.endswith("/") else ""
+        print(f"  {folder:<28} {count}{_size(sum(of_files))}")
+    for group, count in sorted(Counter(left.values()).items()):
+        if group in ASKED:
+            print(f"not packed: {group}, {count} files; `share: {{with: [{group}]}}` packs them")
+        elif group in KEPT:
+            print(f"never packed: {group}, {count} files")
+    others = [name for name, reason in left.items() if reason not in (*ASKED, *KEPT)]
+    for name in others[:SHOWN]:
+        print(f"not packed: {name} ({left[name]})")
+    if len(others) > SHOWN:
+        print(f"not packed: {len(others) - SHOWN} more such files")
+
+
+def _size(count):
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def _lies_here(path):
-    return not Path(path).is_absolute() and ".." not in Path(path).parts and Path(path).is_file()
+    """Whether it is a file below the working directory, not a link to somewhere else."""
+    path, here = Path(path), Path().resolve()
+    return not path.is_absolute() and path.is_file() and path.resolve() == here / path
 
 
 def _without_place(database, folder):

@@ -43,8 +43,6 @@ def _steps_of_a_run(model: dict[str, Any], config: Mapping[str, Any]) -> None:
         if missing := [key for key in ("weights", "steps") if not checkpoints.get(key)]:
             raise RasenError(f"{missing[0]}: is missing; give weights and steps, or a run")
         return
-    if more := [key for key, value in checkpoints.items() if value is not None]:
-        raise RasenError(f"{more[0]}: the run '{name}' tells it; take it or the run out")
     runs = (config.get("songbloom") or {}).get("runs") or {}
     if name not in runs:
         raise RasenError(f"run: no training run '{name}'; {suggestion(name, list(runs))}")
@@ -53,9 +51,13 @@ def _steps_of_a_run(model: dict[str, Any], config: Mapping[str, Any]) -> None:
     # step 0 is the model's own theta_init where that is drawn by the rule and seed of the run
     drawn = model["initial"] == {"rule": "official", "seed": seed}
     ended = Path(local_folder(model["weights"])) == Path(weights.format(step=steps[-1]))
-    checkpoints |= {
+    told = {
         "weights": weights,
         "steps": steps,
         "untrained": 0 if drawn and not run["init_from"] else None,
         "trained": steps[-1] if ended else None,
     }
+    # results/config.yaml says both, alike
+    if more := [key for key in told if checkpoints.get(key) not in (None, told[key])]:
+        raise RasenError(f"{more[0]}: the run '{name}' tells it; take it or the run out")
+    checkpoints |= told

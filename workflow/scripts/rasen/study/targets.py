@@ -155,3 +155,11 @@ def vocabulary_argument(songs: Mapping[str, Any]) -> str:
     """The option of a command line that names the vocabulary of the lyrics, where one is given."""
     vocabulary = songs["phonemes"]["vocabulary"]
     return shlex.join(["--vocabulary", vocabulary]) if vocabulary else ""
+
+
+def sheets(config: Mapping[str, Any]) -> list[str]:
+    """The sheets that a config names: of stimuli, songs, songs to make, songs to score."""
+    stimuli = [each["sheet"] for each in config["stimuli"].values() if "sheet" in each]
+    named = [config.get("songs"), config["songbloom"]["generate"]]
+    of_scores = (config.get("scores") or {}).get("sheets", {})
+    return [*stimuli, *(each["sheet"] for each in named if each), *of_scores.values()]
