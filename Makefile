@@ -1,5 +1,6 @@
 # make demo    install, run the embedded model through everything, write the report
 # make demo-songbloom   SongBloom in small: songs, training, singing, scores, helix (examples/songbloom)
+# make open ARCHIVE=share.zip FOLDER=studies/theirs   check and unpack an archive of `snakemake share`
 # make test    install, lint (types too), run every test
 # make bench   print each speed and memory ratio beside its target
 # make bench-gpu   what only a GPU can tell, as a table in benchmarks/ (under 30 minutes)
@@ -11,7 +12,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 export PYTHON OMP_NUM_THREADS ?= 1
 BIN = .venv/bin
 
-.PHONY: demo demo-songbloom test test-units test-workflow test-slurm test-songs lint bench bench-gpu pins install install-test
+.PHONY: demo demo-songbloom open test test-units test-workflow test-slurm test-songs lint bench bench-gpu pins install install-test
 
 demo: install
 	$(BIN)/snakemake --cores $(CORES)
@@ -22,6 +23,11 @@ demo: install
 demo-songbloom: install
 	$(BIN)/snakemake --cores $(CORES) --directory examples/songbloom all songbloom scores
 	@echo "Done. Tables and figures are in examples/songbloom/results; its README.md says what lies where."
+
+open: install
+	$(BIN)/python workflow/scripts/open_archive.py --archive "$(ARCHIVE)" --folder "$(FOLDER)"
+	@echo "What snakemake --directory $(FOLDER) would run:"
+	@$(BIN)/snakemake --directory "$(FOLDER)" --dry-run --quiet rules
 
 test: install-test lint
 	@$(MAKE) --jobs 2 --keep-going --output-sync=target test-workflow test-slurm test-units test-songs

@@ -1,0 +1,21 @@
+"""Open an archive of `snakemake share` that came from somebody else."""
+
+from pathlib import Path
+
+from rasen import command
+from rasen.study.opening import config_of, paths_outside
+from rasen.study.opening import open_archive as unpack
+
+
+def open_archive(archive: Path, folder: Path):
+    """Check and unpack an archive, and say what of this machine its config would use."""
+    unpack(archive, folder)
+    config = config_of(folder)
+    print(f"{folder}: unpacked; checksums, names and configs are in order")
+    for path in sorted(set(paths_outside(config))):
+        print(f"its config names a file outside of this folder: {path}")
+    print("Open results/report/report.html only if you trust who sent it: pages can run scripts.")
+
+
+if __name__ == "__main__":
+    command.run(open_archive)
