@@ -20,7 +20,8 @@ use rule dump_activations as dump_means with:
         needs="models",
         recipe=recipe_json("activations"),
         settings=json.dumps(
-            config["activations"] | {"pool": config["probes"]["frames"]}
+            config["activations"] | {"pool": config["probes"]["frames"]},
+            sort_keys=True,
         ),
         code=code("dump_activations.py", environment),
 

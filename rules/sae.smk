@@ -49,7 +49,7 @@ rule train_sae:
         gpu=gpus,
         device=of_model("device"),
     params:
-        settings=json.dumps(SAE_GRID),
+        settings=json.dumps(SAE_GRID, sort_keys=True),
         seeds=json.dumps(SAE_SEEDS),
         outlier=config["sae"]["outlier"],
         seed=config["seed"],
@@ -159,11 +159,13 @@ rule tally_features:
         env=environment,
         needs="models",
         recipe=recipe_json("encode"),
-        settings=json.dumps(SAE_GRID),
+        settings=json.dumps(SAE_GRID, sort_keys=True),
         rows=config["sae"]["rows"],
         sae_seed=lambda wildcards: wildcards.get("sae_seed", SAE_SEEDS[0]),
         language=config["sae"]["language"],
-        label=json.dumps({key: LABEL[key] for key in ("tenths", "rate", "top")}),
+        label=json.dumps(
+            {key: LABEL[key] for key in ("tenths", "rate", "top")}, sort_keys=True
+        ),
         optional=given("intervals", "meanings", "tags"),
         seed=config["seed"],
         code=code("tally_features.py", environment),
@@ -427,7 +429,7 @@ rule plot_sae:
         runtime=growing(10),
     params:
         points=lambda wildcards: json.dumps(sae_points(wildcards.model)),
-        settings=json.dumps(SAE_GRID),
+        settings=json.dumps(SAE_GRID, sort_keys=True),
         code=code("plot_sae.py"),
     shell:
         "rasen core plot_sae.py --saes {input.saes} --features {input.features} --flow {input.flow}"

@@ -85,7 +85,9 @@ rule read_scored:
         runtime=growing(30),
     params:
         needs="scores",
-        settings=json.dumps({key: SONGS[key] for key in ("shortest", "longest")}),
+        settings=json.dumps(
+            {key: SONGS[key] for key in ("shortest", "longest")}, sort_keys=True
+        ),
         code=code("read_scored.py"),
     shell:
         "rasen core read_scored.py --rows {input.rows} --songs results/scores/songs"

@@ -49,7 +49,9 @@ rule index_songs:
         mem_mb=growing(8000),
         runtime=growing(60),
     params:
-        settings=json.dumps({key: SONGS[key] for key in ("filters", "splits")}),
+        settings=json.dumps(
+            {key: SONGS[key] for key in ("filters", "splits")}, sort_keys=True
+        ),
         seed=config["seed"],
         batches=len(BATCHES),
         code=code("index_songs.py"),
@@ -105,7 +107,7 @@ rule plot_songs:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        filters=json.dumps(SONGS["filters"]),
+        filters=json.dumps(SONGS["filters"], sort_keys=True),
         code=code("plot_songs.py"),
     shell:
         "rasen core plot_songs.py --songs {input.songs} --quarantine {input.quarantine}"
@@ -128,7 +130,7 @@ rule write_songs_card:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        filters=json.dumps(SONGS["filters"]),
+        filters=json.dumps(SONGS["filters"], sort_keys=True),
         weights=json.dumps(song_models.weights_for_the_card(config)),
         batches=len(BATCHES),
         code=code("write_songs_card.py"),

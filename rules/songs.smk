@@ -32,7 +32,9 @@ rule measure_recordings:
         rows=lambda wildcards: BATCHES[wildcards.batch].to_json(orient="records"),
         sheet=SONGS["sheet"],
         size=SONGS["batch"],
-        settings=json.dumps({key: SONGS[key] for key in ("shortest", "longest")}),
+        settings=json.dumps(
+            {key: SONGS[key] for key in ("shortest", "longest")}, sort_keys=True
+        ),
         code=code("measure_recordings.py"),
     shell:
         "rasen core measure_recordings.py --sheet {params.sheet:q} --batch {wildcards.batch}"

@@ -712,3 +712,41 @@ def test_the_steps_are_those_that_the_training_keeps():
     train = {"steps": 200, "keep": [100, 25, 200]}
     kept = TrainSettings(steps=200, keep=(100, 25, 200)).kept
     assert checkpoints.kept_steps({"train": train}) == kept == [0, 25, 100, 200]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sae": {"lr": "1e-3"}}, "sae.lr: '1e-3' is text in YAML; write 1.0e-3"),
+        ({"sae": {"lr": ["5E4"]}}, "sae.lr.0: '5E4' is text in YAML; write 5.0e+4"),
+        ({"helix": {"period": ["4.e0", 12]}}, "helix.period.0: '4.e0' is text in YAML"),
+    ],
+)
+def test_numbers_that_yaml_reads_as_text(settings, message):
+    with pytest.raises(RasenError) as error:
+        load(SMALLEST | settings)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"helix": {"method": "x" * 1000}},
+        {"perplexity": {"bootstrap": "x" * 1000}},
+        {"perplexity": {"bootstrap": [1] * 1000}},
+        {"x" * 1000: 1},
+        {"stimuli": {"x" * 1000: {"kind": "notes"}}},
+        {"models": {"x" * 65: SMALLEST["models"]["m"]}},
+    ],
+)
+def test_a_refusal_shows_little_of_a_long_value(settings):
+    with pytest.raises(RasenError) as error:
+        load(SMALLEST | settings)
+    assert len(str(error.value)) < 700
+    assert "x" * 201 not in str(error.value)
+
+
+def test_whole_numbers_are_integers_however_they_are_written():
+    full = load(SMALLEST | {"perplexity": {"bootstrap": 100.0}, "helix": {"period": [4.0, 12.5]}})
+    assert repr(full["perplexity"]["bootstrap"]) == "100"
+    assert repr(full["helix"]["period"]) == "[4, 12.5]"

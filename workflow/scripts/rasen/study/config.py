@@ -27,12 +27,14 @@ SAE_GRID = (
     "batch",
     "epochs",
 )
+EXPONENT = re.compile(r"[+-]?[0-9]+\.?[0-9]*[eE][+-]?[0-9]+")
+LONGEST_VALUE = 200  # characters of it in a message
 HEADING = "the configuration has mistakes:"
 
 
 def load_config(config: Mapping[str, Any], schema_file: Path | str) -> dict[str, Any]:
     """The config with its defaults, checked against the schema and in itself."""
-    checked = validate(_written_out(config), read_schema(schema_file))
+    checked = validate(_plain(_written_out(config)), read_schema(schema_file))
     fill_in(checked, PLACE)
     raise_all(contradictions(config, checked), heading=HEADING)
     for model in checked["models"].values():
@@ -51,6 +53,15 @@ def _written_out(config):
         if isinstance(model, dict) and isinstance(model.get("helix"), str):
             model["helix"] = [model["helix"]]
     return config
+
+
+def _plain(part):
+    """Whole numbers as integers everywhere: 4 and 4.0 are one setting, and rerun nothing."""
+    if isinstance(part, dict):
+        return {key: _plain(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_plain(value) for value in part]
+    return int(part) if isinstance(part, float) and part.is_integer() else part
 
 
 def read_schema(path: Path | str) -> dict[str, Any]:
@@ -108,16 +119,16 @@ def _unquoted(part, place=""):
 
 def _explain(error):
     """One jsonschema error as plain lines."""
-    place = ".".join(str(step) for step in error.absolute_path)
+    place = _short(".".join(str(step) for step in error.absolute_path))
     at = f"{place}." if place else ""
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(error.schema.get("properties", {}))
         patterns = list(error.schema.get("patternProperties", {}))
         for key in error.instance:
             if key not in known and not patterns:
-                yield f"{at}{key}: unknown setting; {suggestion(str(key), known)}"
+                yield f"{at}{_short(key)}: unknown setting; {suggestion(str(key), known)}"
             elif key not in known and not any(re.search(each, key) for each in patterns):
-                yield f"{at}{key}: a name must match {' or '.join(patterns)}"
+                yield f"{at}{_short(key)}: a name must match {' or '.join(patterns)}"
     elif error.validator == "required":
         for key in error.validator_value:
             if key not in error.instance:
@@ -127,12 +138,33 @@ def _explain(error):
         near = get_close_matches(str(error.instance), [str(v) for v in error.validator_value], n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         choices = ", ".join(str(value) for value in error.validator_value)
-        yield f"{place}: '{error.instance}' is not one of {choices}{hint}"
+        yield f"{place}: '{_short(error.instance)}' is not one of {choices}{hint}"
+    elif number := _number_that_yaml_reads_as_text(error):
+        yield f"{place}: '{error.instance}' is text in YAML; write {number}"
     elif inner := [part for part in error.context or [] if part.relative_path or _of_keys(part)]:
         yield from _explain(max(inner, key=lambda part: len(part.relative_path)))
     else:
         what = error.schema.get("description", "")
-        yield f"{place}: {error.message}" + (f" ({what})" if what else "")
+        message = error.message.replace(repr(error.instance), _short(repr(error.instance)))
+        yield f"{place}: {message}" + (f" ({what})" if what else "")
+
+
+def _short(value):
+    """What a message shows of a value."""
+    text = str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
+
+
+def _number_that_yaml_reads_as_text(error):
+    """How to write 1e-3, which YAML takes for a word; None for other mistakes."""
+    kinds = [str(e.validator_value) for e in (error, *error.context) if e.validator == "type"]
+    if not any(kind in text for kind in ("number", "integer") for text in kinds):
+        return None
+    if not isinstance(error.instance, str) or not EXPONENT.fullmatch(error.instance):
+        return None
+    mantissa, exponent = re.split("[eE]", error.instance)
+    sign = "" if exponent[0] in "+-" else "+"
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}{exponent}"
 
 
 def _of_keys(error):
