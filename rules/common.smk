@@ -40,12 +40,16 @@ from rasen.study.own_weights import own_weights
 from rasen.study.points import linear_point, parse_point
 from rasen.study.registry import FAMILIES
 from rasen.study.routes import table_of_points
+from rasen.study.slurm_status import settle_status_command
 
 # Snakemake files its records under the path of the working directory. With a fixed name they remain
 # valid for results that are copied, moved or unpacked elsewhere.
 DbPersistence.namespace = property(
     lambda self: archive.NAMESPACE, lambda self, path: None
 )
+
+if slurm := sys.modules.get("snakemake_executor_plugin_slurm"):
+    settle_status_command(slurm)
 
 try:
     configs.refuse_templates([*workflow.configfiles, "config/config.yaml"])
