@@ -39,7 +39,7 @@ from rasen.study.downloads import downloads
 from rasen.study.own_weights import own_weights
 from rasen.study.points import linear_point, parse_point
 from rasen.study.registry import FAMILIES
-from rasen.study.routes import table_of_points
+from rasen.study.routes import routes_asked, table_of_points
 from rasen.study.slurm_status import settle_status_command
 
 # Snakemake files its records under the path of the working directory. With a fixed name they remain

@@ -13,10 +13,10 @@ rule list_points:
     conda:
         "../envs/core.yaml"
     params:
-        points=points.to_json(orient="values"),
+        routes=json.dumps(routes_asked(config)),
         code=code("list_points.py"),
     shell:
-        "rasen core list_points.py --points-json {params.points:q} --table {output.table} > {log} 2>&1"
+        "rasen core list_points.py --routes {params.routes:q} --table {output.table} > {log} 2>&1"
 
 
 rule write_readme:

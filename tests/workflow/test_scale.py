@@ -2,6 +2,7 @@
 
 import resource
 
+import pandas as pd
 import pytest
 import yaml
 from study import Study
@@ -60,3 +61,23 @@ def test_the_paper_and_ten_thousand_songs_are_planned_in_seconds(paper):
     assert jobs["train_sae"] == 3 * 5 * 40
     assert sum(jobs.values()) > 2000
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
+
+
+def test_a_thousand_points_of_four_models_can_be_listed(tmp_path):
+    """More than one argument of a command may hold; the other lists are of files, one each."""
+    model = {"family": "causal_lm", "weights": "/models/x", "perplexity": "text"}
+    config = {
+        "models": {f"model-{letter}": model for letter in "dcba"},
+        "routes": {
+            "linear": {"whole": [i / 1000 for i in range(1001)], "near": [1]},
+            "gradient": {"positions": []},
+        },
+        "stimuli": {"text": {"kind": "text", "sheet": "text.txt"}},
+    }
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    study = Study(tmp_path)
+    study.snakemake("results/tables/points.parquet")
+    points = pd.read_parquet(tmp_path / "results/tables/points.parquet")
+    assert len(points) == 4004
+    assert points["model"].drop_duplicates().tolist() == [f"model-{letter}" for letter in "dcba"]

@@ -1,18 +1,15 @@
 """Write the table of points: model, route, point, position."""
 
-import json
 from pathlib import Path
-
-import pandas as pd
 
 from rasen import command
 from rasen.io import parquet
-from rasen.study import points
+from rasen.study.routes import table_of_points
 
 
-def list_points(points_json: str, table: Path) -> None:
-    """Write rows [model, route, point, position], given as JSON, as parquet."""
-    parquet.write_table(pd.DataFrame(json.loads(points_json), columns=points.COLUMNS), table)
+def list_points(routes: dict, table: Path) -> None:
+    """Write rows [model, route, point, position] of the routes that the config asks for."""
+    parquet.write_table(table_of_points(routes), table)
 
 
 if __name__ == "__main__":
