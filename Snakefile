@@ -21,6 +21,7 @@
 #   results/songs/{song}/                          a song's stems, words, sections, tokens, latents
 #   results/batches/{stage}/{batch}.parquet        the outcome of each song of a batch
 #   results/shards/{batch}.h5                      songs as training reads them
+#   results/songbloom/{run}/start.json             hashes of the checkpoint that a run goes on from
 #   results/songbloom/{run}/weights/step-{step}/   weights along a training run of SongBloom
 #   results/songbloom/{run}/songs/step-{step}/  songs that these make, and the sheet to score them by
 #   results/scores/{stage}/{scored}.parquet        songs of a sheet that are scored, stage by stage

@@ -36,9 +36,9 @@ from rasen.study import (
 )
 from rasen.study.code_hash import code_hash
 from rasen.study.downloads import downloads
-from rasen.study.own_weights import own_weights
+from rasen.study.own_weights import own_start, own_weights
 from rasen.study.points import linear_point, parse_point
-from rasen.study.registry import FAMILIES
+from rasen.study.registry import FAMILIES, SONGBLOOM_READER
 from rasen.study.routes import table_of_points
 
 # Snakemake files its records under the path of the working directory. With a fixed name they remain

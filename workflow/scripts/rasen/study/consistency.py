@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from rasen.errors import suggestion
-from rasen.study.checkpoints import kept_steps, local_folder, model_weights, step_of_run
+from rasen.study.checkpoints import (
+    kept_steps,
+    local_folder,
+    model_weights,
+    step_of_run,
+    training_runs,
+)
 from rasen.study.generation import contradictions_of_generation
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
@@ -185,8 +191,8 @@ def _absent_layers(name: str, model: Mapping[str, Any], config: Mapping[str, Any
 
 
 def _absent_steps(config: Mapping[str, Any]) -> Iterator[str]:
-    """Steps of training runs that the models name and the runs do not keep."""
-    runs = (config.get("songbloom") or {}).get("runs") or {}
+    """Steps of training runs that models and runs name and the runs do not keep."""
+    runs = training_runs(config)
     for place, weights, _ in model_weights(config):
         if not (of_run := step_of_run(weights)) or Path(weights).is_dir():
             continue

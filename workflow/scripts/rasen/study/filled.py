@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from rasen.errors import RasenError, raise_all, suggestion
-from rasen.study.checkpoints import CODEBOOK, RUN_STEPS, kept_steps, local_folder
+from rasen.study.checkpoints import (
+    CODEBOOK,
+    RUN_STEPS,
+    kept_steps,
+    local_folder,
+    training_runs,
+)
 from rasen.study.registry import FAMILIES
 
 
@@ -45,7 +51,7 @@ def _steps_of_a_run(model: dict[str, Any], config: Mapping[str, Any]) -> None:
         return
     if more := [key for key, value in checkpoints.items() if value is not None]:
         raise RasenError(f"{more[0]}: the run '{name}' tells it; take it or the run out")
-    runs = (config.get("songbloom") or {}).get("runs") or {}
+    runs = training_runs(config)
     if name not in runs:
         raise RasenError(f"run: no training run '{name}'; {suggestion(name, list(runs))}")
     run, seed = runs[name], runs[name]["train"]["seed"]

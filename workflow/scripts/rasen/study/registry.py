@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 TRANSFORMERS_FILES = ("*.safetensors", "pytorch_model*.bin")
+SONGBLOOM_FILES = (
+    "model.safetensors",
+    "songbloom_full_150s.pt",
+    "songbloom_full_240s.pt",
+    "songbloom_*.pt",
+)
+SONGBLOOM_READER = "rasen.networks.songbloom_checkpoint:read_checkpoint"
 VAE_FILES = ("*vae*.safetensors", "autoencoder*.ckpt", "*.safetensors")
 TRANSFORMERS_READER = "rasen.weights.lazy_tensors:read_checkpoint"
 # "": losses
@@ -229,13 +236,8 @@ FAMILIES = {
         module="rasen.families.songbloom",
         reads="audio",
         loss="next",
-        weight_files=(
-            "model.safetensors",
-            "songbloom_full_150s.pt",
-            "songbloom_full_240s.pt",
-            "songbloom_*.pt",
-        ),
-        reader="rasen.networks.songbloom_checkpoint:read_checkpoint",
+        weight_files=SONGBLOOM_FILES,
+        reader=SONGBLOOM_READER,
         init_rules=("official",),
         encoding="songs",
         options=SONGBLOOM,

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from rasen.study.checkpoints import local_folder
+
 
 def stimulus_sets(model: Mapping[str, Any], key: str) -> list[str]:
     """The stimulus sets under a model's `activations`, `gradient`, `helix` ..., as a list."""
@@ -147,8 +149,10 @@ RUN_SETTINGS = ("preset", "network", "init_from", "data", "train")
 
 def run_settings(config: Mapping[str, Any], run: str) -> str:
     """What a training run's result depends on, as JSON."""
-    settings = config["songbloom"]["runs"][run]
-    return json.dumps({key: settings[key] for key in RUN_SETTINGS}, sort_keys=True)
+    settings = {key: config["songbloom"]["runs"][run][key] for key in RUN_SETTINGS}
+    if settings["init_from"]:
+        settings["init_from"] = local_folder(settings["init_from"])
+    return json.dumps(settings, sort_keys=True)
 
 
 def vocabulary_argument(songs: Mapping[str, Any]) -> str:
