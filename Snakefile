@@ -85,6 +85,11 @@ onstart:
     problems = presence.missing_files(config, names)
     problems += presence.wrong_splits(config, names)
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
+    problems += nodes.refused_nodes(
+        config["songbloom"]["runs"],
+        workflow.dag.needrun_jobs(),
+        workflow.executor_plugin.name,
+    )
         problems.append("SLURM: no sbatch here; use a login node, or no profile")
     if problems:
         raise WorkflowError("\n".join(problems))

@@ -27,6 +27,7 @@ from rasen.study import (
     checkpoints,
     config as configs,
     generation,
+    nodes,
     presence,
     probed,
     recipe,
@@ -200,9 +201,21 @@ def gpus(wildcards):
 
 
 def run_gpus(wildcards):
-    """GPUs of a training run, one for each of its processes, or none."""
+    """GPUs of a training run, one for each of its processes, or none; `gres` asks on several nodes."""
     training = config["songbloom"]["runs"][wildcards.run]
-    return training["processes"] * on_gpu(training["device"])
+    alone = training["nodes"] == 1
+    return training["processes"] * on_gpu(training["device"]) if alone else None
+
+
+def of_nodes(resource):
+    """A resource of a training run's job by which SLURM gives it several nodes; unset for one node."""
+
+    def of_job(wildcards):
+        training = config["songbloom"]["runs"][wildcards.run]
+        asked = nodes.node_resources(training, bool(on_gpu(training["device"])))
+        return asked.get(resource)
+
+    return of_job
 
 
 def on_gpu(device):

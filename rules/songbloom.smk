@@ -75,6 +75,11 @@ rule train_songbloom:
         mem_mb=lambda wildcards, attempt: attempt * RUNS[wildcards.run]["memory"],
         runtime=lambda wildcards, attempt: attempt * RUNS[wildcards.run]["runtime"],
         gpu=run_gpus,
+        gres=of_nodes("gres"),
+        nodes=of_nodes("nodes"),
+        tasks=of_nodes("tasks"),
+        tasks_per_gpu=of_nodes("tasks_per_gpu"),
+        mpi=of_nodes("mpi"),
         device=lambda wildcards: RUNS[wildcards.run]["device"],
     params:
         needs=lambda wildcards: (
@@ -82,6 +87,7 @@ rule train_songbloom:
         ),
         settings=lambda wildcards: targets.run_settings(config, wildcards.run),
         processes=lambda wildcards: RUNS[wildcards.run]["processes"],
+        nodes=lambda wildcards: RUNS[wildcards.run]["nodes"],
         vocabulary=lambda wildcards: targets.vocabulary_argument(SONGS),
         code=code("train_songbloom.py"),
     shell:
@@ -89,6 +95,7 @@ rule train_songbloom:
         " --codebook {input.codebook:q} {params.vocabulary} --settings {params.settings:q}"
         " --state results/songbloom/{wildcards.run}/state --weights {output.weights}"
         " --table {output.table} --device {resources.device} --processes {params.processes}"
+        " --nodes {params.nodes}"
         " > {log} 2>&1"
 
 

@@ -305,6 +305,7 @@ def test_every_rule_has_a_slurm_group():
     remote |= set(re.findall(r"^use rule \w+ as (\w+) with:", text, flags=re.M))
     long = {"train_nano", "export_point", "train_codebook"}
     long |= {"encode_sketch", "encode_latents", "gather_recordings"}
+    long |= {"train_songbloom"}  # may have several nodes
     assert set(profile["groups"]) == remote - long
     assert set(profile["group-components"]) == set(profile["groups"].values())
 

@@ -103,6 +103,7 @@ def test_another_run_leaves_the_others(study):
     [
         (lambda c: c["songbloom"]["runs"]["whole"]["train"].update(keep=[99]), "ends at step 30"),
         (lambda c: c["songbloom"]["runs"]["whole"].update(processes=3), "2 over 3 processes"),
+        (lambda c: c["songbloom"]["runs"]["whole"].update(nodes=4), "2 over 4 processes"),
         (lambda c: c["songbloom"]["runs"]["whole"].update(preset="toyy"), "preset"),
         (lambda c: c["songbloom"]["runs"]["whole"]["train"].update(setps=3), "steps"),
     ],
@@ -113,6 +114,22 @@ def test_a_wrong_run_is_told_before_anything_starts(study, change, told):
         output = study.snakemake("--dry-run", "songbloom", ok=False)
         assert told in output
         assert "Traceback" not in output
+    finally:
+        undo()
+
+
+def test_several_nodes_without_slurm_are_refused_before_anything_starts(study):
+    undo = study.edit(
+        lambda c: (
+            c["songbloom"]["runs"]["whole"].update(nodes=2),
+            c["songbloom"]["runs"]["whole"]["train"].update(at_once=1),
+        )
+    )
+    try:
+        told = study.snakemake("songbloom", ok=False)
+        assert "songbloom.runs.whole.nodes: 2 nodes are had from SLURM alone; add" in told
+        assert "Traceback" not in told
+        assert (study.folder / "results/songbloom/whole/weights").is_dir()
     finally:
         undo()
 
@@ -130,20 +147,6 @@ def test_a_field_that_a_network_has_not_is_told_by_its_job(study):
         undo()
 
 
-def test_two_processes_have_the_losses_of_one(study):
-    """Last: it trains `whole` anew."""
-    path = study.folder / "results/tables/training.parquet"
-    one = parquet.read_table(path).query("run == 'whole'")
-    study.edit(
-        lambda config: (
-            config["songbloom"]["runs"]["whole"].update(processes=2),
-            config["songbloom"]["runs"]["whole"]["train"].update(at_once=1),
-        )
-    )
-    study.snakemake("songbloom")
-    two = parquet.read_table(path).query("run == 'whole'")
-    for name in ("lm", "flow"):  # 30 steps in which rounding grows
-        assert two[name].to_numpy() == pytest.approx(one[name].to_numpy(), rel=1e-3)
 def test_the_start_of_a_run_is_followed(study):
     """As with the weights of models: exchanged ones are trained from anew, touched ones are not."""
     start = study.folder / "start"
@@ -200,3 +203,17 @@ def test_the_perplexity_of_windows_is_that_of_the_runs_songs(study):
         undo()
 
 
+def test_two_processes_have_the_losses_of_one(study):
+    """Last: it trains `whole` anew."""
+    path = study.folder / "results/tables/training.parquet"
+    one = parquet.read_table(path).query("run == 'whole'")
+    study.edit(
+        lambda config: (
+            config["songbloom"]["runs"]["whole"].update(processes=2),
+            config["songbloom"]["runs"]["whole"]["train"].update(at_once=1),
+        )
+    )
+    study.snakemake("songbloom")
+    two = parquet.read_table(path).query("run == 'whole'")
+    for name in ("lm", "flow"):  # 30 steps in which rounding grows
+        assert two[name].to_numpy() == pytest.approx(one[name].to_numpy(), rel=1e-3)

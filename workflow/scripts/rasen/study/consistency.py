@@ -91,19 +91,19 @@ def _runs(config):
         place, train = f"{PLACE}: songbloom.runs.{name}", chosen["train"]
         if beyond := [step for step in train["keep"] if step > train["steps"]]:
             yield f"{place}.train.keep: {beyond}; the run ends at step {train['steps']}"
-        share, rest = divmod(train["batch"], chosen["processes"])
+        processes = chosen["nodes"] * chosen["processes"]
+        share, rest = divmod(train["batch"], processes)
         if rest:
             yield (
-                f"{place}.train.batch: {train['batch']} over {chosen['processes']} processes; "
-                "take a multiple"
+                f"{place}.train.batch: {train['batch']} over {processes} processes; take a multiple"
             )
         elif share % train["at_once"]:
             yield (
                 f"{place}.train.at_once: {train['at_once']} does not divide the {share} windows "
                 "of a process"
             )
-        if train["engine"] == "single" and chosen["processes"] > 1:
-            yield f"{place}.train.engine: single, with {chosen['processes']} processes; take fsdp"
+        if train["engine"] == "single" and processes > 1:
+            yield f"{place}.train.engine: single, with {processes} processes; take fsdp"
 
 
 def _unknown_sets(model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
