@@ -54,6 +54,7 @@ if SONGS:
 
     include: "rules/songs.smk"
     include: "rules/shards.smk"
+    include: "rules/windows.smk"
     include: "rules/demo_songs.smk"
     include: "rules/songbloom.smk"
 
@@ -84,12 +85,12 @@ onstart:
     names = presence.needed_names(workflow.dag.needrun_jobs())
     problems = presence.missing_files(config, names)
     problems += presence.wrong_splits(config, names)
-    if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
     problems += nodes.refused_nodes(
         config["songbloom"]["runs"],
         workflow.dag.needrun_jobs(),
         workflow.executor_plugin.name,
     )
+    if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
         problems.append("SLURM: no sbatch here; use a login node, or no profile")
     if problems:
         raise WorkflowError("\n".join(problems))

@@ -89,6 +89,13 @@ DOWNLOADS = downloads(
 )  # folder in resources/models/ -> (hub id, patterns of files)
 
 
+# stimulus sets that are windows of the songs, and all others
+WINDOWS = [
+    name for name, entry in config["stimuli"].items() if entry["kind"] == "windows"
+]
+RENDERED = [name for name in config["stimuli"] if name not in WINDOWS]
+
+
 # `rasen ENV SCRIPT ARGS` in a rule's shell is the launcher, wherever the working directory is.
 shell.prefix(f'rasen() {{{{ {shlex.quote(str(ROOT / "workflow" / "py"))} "$@"; }}}}; ')
 
@@ -152,6 +159,12 @@ def settings(*keys):
     for key in keys:
         part = part[key]
     return json.dumps(part, sort_keys=True)
+
+
+def window_settings(wildcards):
+    """The settings of {stimuli}, a set of windows, as JSON."""
+    chosen = config["stimuli"][wildcards.stimuli]
+    return json.dumps({k: v for k, v in chosen.items() if k != "kind"}, sort_keys=True)
 
 
 def given(*names):

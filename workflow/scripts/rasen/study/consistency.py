@@ -50,6 +50,9 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
         ):
             yield f"{PLACE}: models.{name}.{problem}"
         yield from _absent_layers(name, model, config)
+    for name, stimuli in config["stimuli"].items():
+        if stimuli["kind"] == "windows" and not config.get("songs"):
+            yield f"{PLACE}: stimuli.{name}: windows are of songs; name a sheet in `songs`"
     yield from _runs(config)
     wrong_scores = [f"{PLACE}: scores{problem}" for problem in contradictions_of_scores(config)]
     yield from wrong_scores
@@ -143,6 +146,11 @@ def _of_the_family(
         kind = config["stimuli"].get(stimuli, {}).get("kind")
         if kind and (kind == "text") != (entry.reads == "text"):
             yield f"{setting}: {family} reads {entry.reads}, but '{stimuli}' is of kind {kind}"
+        elif kind == "windows" and not entry.windows:
+            yield (
+                f"{setting}: {family} reads {entry.reads}, but '{stimuli}' is of kind windows, "
+                "tokens and latents of the songs; take a set of sounds"
+            )
     for option, about in foreign_options(family).items():
         if given.get(option, about.schema["default"]) != about.schema["default"]:
             yield f"{option}: {family} has no such setting; take it out"

@@ -62,6 +62,7 @@ class FamilyEntry:
     batch_norm:    whether it has batch norms
     environment:   in which its jobs run (envs/NAME.txt)
     encoding:      in which stimuli are encoded for it, where that is another one
+    windows:       whether windows of the songs' shards are stimuli of it, too
     """
 
     module: str
@@ -75,6 +76,7 @@ class FamilyEntry:
     batch_norm: bool = False
     environment: str = "core"
     encoding: str = ""
+    windows: bool = False
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
@@ -240,6 +242,7 @@ FAMILIES = {
         reader=SONGBLOOM_READER,
         init_rules=("official",),
         encoding="songs",
+        windows=True,
         options=SONGBLOOM,
     ),
 }

@@ -18,6 +18,11 @@ def stimulus_sets(model: Mapping[str, Any], key: str) -> list[str]:
     return [named] if isinstance(named, str) else named
 
 
+def has_sound(config: Mapping[str, Any], stimuli: str) -> bool:
+    """Whether the clips of a stimulus set can be rendered, unlike texts and windows of tokens."""
+    return config["stimuli"][stimuli]["kind"] not in ("text", "windows")
+
+
 def per_point(config: Mapping[str, Any], points: pd.DataFrame, pattern: str, key: str) -> list[str]:
     """`pattern` at every point of every model, for the sets that the model has as `key`.
 
@@ -98,7 +103,7 @@ def hand_label_sheets(config: Mapping[str, Any], stem: str) -> list[str]:
 
 def clap_tags(config: Mapping[str, Any], stimuli: str) -> str | list[str]:
     """The tags of a stimulus set by CLAP; [] where none are asked for, or it has no sound."""
-    if config["sae"]["label"]["clap"] is None or config["stimuli"][stimuli]["kind"] == "text":
+    if config["sae"]["label"]["clap"] is None or not has_sound(config, stimuli):
         return []
     return f"results/clap/{stimuli}.parquet"
 
@@ -108,7 +113,7 @@ def top_clips(config: Mapping[str, Any], points: pd.DataFrame, pattern: str) -> 
     heard = {
         name: model
         for name, model in config["models"].items()
-        if model["sae"] and config["stimuli"][model["sae"]]["kind"] != "text"
+        if model["sae"] and has_sound(config, model["sae"])
     }
     return [
         path.replace("{stimuli}", model["sae"])
