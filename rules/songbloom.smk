@@ -1,6 +1,6 @@
 # SongBloom: trained on the songs' windows, step by step.
 #   needs    songbloom.runs, results/tables/songs.parquet, results/shards/{batch}.h5
-#   makes    results/songbloom/{run}/weights/step-{step}/, results/tables/training.parquet
+#   makes    results/songbloom/{run}/{weights/step-{step}/,start.json}, results/tables/training.parquet
 
 RUNS = config["songbloom"]["runs"]
 GENERATE = config["songbloom"]["generate"]

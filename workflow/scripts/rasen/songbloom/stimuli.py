@@ -54,7 +54,7 @@ def open_windows(index: Path, settings: WindowSettings, **more: Any) -> Windows:
 
 def window_clips(index: Path, settings: WindowSettings) -> pd.DataFrame:
     """The table of a set: clip (SONG-SECONDS, where it starts), kind, group (the artist), song,
-    start, seconds, place (in `Windows`), last (whether the song ends with it), and labels."""
+    start, seconds, window (its place in `Windows`), last (the song ends with it), and labels."""
     windows = open_windows(index, settings)
     songs = windows.songs.set_index("song")
     labels = [name for name in LABELS if name in songs]
@@ -70,7 +70,7 @@ def window_clips(index: Path, settings: WindowSettings) -> pd.DataFrame:
                 "song": window["song"],
                 "start": window["start"],
                 "seconds": len(window["sketch"]) / FRAME_RATE,
-                "place": place,
+                "window": place,
                 "last": window["last"],
                 **song[labels],
             }
@@ -103,7 +103,7 @@ def encode_windows(
     used = clips[~broken]
     if used.empty:
         raise RasenError(f"{index}: no window is a multiple of the model's patch, {config.patch}")
-    encoded = (window_inputs(windows[place], config.codes) for place in used["place"])
+    encoded = (window_inputs(windows[place], config.codes) for place in used["window"])
     inputs.write_inputs(path, encoded, used.reset_index(drop=True), **attributes)
     reason = f"its frames are no multiple of {config.patch}, the model's patch"
     return pd.DataFrame({"clip": clips["clip"][broken], "reason": reason}, dtype=str)
