@@ -21,6 +21,7 @@
 #   results/songs/{song}/                          a song's stems, words, sections, tokens, latents
 #   results/batches/{stage}/{batch}.parquet        the outcome of each song of a batch
 #   results/shards/{batch}.h5                      songs as training reads them
+#   results/songbloom/{run}/start.json             hashes of the checkpoint that a run goes on from
 #   results/songbloom/{run}/weights/step-{step}/   weights along a training run of SongBloom
 #   results/songbloom/{run}/songs/step-{step}/  songs that these make, and the sheet to score them by
 #   results/scores/{stage}/{scored}.parquet        songs of a sheet that are scored, stage by stage
@@ -53,6 +54,7 @@ if SONGS:
 
     include: "rules/songs.smk"
     include: "rules/shards.smk"
+    include: "rules/windows.smk"
     include: "rules/demo_songs.smk"
     include: "rules/songbloom.smk"
 
@@ -83,6 +85,11 @@ onstart:
     names = presence.needed_names(workflow.dag.needrun_jobs())
     problems = presence.missing_files(config, names)
     problems += presence.wrong_splits(config, names)
+    problems += nodes.refused_nodes(
+        config["songbloom"]["runs"],
+        workflow.dag.needrun_jobs(),
+        workflow.executor_plugin.name,
+    )
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
         problems.append("SLURM: no sbatch here; use a login node, or no profile")
     if problems:

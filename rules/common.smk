@@ -27,6 +27,7 @@ from rasen.study import (
     checkpoints,
     config as configs,
     generation,
+    nodes,
     presence,
     probed,
     recipe,
@@ -36,9 +37,9 @@ from rasen.study import (
 )
 from rasen.study.code_hash import code_hash
 from rasen.study.downloads import downloads
-from rasen.study.own_weights import own_weights
+from rasen.study.own_weights import own_start, own_weights
 from rasen.study.points import linear_point, parse_point
-from rasen.study.registry import FAMILIES
+from rasen.study.registry import FAMILIES, SONGBLOOM_READER
 from rasen.study.routes import routes_asked, table_of_points
 from rasen.study.slurm_status import settle_status_command
 
@@ -90,6 +91,13 @@ song_model_files = partial(song_models.song_model_files, config)
 DOWNLOADS = downloads(
     config
 )  # folder in resources/models/ -> (hub id, patterns of files)
+
+
+# stimulus sets that are windows of the songs, and all others
+WINDOWS = [
+    name for name, entry in config["stimuli"].items() if entry["kind"] == "windows"
+]
+RENDERED = [name for name in config["stimuli"] if name not in WINDOWS]
 
 
 # `rasen ENV SCRIPT ARGS` in a rule's shell is the launcher, wherever the working directory is.
@@ -157,6 +165,12 @@ def settings(*keys):
     return json.dumps(part, sort_keys=True)
 
 
+def window_settings(wildcards):
+    """The settings of {stimuli}, a set of windows, as JSON."""
+    chosen = config["stimuli"][wildcards.stimuli]
+    return json.dumps({k: v for k, v in chosen.items() if k != "kind"}, sort_keys=True)
+
+
 def given(*names):
     """Arguments of a command line for those inputs of the rule that there are."""
     return lambda wildcards, input: shlex.join(
@@ -204,9 +218,21 @@ def gpus(wildcards):
 
 
 def run_gpus(wildcards):
-    """GPUs of a training run, one for each of its processes, or none."""
+    """GPUs of a training run, one for each of its processes, or none; `gres` asks on several nodes."""
     training = config["songbloom"]["runs"][wildcards.run]
-    return training["processes"] * on_gpu(training["device"])
+    alone = training["nodes"] == 1
+    return training["processes"] * on_gpu(training["device"]) if alone else None
+
+
+def of_nodes(resource):
+    """A resource of a training run's job by which SLURM gives it several nodes; unset for one node."""
+
+    def of_job(wildcards):
+        training = config["songbloom"]["runs"][wildcards.run]
+        asked = nodes.node_resources(training, bool(on_gpu(training["device"])))
+        return asked.get(resource)
+
+    return of_job
 
 
 def on_gpu(device):

@@ -1,6 +1,6 @@
 # SongBloom: trained on the songs' windows, step by step.
 #   needs    songbloom.runs, results/tables/songs.parquet, results/shards/{batch}.h5
-#   makes    results/songbloom/{run}/weights/step-{step}/, results/tables/training.parquet
+#   makes    results/songbloom/{run}/{weights/step-{step}/,start.json}, results/tables/training.parquet
 
 RUNS = config["songbloom"]["runs"]
 GENERATE = config["songbloom"]["generate"]
@@ -21,16 +21,46 @@ wildcard_constraints:
     run="|".join(map(re.escape, RUNS)) or "none",
 
 
+use rule check_weights as check_start with:
+    # the checkpoint that a run goes on from
+    input:
+        lambda wildcards: checkpoints.made_by_rule(RUNS[wildcards.run]["init_from"])
+        or [],
+    output:
+        certificate="results/songbloom/{run}/start.json",
+    log:
+        "logs/check_start/{run}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * RUNS[wildcards.run]["memory"],
+        runtime=growing(30),
+    params:
+        env="core",
+        needs="runs",
+        folder=lambda wildcards: checkpoints.local_folder(
+            RUNS[wildcards.run]["init_from"]
+        ),
+        reader=SONGBLOOM_READER,
+        expected="{}",
+        own=lambda wildcards: own_start(
+            RUNS[wildcards.run]["init_from"],
+            f"results/songbloom/{wildcards.run}/start.json",
+        ),
+        code=code("check_weights.py"),
+
+
 rule train_songbloom:
     """Train a SongBloom; a run that was killed goes on from its last state."""
     input:
         index="results/tables/songs.parquet",
         shards=per_batch("results/shards/{batch}.h5"),
         codebook=SONGS["sketch"]["codebook"] or rules.train_codebook.output.codebook,
-        start=lambda wildcards: checkpoints.made_by_rule(
-            RUNS[wildcards.run]["init_from"] or ""
-        )
-        or [],
+        start=lambda wildcards: (
+            f"results/songbloom/{wildcards.run}/start.json"
+            if RUNS[wildcards.run]["init_from"]
+            else []
+        ),
     output:
         weights=directory("results/songbloom/{run}/weights"),
         table="results/songbloom/{run}/training.parquet",
@@ -45,11 +75,19 @@ rule train_songbloom:
         mem_mb=lambda wildcards, attempt: attempt * RUNS[wildcards.run]["memory"],
         runtime=lambda wildcards, attempt: attempt * RUNS[wildcards.run]["runtime"],
         gpu=run_gpus,
+        gres=of_nodes("gres"),
+        nodes=of_nodes("nodes"),
+        tasks=of_nodes("tasks"),
+        tasks_per_gpu=of_nodes("tasks_per_gpu"),
+        mpi=of_nodes("mpi"),
         device=lambda wildcards: RUNS[wildcards.run]["device"],
     params:
-        needs="songs",
+        needs=lambda wildcards: (
+            "songs runs" if RUNS[wildcards.run]["init_from"] else "songs"
+        ),
         settings=lambda wildcards: targets.run_settings(config, wildcards.run),
         processes=lambda wildcards: RUNS[wildcards.run]["processes"],
+        nodes=lambda wildcards: RUNS[wildcards.run]["nodes"],
         vocabulary=lambda wildcards: targets.vocabulary_argument(SONGS),
         code=code("train_songbloom.py"),
     shell:
@@ -57,6 +95,7 @@ rule train_songbloom:
         " --codebook {input.codebook:q} {params.vocabulary} --settings {params.settings:q}"
         " --state results/songbloom/{wildcards.run}/state --weights {output.weights}"
         " --table {output.table} --device {resources.device} --processes {params.processes}"
+        " --nodes {params.nodes}"
         " > {log} 2>&1"
 
 

@@ -14,6 +14,8 @@ rule list_stimuli:
         clips="results/stimuli/{stimuli}.parquet",
     log:
         "logs/list_stimuli/{stimuli}.log",
+    wildcard_constraints:
+        stimuli="|".join(RENDERED) or "none",
     conda:
         "../envs/core.yaml"
     resources:
@@ -47,6 +49,8 @@ rule encode_stimuli:
         "logs/encode_stimuli/{model}/{stimuli}.log",
     benchmark:
         "results/benchmarks/encode_stimuli/{model}/{stimuli}.tsv"
+    wildcard_constraints:
+        stimuli="|".join(RENDERED) or "none",
     conda:
         partial(conda_file, of=encoding)
     threads: of_model("threads")

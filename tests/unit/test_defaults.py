@@ -11,6 +11,7 @@ from rasen.measure.features import LabelSettings
 from rasen.measure.summary import PerplexitySettings
 from rasen.nano.make import NanoSettings
 from rasen.songbloom.generation import GenerateSettings
+from rasen.songbloom.stimuli import WindowSettings
 from rasen.stimuli.clicks import ClickSettings
 from rasen.stimuli.concepts import ConceptSettings
 from rasen.stimuli.melodies import MelodySettings
@@ -32,6 +33,7 @@ PLACES = {
     MelodySettings: ("$defs", "melodies"),
     RecordingSettings: ("$defs", "audio"),
     TextSettings: ("$defs", "text"),
+    WindowSettings: ("$defs", "windows"),
     Initialisation: ("$defs", "start"),
     GenerateSettings: ("$defs", "generation"),
 }

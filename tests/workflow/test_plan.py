@@ -305,6 +305,7 @@ def test_every_rule_has_a_slurm_group():
     remote |= set(re.findall(r"^use rule \w+ as (\w+) with:", text, flags=re.M))
     long = {"train_nano", "export_point", "train_codebook"}
     long |= {"encode_sketch", "encode_latents", "gather_recordings"}
+    long |= {"train_songbloom"}  # may have several nodes
     assert set(profile["groups"]) == remote - long
     assert set(profile["group-components"]) == set(profile["groups"].values())
 
@@ -359,3 +360,62 @@ def test_a_songbloom_that_is_trained_here_is_walked(tmp_path):
     shown = study.snakemake("--dry-run", "--printshellcmds", "activations")
     assert "rasen songs encode_stimuli.py" in shown
     assert set(re.findall(r"rasen (\w+) dump_activations.py", shown)) == {"core"}
+
+
+def test_a_run_goes_on_from_the_hub_or_from_another_run(tmp_path):
+    """A hub id is fetched on this machine; steps of another run are trained first."""
+    study = new_study(tmp_path / "study")
+    run = {"preset": "toy", "train": {"steps": 200, "keep": [25]}}
+
+    def change(config):
+        for key in set(config) - {"songs"}:
+            del config[key]
+        config["songbloom"] = {
+            "runs": {
+                "toy": run,
+                "hub": run | {"init_from": "some/songbloom"},
+                "later": run | {"init_from": "results/songbloom/toy/weights/step-000025"},
+            }
+        }
+
+    study.edit(change)
+    output = study.snakemake("--dry-run", "--printshellcmds", "results/songbloom/hub/weights")
+    assert "fetch_weights.py --weights some/songbloom " in output
+    folder = "resources/models/some--songbloom"
+    assert f"check_weights.py --folder {folder} " in output
+    assert f'"init_from": "{folder}"' in output
+    jobs = study.planned("results/songbloom/later/weights")
+    assert (jobs["train_songbloom"], jobs["check_start"]) == (2, 1)
+    study.edit(
+        lambda c: c["songbloom"]["runs"]["later"].update(
+            init_from="results/songbloom/toy/weights/step-000026"
+        )
+    )
+    told = study.snakemake("--dry-run", "results/songbloom/later/weights", ok=False)
+    assert "songbloom.runs.later.init_from: the run 'toy' keeps the steps 0, 25, 200" in told
+
+
+def test_windows_of_songs_are_read_without_their_sound(tmp_path):
+    """From the shards in core's environment; the clips of sound beside them as before."""
+    study = new_study(tmp_path / "study")
+    weights = "results/songbloom/toy/weights/step-000200"
+
+    def change(config):
+        model = {"family": "songbloom", "weights": weights, "perplexity": "sung"}
+        for key in set(config) - {"songs"}:
+            del config[key]
+        config["models"] = {"toy": model | {"activations": ["sung", "notes"]}}
+        config["songbloom"] = {"runs": {"toy": {"preset": "toy", "train": {"steps": 200}}}}
+        config["stimuli"] = {"notes": {"kind": "notes"}, "sung": {"kind": "windows"}}
+        config["routes"] = {"linear": {"whole": [1], "near": [1]}}
+        config["probes"], config["sae"] = {}, {}
+
+    study.edit(change)
+    jobs = study.planned("activations", "results/tables/perplexity.parquet")
+    for rule in ("list_windows", "encode_windows", "list_stimuli", "encode_stimuli"):
+        assert jobs[rule] == 1, rule
+    assert jobs["measure_perplexity"] == 1
+    target = "results/inputs/toy/sung.h5"
+    shown = study.snakemake("--dry-run", "--printshellcmds", target)
+    assert set(re.findall(r"rasen (\w+) (?:list|encode)_windows.py", shown)) == {"core"}
+    assert "encode_stimuli" not in study.planned(target)

@@ -1,61 +1,24 @@
 """`snakemake songbloom`: a run on a few short songs, killed, gone on with, and edited."""
 
 import os
+import shutil
 import signal
 import time
 from copy import deepcopy
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
-import yaml
-from study import ROOT, Study
+from songbloom_study import RUN, noise_songs
 
 from rasen.io import parquet
 from rasen.networks.songbloom_checkpoint import read_about
-
-SONGS, RATE, SECONDS = 6, 8000, 3.0
-TRAIN = {"steps": 30, "batch": 2, "at_once": 2, "seconds": 1.28, "lr": 1.0e-3, "warmup": 2}
-TRAIN |= {"save": 5, "validate": 10, "validation_windows": 2, "keep": [5, 10]}
-NETWORK = {"width": 96, "heads": 3, "mlp": 1, "lyrics_rows": 40}
-RUN = {"preset": "toy", "network": NETWORK, "train": TRAIN, "device": "cpu", "memory": 1500}
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """Songs, two equal runs of which one is killed, and their results."""
     folder = tmp_path_factory.mktemp("songbloom")
-    (folder / "audio").mkdir()
-    for number in range(SONGS):
-        rng = np.random.default_rng(number)
-        sound = 0.1 * rng.standard_normal(int(RATE * SECONDS)).cumsum() / 30
-        soundfile.write(folder / f"audio/{number}.wav", np.clip(sound, -0.9, 0.9), RATE)
-    (folder / "resources").mkdir()
-    (folder / "resources/songs").symlink_to(ROOT / "resources/songs")
-    (folder / "config").mkdir()
-    config = {
-        "songs": {
-            "sheet": "config/songs.tsv",
-            "batch": 8,
-            "shortest": 1,
-            "longest": 4,
-            "threads": 1,
-            "memory": 1500,
-            "separate": {"model": None},
-            "align": {"whisper": None, "aligners": {"en": "resources/songs/models/aligner"}},
-            "sketch": {"model": "resources/models/demo-muq", "layer": 2, "codes": 16},
-            "latents": {"model": "resources/models/demo-vae"},
-            "filters": {"duplicates": False, "silence": 1, "clipping": 1},
-            "splits": {"valid": 0.5, "test": 0},
-        },
-        "songbloom": {"runs": {"whole": deepcopy(RUN), "broken": deepcopy(RUN)}},
-    }
-    config["songs"]["sketch"]["sample"] = 100
-    (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
-    rows = [f"s{n}\t../audio/{n}.wav\tinst\tartist {n}\n" for n in range(SONGS)]
-    (folder / "config/songs.tsv").write_text("song\taudio\tlyrics\tartist\n" + "".join(rows))
-    study = Study(folder)
+    study = noise_songs(folder, "whole", "broken")
     study.snakemake("songs")
     process = study.start("songbloom")
     kill_when(process, folder, "broken")
@@ -140,6 +103,7 @@ def test_another_run_leaves_the_others(study):
     [
         (lambda c: c["songbloom"]["runs"]["whole"]["train"].update(keep=[99]), "ends at step 30"),
         (lambda c: c["songbloom"]["runs"]["whole"].update(processes=3), "2 over 3 processes"),
+        (lambda c: c["songbloom"]["runs"]["whole"].update(nodes=4), "2 over 4 processes"),
         (lambda c: c["songbloom"]["runs"]["whole"].update(preset="toyy"), "preset"),
         (lambda c: c["songbloom"]["runs"]["whole"]["train"].update(setps=3), "steps"),
     ],
@@ -154,6 +118,22 @@ def test_a_wrong_run_is_told_before_anything_starts(study, change, told):
         undo()
 
 
+def test_several_nodes_without_slurm_are_refused_before_anything_starts(study):
+    undo = study.edit(
+        lambda c: (
+            c["songbloom"]["runs"]["whole"].update(nodes=2),
+            c["songbloom"]["runs"]["whole"]["train"].update(at_once=1),
+        )
+    )
+    try:
+        told = study.snakemake("songbloom", ok=False)
+        assert "songbloom.runs.whole.nodes: 2 nodes are had from SLURM alone; add" in told
+        assert "Traceback" not in told
+        assert (study.folder / "results/songbloom/whole/weights").is_dir()
+    finally:
+        undo()
+
+
 def test_a_field_that_a_network_has_not_is_told_by_its_job(study):
     undo = study.edit(
         lambda config: config["songbloom"]["runs"]["whole"].update(network={"widht": 96})
@@ -163,6 +143,62 @@ def test_a_field_that_a_network_has_not_is_told_by_its_job(study):
         log = (study.folder / "logs/train_songbloom/whole.log").read_text()
         assert "did you mean 'width'" in log
         assert "Traceback" not in log
+    finally:
+        undo()
+
+
+def test_the_start_of_a_run_is_followed(study):
+    """As with the weights of models: exchanged ones are trained from anew, touched ones are not."""
+    start = study.folder / "start"
+    shutil.copytree(study.folder / "results/songbloom/broken/weights/step-000030", start)
+    further = deepcopy(RUN) | {"init_from": "./start"}
+    further["train"] |= {"steps": 1, "keep": [], "validate": 0}
+    undo = study.edit(lambda config: config["songbloom"]["runs"].update(further=further))
+    try:
+        study.snakemake("results/songbloom/further/weights")
+        weights = start / "model.safetensors"
+        before, date = weights.read_bytes(), weights.stat().st_mtime
+        os.utime(weights)
+        target = "results/songbloom/further/weights"
+        assert study.planned(target) == {}
+        weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        os.utime(weights, (date, date))
+        assert study.planned(target) == {"check_start": 1, "train_songbloom": 1}
+        weights.write_bytes(before)
+        assert study.planned(target) == {}
+        start.rename(start.with_name("elsewhere"))
+        assert study.planned(target) == {}, "a trained run does not need its start"
+        told = study.snakemake("--forcerun", "train_songbloom", "--", target, ok=False)
+        assert "songbloom.runs.further.init_from: start does not exist; give a local" in told
+        assert "Traceback" not in told
+    finally:
+        undo()
+
+
+def test_the_perplexity_of_windows_is_that_of_the_runs_songs(study):
+    """A kept step reads the validation songs from the shards, with their prompts."""
+    model = {
+        "family": "songbloom", "weights": "results/songbloom/broken/weights/step-000030",
+        "perplexity": "sung", "activations": ["sung"], "memory": 1500, "device": "cpu",
+    }  # fmt: skip
+
+    def change(config):
+        config["models"] = {"toy": model}
+        config["stimuli"] = {"sung": {"kind": "windows", "seconds": 1.28, "clips": 4}}
+        config["routes"] = {"linear": {"whole": [0, 1], "near": [1]}}
+
+    undo = study.edit(change)
+    try:
+        targets = ("results/tables/perplexity.parquet", "activations")
+        study.snakemake(*targets)
+        table = parquet.read_table(study.folder / "results/tables/perplexity.parquet")
+        loss = table.query("group == 'sketch'").groupby("point")["loss"].mean()
+        assert loss["untrained"] > loss["trained"] > 0
+        clips = parquet.read_table(study.folder / "results/stimuli/sung.parquet")
+        assert len(clips) == 4
+        told = parquet.read_table(study.folder / "results/tables/songs.parquet")
+        assert set(clips["song"]) <= set(told[told["split"] == "valid"]["song"])
+        assert study.planned(*targets) == {}
     finally:
         undo()
 

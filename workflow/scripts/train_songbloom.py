@@ -11,12 +11,14 @@ from rasen.songbloom.run import RunSettings, train_run
 
 def train_songbloom(
     run: str, index: Path, codebook: Path, settings: RunSettings, state: Path, weights: Path,
-    table: Path, device: str, processes: int, vocabulary: Path | None = None,
+    table: Path, device: str, processes: int, nodes: int = 1,
+    vocabulary: Path | None = None,
 ) -> None:  # fmt: skip
-    """Train a run, on one process or on several of this machine; a killed run goes on."""
-    if processes > 1 and not launched():
-        sys.exit(launch(processes, device))
-    device = pick_device(device) if processes == 1 else device_of_process(device)
+    """Train a run, on one process or on several of each node; a killed run goes on."""
+    alone = nodes * processes == 1
+    if not alone and not launched():
+        sys.exit(launch(processes, device, nodes))
+    device = pick_device(device) if alone else device_of_process(device)
     train_run(run, index, codebook, vocabulary, settings, state, weights, table, device)
 
 

@@ -1,6 +1,7 @@
 """SongBloom [Yang et al. 2025]: a folder with its YAML and its tensors, ours or the public one.
 
-A clip is read as a song of which nothing is told: no lyrics (the one id 0), no prompt, no end. Its
+A clip of sound is read as a song of which nothing is told: no lyrics (the one id 0), no prompt, no
+end; windows of the songs (`rasen.songbloom.stimuli`) come with their lyrics and prompt. A clip's
 sketch and latents come from codecs that are named beside the model (MuQ and a codebook, a VAE),
 which stay as trained. Clips are encoded in the environment of these, where the network is not
 imported: what runs it stands in `songbloom_layers`.
@@ -28,6 +29,13 @@ from rasen.networks.songbloom_checkpoint import read_about, read_tensors, write_
 from rasen.networks.vae import Vae, open_vae
 from rasen.weights.init_rules import InitRule
 from rasen.weights.lazy_tensors import LazyTensor
+
+
+def clip_inputs(latents: np.ndarray, sketch: np.ndarray) -> dict[str, np.ndarray]:
+    """A clip, and the seed of what training draws at random for it."""
+    seed = zlib.crc32(latents.tobytes(), zlib.crc32(sketch.tobytes()))
+    # A clip's length is that of its first field by name: the latents.
+    return {"latents": latents, "sketch": sketch, "seed": np.array([seed], np.int64)}
 
 
 class SongBloomFamily(LossFamily, AudioFamily):
@@ -104,9 +112,7 @@ class SongBloomFamily(LossFamily, AudioFamily):
         states = self.muq(device).embed(low, int(self.options["muq_layer"]))
         sketch = nearest_codes(self.codebook(), states, device=device)[:frames].astype(np.int32)
         latents = self.vae(device).encode(np.stack([sound, sound]))[0][:frames]
-        seed = zlib.crc32(latents.tobytes(), zlib.crc32(sketch.tobytes()))
-        # A clip's length is that of its first field by name: the latents.
-        return {"latents": latents, "sketch": sketch, "seed": np.array([seed], np.int64)}
+        return clip_inputs(latents, sketch)
 
     @cache  # noqa: B019 (a family lives as long as its process)
     def muq(self, device: str) -> Muq:

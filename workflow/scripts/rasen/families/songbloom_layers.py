@@ -1,7 +1,9 @@
 """What the family songbloom reads of a network: layers of decoder and DiT, and both losses.
 
-A batch has latents [clip, frame, 64], sketch [clip, frame], seed [clip, 1] and lengths [clip]. The
-network is told no lyrics (the one id 0), no prompt and no end: a clip stops, it does not end.
+A batch has latents [clip, frame, 64], sketch [clip, frame], seed [clip, 1] and lengths [clip], of
+windows of songs also lyrics [clip, id], prompt [clip, frame, 64] and told [clip, 2], how many of
+both count. Of other clips the network is told no lyrics (the one id 0) and no prompt, and of none
+an end: a clip stops, it does not end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -97,15 +99,17 @@ def _told(network, batch):
     sketch, latents = batch["sketch"], batch["latents"].to(network.bos_token.dtype)
     clips = len(sketch)
     none = sketch.new_zeros(clips, dtype=torch.long)
+    told = batch.get("told", torch.stack([none + 1, none], 1))
+    prompt = batch.get("prompt", latents.new_zeros(clips, 1, latents.shape[2]))
     return {
         "sketch": sketch,
         "latents": latents,
         "frames": batch["lengths"],
         "last": none.bool(),
-        "ids": none[:, None],
-        "length": none + 1,
-        "prompt": latents.new_zeros(clips, 1, latents.shape[2]),
-        "prompt_frames": none,
+        "ids": batch.get("lyrics", none[:, None]).long(),
+        "length": told[:, 0],
+        "prompt": prompt.to(latents.dtype),
+        "prompt_frames": told[:, 1],
     }
 
 

@@ -30,7 +30,7 @@ from rasen.sae.features.words import Words
 # columns of a sheet that say where a clip is, not what it is
 NO_LABELS = {
     "clip", "group", "kind", "path", "text", "sha256", "bytes", "seconds", "seed", "crop",
-    "start", "end", "song", "split", "offset", "extrapolation",
+    "start", "end", "song", "split", "offset", "extrapolation", "window",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rasen.study.points import parse_point
-from rasen.study.registry import FAMILIES
+from rasen.study.registry import FAMILIES, SONGBLOOM_FILES
 
 DOWNLOADS = "resources/models"  # where downloads go
 PLAIN = (
@@ -69,8 +69,14 @@ def kept_steps(run: Mapping[str, Any]) -> list[int]:
     return sorted({0, *run["train"]["keep"], run["train"]["steps"]})
 
 
+def training_runs(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The training runs of a config, or of a part of it, by their names."""
+    return (config.get("songbloom") or {}).get("runs") or {}
+
+
 def model_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """(place in the config, weights, patterns of their files) of every checkpoint of the models."""
+    """(place in the config, weights, patterns of their files) of every checkpoint of the models,
+    and of those that training runs go on from."""
     for name, model in config["models"].items():
         family = FAMILIES[model["family"]]
         yield f"models.{name}.weights", model["weights"], family.weight_files
@@ -80,6 +86,9 @@ def model_weights(config: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[s
         for step in (model["checkpoints"] or {}).get("steps", []):
             weights = weights_of_checkpoint(model, f"step-{step:06d}")
             yield f"models.{name}.checkpoints.weights", weights, family.weight_files
+    for name, run in training_runs(config).items():
+        if run["init_from"]:
+            yield f"songbloom.runs.{name}.init_from", run["init_from"], SONGBLOOM_FILES
 
 
 def model_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

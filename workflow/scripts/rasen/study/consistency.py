@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from rasen.errors import suggestion
-from rasen.study.checkpoints import kept_steps, local_folder, model_weights, step_of_run
+from rasen.study.checkpoints import (
+    kept_steps,
+    local_folder,
+    model_weights,
+    step_of_run,
+    training_runs,
+)
 from rasen.study.generation import contradictions_of_generation
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
@@ -44,6 +50,9 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
         ):
             yield f"{PLACE}: models.{name}.{problem}"
         yield from _absent_layers(name, model, config)
+    for name, stimuli in config["stimuli"].items():
+        if stimuli["kind"] == "windows" and not config.get("songs"):
+            yield f"{PLACE}: stimuli.{name}: windows are of songs; name a sheet in `songs`"
     yield from _runs(config)
     wrong_scores = [f"{PLACE}: scores{problem}" for problem in contradictions_of_scores(config)]
     yield from wrong_scores
@@ -85,19 +94,19 @@ def _runs(config):
         place, train = f"{PLACE}: songbloom.runs.{name}", chosen["train"]
         if beyond := [step for step in train["keep"] if step > train["steps"]]:
             yield f"{place}.train.keep: {beyond}; the run ends at step {train['steps']}"
-        share, rest = divmod(train["batch"], chosen["processes"])
+        processes = chosen["nodes"] * chosen["processes"]
+        share, rest = divmod(train["batch"], processes)
         if rest:
             yield (
-                f"{place}.train.batch: {train['batch']} over {chosen['processes']} processes; "
-                "take a multiple"
+                f"{place}.train.batch: {train['batch']} over {processes} processes; take a multiple"
             )
         elif share % train["at_once"]:
             yield (
                 f"{place}.train.at_once: {train['at_once']} does not divide the {share} windows "
                 "of a process"
             )
-        if train["engine"] == "single" and chosen["processes"] > 1:
-            yield f"{place}.train.engine: single, with {chosen['processes']} processes; take fsdp"
+        if train["engine"] == "single" and processes > 1:
+            yield f"{place}.train.engine: single, with {processes} processes; take fsdp"
 
 
 def _unknown_sets(model: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
@@ -137,6 +146,11 @@ def _of_the_family(
         kind = config["stimuli"].get(stimuli, {}).get("kind")
         if kind and (kind == "text") != (entry.reads == "text"):
             yield f"{setting}: {family} reads {entry.reads}, but '{stimuli}' is of kind {kind}"
+        elif kind == "windows" and not entry.windows:
+            yield (
+                f"{setting}: {family} reads {entry.reads}, but '{stimuli}' is of kind windows, "
+                "tokens and latents of the songs; take a set of sounds"
+            )
     for option, about in foreign_options(family).items():
         if given.get(option, about.schema["default"]) != about.schema["default"]:
             yield f"{option}: {family} has no such setting; take it out"
@@ -185,8 +199,8 @@ def _absent_layers(name: str, model: Mapping[str, Any], config: Mapping[str, Any
 
 
 def _absent_steps(config: Mapping[str, Any]) -> Iterator[str]:
-    """Steps of training runs that the models name and the runs do not keep."""
-    runs = (config.get("songbloom") or {}).get("runs") or {}
+    """Steps of training runs that models and runs name and the runs do not keep."""
+    runs = training_runs(config)
     for place, weights, _ in model_weights(config):
         if not (of_run := step_of_run(weights)) or Path(weights).is_dir():
             continue

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from rasen.errors import RasenError, raise_all, suggestion
-from rasen.study.checkpoints import CODEBOOK, RUN_STEPS, kept_steps, local_folder
+from rasen.study.checkpoints import (
+    CODEBOOK,
+    RUN_STEPS,
+    kept_steps,
+    local_folder,
+    training_runs,
+)
 from rasen.study.registry import FAMILIES
 
 
@@ -43,7 +49,7 @@ def _steps_of_a_run(model: dict[str, Any], config: Mapping[str, Any]) -> None:
         if missing := [key for key in ("weights", "steps") if not checkpoints.get(key)]:
             raise RasenError(f"{missing[0]}: is missing; give weights and steps, or a run")
         return
-    runs = (config.get("songbloom") or {}).get("runs") or {}
+    runs = training_runs(config)
     if name not in runs:
         raise RasenError(f"run: no training run '{name}'; {suggestion(name, list(runs))}")
     run, seed = runs[name], runs[name]["train"]["seed"]

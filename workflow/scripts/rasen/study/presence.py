@@ -16,6 +16,7 @@ from rasen.study.checkpoints import (
     made_by_rule,
     model_files,
     model_weights,
+    training_runs,
 )
 from rasen.study.scoring import REFERENCES, score_weights
 from rasen.study.song_models import song_weights
@@ -83,22 +84,24 @@ def clips_left_out(config: Mapping[str, Any]) -> list[str]:
 
 
 def needed_names(jobs: Iterable[Any]) -> set[str]:
-    """Models and stimulus sets that some jobs will open, "songs" and "scores" for those of these.
+    """Models and stimulus sets that some jobs will open, "runs.NAME" for the start of a training
+    run, "songs" and "scores" for those of these.
 
-    A rule says with its parameter `needs` what it opens: models, stimuli, songs, scores. Rules
-    without it read results alone; what those came from may be elsewhere.
+    A rule says with its parameter `needs` what it opens: models, stimuli, runs, songs, scores.
+    Rules without it read results alone; what those came from may be elsewhere.
     """
     names = set()
     for job in jobs:
         for what in job.params.get("needs", "").split():
             whole = what in ("songs", "scores")  # the section, not an entry of it
-            names.add(what if whole else job.wildcards[what.removesuffix("s")])
+            named = what if whole else job.wildcards[what.removesuffix("s")]
+            names.add(f"runs.{named}" if what == "runs" else named)
     return names
 
 
 def missing_files(config: Mapping[str, Any], names: set[str]) -> list[str]:
-    """Local folders and files of the named models, stimulus sets and "songs" that are not there,
-    each with its cure."""
+    """Local folders and files of what is named (`needed_names`) that are not there, each with its
+    cure."""
     problems = []
     # a stimulus set may have the name "songs", too
     songs = {"songs": config["songs"]} if "songs" in names and config.get("songs") else {}
@@ -106,6 +109,8 @@ def missing_files(config: Mapping[str, Any], names: set[str]) -> list[str]:
         part: {name: entry for name, entry in config[part].items() if name in names}
         for part in ("models", "stimuli")
     }
+    runs = training_runs(config)
+    chosen["songbloom"] = {"runs": {n: run for n, run in runs.items() if f"runs.{n}" in names}}
 
     def need(place: str, path: str, exists: bool, cure: str) -> None:
         if not exists:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from rasen.study.targets import has_sound
+
 
 def tasks_of_set(config: Mapping[str, Any], model: str, stimuli: str, frames: bool) -> str:
     """The tasks {name: settings} of a model on one stimulus set as JSON: of frames, or of clips."""
@@ -69,8 +71,8 @@ def per_compared_point(config: Mapping[str, Any], points: pd.DataFrame, pattern:
 
 
 def spectra(config: Mapping[str, Any], stimuli: str) -> str | list[str]:
-    """The spectra of a stimulus set, without a network; [] of text, which has none."""
-    if config["stimuli"][stimuli]["kind"] == "text":
+    """The spectra of a stimulus set, without a network; [] of what has no sound."""
+    if not has_sound(config, stimuli):
         return []
     return f"results/spectra/{stimuli}.h5"
 

@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 TRANSFORMERS_FILES = ("*.safetensors", "pytorch_model*.bin")
+SONGBLOOM_FILES = (
+    "model.safetensors",
+    "songbloom_full_150s.pt",
+    "songbloom_full_240s.pt",
+    "songbloom_*.pt",
+)
+SONGBLOOM_READER = "rasen.networks.songbloom_checkpoint:read_checkpoint"
 VAE_FILES = ("*vae*.safetensors", "autoencoder*.ckpt", "*.safetensors")
 TRANSFORMERS_READER = "rasen.weights.lazy_tensors:read_checkpoint"
 # "": losses
@@ -55,6 +62,7 @@ class FamilyEntry:
     batch_norm:    whether it has batch norms
     environment:   in which its jobs run (envs/NAME.txt)
     encoding:      in which stimuli are encoded for it, where that is another one
+    windows:       whether windows of the songs' shards are stimuli of it, too
     """
 
     module: str
@@ -68,6 +76,7 @@ class FamilyEntry:
     batch_norm: bool = False
     environment: str = "core"
     encoding: str = ""
+    windows: bool = False
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
@@ -229,15 +238,11 @@ FAMILIES = {
         module="rasen.families.songbloom",
         reads="audio",
         loss="next",
-        weight_files=(
-            "model.safetensors",
-            "songbloom_full_150s.pt",
-            "songbloom_full_240s.pt",
-            "songbloom_*.pt",
-        ),
-        reader="rasen.networks.songbloom_checkpoint:read_checkpoint",
+        weight_files=SONGBLOOM_FILES,
+        reader=SONGBLOOM_READER,
         init_rules=("official",),
         encoding="songs",
+        windows=True,
         options=SONGBLOOM,
     ),
 }

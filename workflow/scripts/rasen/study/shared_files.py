@@ -31,7 +31,7 @@ ALWAYS = (  # tables, figures, and the records by which nothing is computed agai
     "results/songs/*/.*.json",
     "results/songs/*/structure.{json,tsv}",
     "results/songs/*/fingerprint.npy",
-    "results/songbloom/*/training.parquet",
+    "results/songbloom/*/{start.json,training.parquet}",
     "results/songbloom/*/tensorboard/*",
     "results/songbloom/*/songs/*/{generated.parquet,sheet.tsv}",
     "results/scores/{rows,read,stems,sections,embedded}/*.parquet",

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from rasen.study.checkpoints import local_folder
+
 
 def stimulus_sets(model: Mapping[str, Any], key: str) -> list[str]:
     """The stimulus sets under a model's `activations`, `gradient`, `helix` ..., as a list."""
@@ -14,6 +16,11 @@ def stimulus_sets(model: Mapping[str, Any], key: str) -> list[str]:
     if isinstance(named, dict):
         return [named["data"]]
     return [named] if isinstance(named, str) else named
+
+
+def has_sound(config: Mapping[str, Any], stimuli: str) -> bool:
+    """Whether the clips of a stimulus set can be rendered, unlike texts and windows of tokens."""
+    return config["stimuli"][stimuli]["kind"] not in ("text", "windows")
 
 
 def per_point(config: Mapping[str, Any], points: pd.DataFrame, pattern: str, key: str) -> list[str]:
@@ -96,7 +103,7 @@ def hand_label_sheets(config: Mapping[str, Any], stem: str) -> list[str]:
 
 def clap_tags(config: Mapping[str, Any], stimuli: str) -> str | list[str]:
     """The tags of a stimulus set by CLAP; [] where none are asked for, or it has no sound."""
-    if config["sae"]["label"]["clap"] is None or config["stimuli"][stimuli]["kind"] == "text":
+    if config["sae"]["label"]["clap"] is None or not has_sound(config, stimuli):
         return []
     return f"results/clap/{stimuli}.parquet"
 
@@ -106,7 +113,7 @@ def top_clips(config: Mapping[str, Any], points: pd.DataFrame, pattern: str) -> 
     heard = {
         name: model
         for name, model in config["models"].items()
-        if model["sae"] and config["stimuli"][model["sae"]]["kind"] != "text"
+        if model["sae"] and has_sound(config, model["sae"])
     }
     return [
         path.replace("{stimuli}", model["sae"])
@@ -147,8 +154,10 @@ RUN_SETTINGS = ("preset", "network", "init_from", "data", "train")
 
 def run_settings(config: Mapping[str, Any], run: str) -> str:
     """What a training run's result depends on, as JSON."""
-    settings = config["songbloom"]["runs"][run]
-    return json.dumps({key: settings[key] for key in RUN_SETTINGS}, sort_keys=True)
+    settings = {key: config["songbloom"]["runs"][run][key] for key in RUN_SETTINGS}
+    if settings["init_from"]:
+        settings["init_from"] = local_folder(settings["init_from"])
+    return json.dumps(settings, sort_keys=True)
 
 
 def vocabulary_argument(songs: Mapping[str, Any]) -> str:
