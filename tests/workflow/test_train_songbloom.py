@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from events import read_scalars
 from study import ROOT, Study
 
 from rasen.io import parquet
@@ -102,6 +103,13 @@ def test_a_killed_run_ends_as_an_undisturbed_one(study):
     assert told[0].equals(told[1])
     assert told[0].query("split == 'train'")["step"].tolist() == [*range(1, 31)]
     assert told[0].query("split == 'valid'")["step"].tolist() == [0, 10, 20, 30]
+    for run in ("whole", "broken"):
+        rows = table[table["run"] == run]
+        told = read_scalars(runs / run / "tensorboard")
+        for split in ("train", "valid"):
+            of_split = rows[rows["split"] == split]
+            assert [n for n, _ in told[f"lm/{split}"]] == of_split["step"].tolist()
+            assert [v for _, v in told[f"lm/{split}"]] == pytest.approx(of_split["lm"].tolist())
     assert (study.folder / "results/figures/training/whole.svg").is_file()
 
 

@@ -10,14 +10,14 @@ from rasen.songbloom.run import RunSettings, train_run
 
 
 def train_songbloom(
-    run: str, index: Path, codebook: Path, settings: RunSettings, state: Path, weights: Path,
-    table: Path, device: str, processes: int, vocabulary: Path | None = None,
+    run: str, index: Path, codebook: Path, settings: RunSettings, state: Path, events: Path,
+    weights: Path, table: Path, device: str, processes: int, vocabulary: Path | None = None,
 ) -> None:  # fmt: skip
     """Train a run, on one process or on several of this machine; a killed run goes on."""
     if processes > 1 and not launched():
         sys.exit(launch(processes, device))
     device = pick_device(device) if processes == 1 else device_of_process(device)
-    train_run(run, index, codebook, vocabulary, settings, state, weights, table, device)
+    train_run(run, index, codebook, vocabulary, settings, state, events, weights, table, device)
 
 
 if __name__ == "__main__":
