@@ -222,4 +222,7 @@ def test_songbloom():
     printed = run("songbloom.py", "--seconds", "2")
     assert "step / its transformers alone" in printed
     assert re.search(r"share of equal tokens +1 ", printed)
+    error = re.search(r"cpu: greatest error of the predicted memory +([\d.e-]+) ", printed)
+    assert float(error[1]) <= 0.1
+    assert len(re.findall(r"^cuda, wide, .*: memory predicted / measured", printed, re.M)) == 3
     assert not re.search(r" - *$", printed, re.M), printed

@@ -28,6 +28,7 @@ from rasen.networks.songbloom_config import PRESETS, SongBloomConfig, preset
 from rasen.networks.songbloom_init import initialised
 from rasen.songbloom.engines import processes
 from rasen.songbloom.log import Log
+from rasen.songbloom.memory import require_room, step_memory
 from rasen.songbloom.settings import TrainSettings
 from rasen.songbloom.trainer import Step, train
 from rasen.songs.dataset import Windows
@@ -98,11 +99,16 @@ def train_run(
     validation = None
     if settings.train.validate:
         validation = Windows(index, split="valid", **reading)
+    first, world = processes()
+    if first == 0:
+        frames = min(windows.most, int(windows.songs.frames.max()))
+        needed = step_memory(config, settings.train, world, device, frames)
+        print(f"memory of a step, windows at once: {settings.train.at_once}: about {needed}")
+        require_room(needed, run, device)
     network = initialised(config, settings.train.seed)
     if settings.init_from:
         load_into(network, read_tensors(settings.init_from, config))
     network.to(device)
-    first, _ = processes()
     begun_with = {"reading": reading, "start": _start(settings)}
     kept = state / "kept"
     about = {"inventory": inventory.name, **windows.identity(), "run": run}
