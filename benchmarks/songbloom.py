@@ -1,17 +1,12 @@
-"""SongBloom at its toy size: the memory of a training step against what was predicted, its time
-against its transformers alone, songs against the loop without a cache. Options: --seconds of a
-generated song, --preset.
+"""SongBloom at its toy size: a training step against its transformers alone, songs against the
+loop without a cache. Options: --seconds of a generated song, --preset.
 """
 
 import argparse
-import gc
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import process_time
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
@@ -20,13 +15,10 @@ import torch
 from rows import Rows, in_turn
 
 from rasen.networks.songbloom import Batch, SongBloom
-from rasen.networks.songbloom_config import SongBloomConfig, preset
+from rasen.networks.songbloom_config import preset
 from rasen.networks.songbloom_init import initialised
 from rasen.songbloom.flow import integrate
 from rasen.songbloom.generation import GenerateSettings, Request, generate_batch, patch_noise
-from rasen.songbloom.memory import longest_window, step_memory
-from rasen.songbloom.settings import TrainSettings
-from rasen.songbloom.trainer import train
 
 FRAMES, WINDOWS, IDS = 256, 4, 160
 SETTINGS = GenerateSettings(temperature=0, penalty=1.0)
@@ -80,87 +72,6 @@ def measure_step(rows: Rows, net: SongBloom) -> None:
     rows.add("step of 4 windows of 256 frames, s", ours, "s")
     rows.add("step / its transformers alone", ours / alone, target=1.15, at_most=True)
     rows.add("sketch tokens a second", WINDOWS * FRAMES / ours)
-
-
-WIDE = {"width": 512, "heads": 8, "lm_layers": 4, "diff_layers": 2, "codes": 4096}
-STEPS = {  # what is trained, and how, when memory is measured
-    "toy, 4 at once": ({}, {"batch": 4, "at_once": 4}),
-    "toy, 4 one by one": ({}, {"batch": 4, "at_once": 1}),
-    "wide, 1 at once": (WIDE, {"batch": 1, "at_once": 1}),
-    "wide, 4 at once, checkpointing": (WIDE, {"batch": 4, "at_once": 4, "checkpointing": True}),
-    "wide, bf16, ema": (WIDE, {"batch": 1, "at_once": 1, "precision": "bf16", "ema": 0.9}),
-}
-
-
-class FullWindows:
-    """One window of zeros, as long as a window gets."""
-
-    def __init__(self, config: SongBloomConfig, frames: int) -> None:
-        self.window = longest_window(config, frames)
-
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, place: int) -> dict[str, Any]:
-        return self.window
-
-    def identity(self) -> dict[str, str]:
-        return {}
-
-
-def measure_memory(rows: Rows) -> None:
-    """The predicted memory of a step against the trainer's own, on the CPU and on a GPU."""
-    for device in ("cpu", "cuda"):
-        ratios = {}
-        for what, (changes, plan) in STEPS.items():
-            name = f"{device}, {what}: memory predicted / measured"
-            if device == "cuda" and not torch.cuda.is_available():
-                rows.add(name, None, note="not measured: only a GPU can tell")
-                continue
-            if device == "cuda" and not changes:
-                continue  # less than what the GPU's libraries take for themselves
-            config = preset("toy", **changes)
-            settings = TrainSettings(
-                steps=3, seconds=FRAMES / 25, validate=0, save=10, warmup=1, **plan
-            )
-            predicted = step_memory(config, settings, device=device).total
-            ratios[what] = predicted / measured_memory(config, settings, device)
-            rows.add(name, ratios[what])
-        if ratios:
-            error = max(abs(ratio - 1) for ratio in ratios.values())
-            rows.add(
-                f"{device}: greatest error of the predicted memory", error, target=0.1, at_most=True
-            )
-
-
-def measured_memory(config: SongBloomConfig, settings: TrainSettings, device: str) -> float:
-    """Bytes of the tensors that are alive at once in the trainer's second step.
-
-    On a CPU: those before it, as Python's garbage collector knows them, and what torch's allocator
-    reports while it lasts.
-    """
-    with TemporaryDirectory() as state, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        network = initialised(config, 0).to(device)
-        steps = train(network, FullWindows(config, FRAMES), settings, state)
-        next(steps), next(steps)  # step 0, and the first, in which the moments are made
-        gc.collect()
-        if device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-            next(steps)
-            return torch.cuda.max_memory_allocated()
-        before = {}
-        for known in gc.get_objects():
-            if isinstance(known, torch.Tensor):
-                storage = known.untyped_storage()
-                before[storage.data_ptr()] = storage.nbytes()
-        with torch.profiler.profile(
-            activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
-        ) as profile:
-            next(steps)
-    events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
-    sizes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
-    return sum(before.values()) + np.cumsum(sizes).max()
 
 
 @torch.no_grad()
@@ -242,8 +153,6 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = Rows()
-    with rows.attempt("memory"):  # first: tensors of others that are freed meanwhile would count
-        measure_memory(rows)
     net = initialised(preset(arguments.preset), 0)
     rows.add("parameters", sum(p.numel() for p in net.parameters()) / 1e6, "million")
     with rows.attempt("step"):

@@ -1,4 +1,4 @@
-"""The memory of a training step, predicted. How near it comes: benchmarks/songbloom.py."""
+"""The memory of a training step, predicted. How near it comes: benchmarks/songbloom_memory.py."""
 
 from dataclasses import replace
 from types import SimpleNamespace
