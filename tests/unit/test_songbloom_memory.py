@@ -1,6 +1,10 @@
 """The memory of a training step, predicted. How near it comes: benchmarks/songbloom_memory.py."""
 
-from dataclasses import replace
+import json
+import runpy
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -8,13 +12,13 @@ import pytest
 import torch
 from songbloom_windows import FakeWindows, settings, tiny
 
-from rasen.errors import RasenError
 from rasen.networks.songbloom import SongBloom
 from rasen.networks.songbloom_config import preset
 from rasen.songbloom import run
 from rasen.songbloom.memory import StepMemory, require_room, step_memory
 from rasen.songs.phonemes.inventory import built_in_inventory
 
+SCRIPT = Path(__file__).parents[2] / "workflow/scripts/train_songbloom.py"
 PLAN = replace(settings(), batch=8, at_once=8, seconds=10.24, ema=0.0)
 
 
@@ -82,13 +86,11 @@ def small_gpu(monkeypatch, gigabytes):
 
 def test_a_step_that_does_not_fit_is_refused(monkeypatch):
     small_gpu(monkeypatch, 24)
-    require_room(GIVEN, "mine", "cuda:0")
+    require_room(GIVEN, "cuda:0")
     small_gpu(monkeypatch, 23)
-    require_room(GIVEN, "mine", "cpu")
-    with pytest.raises(RasenError) as error:
-        require_room(GIVEN, "mine", "cuda:0")
-    assert "a step needs about 23.4 GB (" in str(error.value)
-    assert "the GPU has 23 GB; set `songbloom.runs.mine.train.at_once` to 1" in str(error.value)
+    require_room(GIVEN, "cpu")
+    with pytest.raises(torch.OutOfMemoryError, match=r"about 23\.4 GB \(.*, the GPU has 23 GB"):
+        require_room(GIVEN, "cuda:0")
 
 
 class Songs(FakeWindows):
@@ -105,9 +107,16 @@ def test_a_run_is_refused_before_its_first_weights(monkeypatch, tmp_path, capsys
     monkeypatch.setattr(run, "Windows", Songs)
     monkeypatch.setattr(run, "load_codebook", lambda path: SimpleNamespace(vectors=[0] * 32))
     monkeypatch.setattr(run, "initialised", lambda *_: pytest.fail("weights were drawn"))
-    asked = run.RunSettings("toy", train=PLAN)
-    with pytest.raises(RasenError, match=r"the GPU has 0\.001 GB"):
-        run.train_run(
-            "mine", tmp_path, tmp_path, None, asked, tmp_path, tmp_path, tmp_path, tmp_path, "cuda"
-        )
+    arguments = {
+        **{"run": "mine", "device": "cuda", "processes": 1, "codebook": tmp_path},
+        **dict.fromkeys(["index", "state", "events", "weights", "table"], tmp_path),
+        "settings": json.dumps({"preset": "toy", "train": asdict(PLAN)}),
+    }
+    monkeypatch.setattr(sys, "argv", ["train", *[f"--{k}={v}" for k, v in arguments.items()]])
+    monkeypatch.setattr("rasen.device.pick_device", lambda device: device)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    assert "set `songbloom.runs.mine.train.at_once` to 1, `checkpointing: true`" in str(ended.value)
+    assert "a step needs about " in str(ended.value)
+    assert "the GPU has 0.001 GB" in str(ended.value)
     assert "memory of a step, windows at once: 8: about" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """`snakemake songbloom`: a run on a few short songs, killed, gone on with, and edited."""
 
 import os
+import re
 import signal
 import time
 from copy import deepcopy
@@ -110,6 +111,8 @@ def test_a_killed_run_ends_as_an_undisturbed_one(study):
             of_split = rows[rows["split"] == split]
             assert [n for n, _ in told[f"lm/{split}"]] == of_split["step"].tolist()
             assert [v for _, v in told[f"lm/{split}"]] == pytest.approx(of_split["lm"].tolist())
+    log = (study.folder / "logs/train_songbloom/whole.log").read_text()
+    assert re.search(r"^memory of a step, windows at once: 2: about [\d.]+ MB \(weights ", log, re.M)
     assert (study.folder / "results/figures/training/whole.svg").is_file()
 
 

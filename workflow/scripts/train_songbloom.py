@@ -6,7 +6,6 @@ from pathlib import Path
 from rasen import command
 from rasen.device import pick_device
 from rasen.songbloom.launch import device_of_process, launch, launched
-from rasen.songbloom.memory import CURE
 from rasen.songbloom.run import RunSettings, train_run
 
 
@@ -22,4 +21,8 @@ def train_songbloom(
 
 
 if __name__ == "__main__":
-    command.run(train_songbloom, out_of_memory=CURE)
+    command.run(
+        train_songbloom,
+        out_of_memory="set `songbloom.runs.{run}.train.at_once` to 1, `checkpointing: true`, "
+        "fewer `flow_patches`, or more `processes`",
+    )

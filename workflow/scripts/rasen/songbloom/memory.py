@@ -17,17 +17,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import masking_utils
 
-from rasen.errors import RasenError
 from rasen.networks.frames import FRAME_RATE
 from rasen.networks.songbloom import SongBloom
 from rasen.networks.songbloom_config import SongBloomConfig
 from rasen.songbloom.batches import as_batch, window_sample
 from rasen.songbloom.settings import TrainSettings
-
-CURE = (  # of too little
-    "set `songbloom.runs.{run}.train.at_once` to 1, `checkpointing: true`, fewer `flow_patches`, "
-    "or more `processes`"
-)
 
 
 @dataclass(frozen=True)
@@ -113,15 +107,14 @@ def step_memory(
     )
 
 
-def require_room(needed: StepMemory, run: str, device: str) -> None:
-    """Refuse a run whose steps need more memory than the GPU has."""
+def require_room(needed: StepMemory, device: str) -> None:
+    """Refuse a step that needs more memory than the GPU has, as torch would when it is full."""
     if not device.startswith("cuda"):
         return
     total = torch.cuda.get_device_properties(device).total_memory
     if needed.total > total:
-        raise RasenError(
-            f"songbloom.runs.{run}: a step needs about {needed}, the GPU has {total / 1e9:.3g} GB; "
-            f"{CURE.format(run=run)}"
+        raise torch.OutOfMemoryError(
+            f"a step needs about {needed}, the GPU has {total / 1e9:.3g} GB"
         )
 
 

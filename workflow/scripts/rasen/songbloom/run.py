@@ -1,7 +1,7 @@
 """One training run as files: windows in; kept weights, a table and TensorBoard's events out.
 
-Everything is written below `state` until the run has ended, then moved to its place at once: what
-Snakemake deletes of a failed job is never what the run goes on from.
+Everything but the events is written below `state` until the run has ended, then moved to its place
+at once: what Snakemake deletes of a failed job is never what the run goes on from.
 """
 
 import json
@@ -104,7 +104,7 @@ def train_run(
         frames = min(windows.most, int(windows.songs.frames.max()))
         needed = step_memory(config, settings.train, world, device, frames)
         print(f"memory of a step, windows at once: {settings.train.at_once}: about {needed}")
-        require_room(needed, run, device)
+        require_room(needed, device)
     network = initialised(config, settings.train.seed)
     if settings.init_from:
         load_into(network, read_tensors(settings.init_from, config))
