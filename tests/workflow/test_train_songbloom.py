@@ -112,7 +112,9 @@ def test_a_killed_run_ends_as_an_undisturbed_one(study):
             assert [n for n, _ in told[f"lm/{split}"]] == of_split["step"].tolist()
             assert [v for _, v in told[f"lm/{split}"]] == pytest.approx(of_split["lm"].tolist())
     log = (study.folder / "logs/train_songbloom/whole.log").read_text()
-    assert re.search(r"^memory of a step, windows at once: 2: about [\d.]+ MB \(weights ", log, re.M)
+    assert re.search(
+        r"^memory of a step, windows at once: 2: about [\d.]+ MB \(weights ", log, re.M
+    )
     assert (study.folder / "results/figures/training/whole.svg").is_file()
 
 

@@ -28,11 +28,11 @@ from rasen.songbloom.settings import TrainSettings
 class StepMemory:
     """Bytes of one process when a step needs most.
 
-    weights:     with buffers and, where they are shared out, what is gathered of them
+    weights:     with buffers; like all but the activations whole, or the share of a process
     average:     the running average (ema)
-    gradients:   whole, or the shares of a process
+    gradients:   as the optimiser reads them
     optimiser:   AdamW's moments
-    activations: what comes on top
+    activations: what comes on top, also what several processes gather
     """
 
     weights: int
@@ -65,39 +65,22 @@ def step_memory(
     """
     frames = frames or int(settings.seconds * FRAME_RATE) // config.patch * config.patch
     engine = settings.engine_of(processes)
-    adds_up = settings.batch // processes > settings.at_once
     shares = processes if engine == "fsdp" else 1
-    full = replace(settings, drop_all=0.0, drop_prompt=0.0)
-    sample = window_sample(longest_window(config, frames), config, full)
-    batch = as_batch([sample] * settings.at_once, config)
-    with FakeTensorMode() as fake, _Live() as live:
-        network = SongBloom(config)
-        layers = [*network.ar_transformer.layers, *network.nar_dit.layers]
-        whole = live.now
-        trained = [p for p in network.parameters() if p.requires_grad]
-        gradients = _size(trained)
-        if adds_up:  # whole on every process until the last part of the step
-            for parameter in trained:
-                parameter.grad = torch.empty_like(parameter)
-        elif engine == "fsdp":
-            kept: list[torch.Tensor] = []
-            for layer in layers:
-                for parameter in layer.parameters():
-                    parameter.register_post_accumulate_grad_hook(_keep_share(kept, shares))
-        _both_passes(network, settings, {n: fake.from_tensor(t) for n, t in batch.items()})
-        passes = live.peak - whole
-    gathered = 0
-    if engine == "fsdp":
-        layer = max(_size(layer.parameters()) for layer in layers)
-        # all but the layers; of these the one at work, the next one and the buffer of a third
-        gathered = whole - sum(_size(layer.parameters()) for layer in layers) + 3 * layer
-    elif engine == "ddp":
-        gathered = gradients  # the buckets in which gradients are averaged
-    # the update's own: the root of the second moment, of all weights at once on a GPU
+    adds_up = settings.batch // processes > settings.at_once
+    network, passes = _pretended(config, settings, frames, adds_up, shares)
+    whole = _size([*network.parameters(), *network.buffers()])
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    gradients = _size(trained) // shares
+    # the update's own: roots of second moments, on a GPU of all weights at once
     largest = max(_size([parameter]) for parameter in trained)
-    update = gradients // shares if device.startswith("cuda") else 3 * largest // shares
-    gradients //= shares
-    most = max(passes + gathered, gradients + update)
+    update = gradients if device.startswith("cuda") else 3 * largest // shares
+    if engine == "fsdp":
+        layers = [_size(layer.parameters()) for layer in _layers(network)]
+        # whole are all but the layers; of these the one at work, the next, the buffer of a third
+        passes += whole - sum(layers) + 3 * max(layers)
+    most = max(passes, gradients + update)
+    if engine == "ddp":
+        most += gradients  # the buckets in which they are averaged
     return StepMemory(
         weights=whole // shares,
         average=whole // shares if settings.ema else 0,
@@ -164,16 +147,35 @@ class _Live(TorchDispatchMode):
         self.now -= size
 
 
-def _both_passes(network, settings, batch):
-    """Forward and backward, as the trainer makes them."""
-    if settings.checkpointing:
-        network.checkpoint_activations()
+def _pretended(config, settings, frames, adds_up, shares):
+    """(the fake network, the greatest bytes beside it in both passes, as the trainer makes them).
+
+    adds_up: gradients of an earlier part of the step are there, whole on every process
+    shares:  otherwise, of the layers' gradients each process keeps one of so many shares
+    """
+    full = replace(settings, drop_all=0.0, drop_prompt=0.0)
+    sample = window_sample(longest_window(config, frames), config, full)
+    batch = as_batch([sample] * settings.at_once, config)
+    kept: list[torch.Tensor] = []
     # transformers looks in the positions for several sequences in a row: fake ones tell nothing
     one_sequence = patch.object(masking_utils, "find_packed_sequence_indices", return_value=None)
     mixed = torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16")
-    with one_sequence, mixed:
-        out = network(batch)
+    with FakeTensorMode() as fake, _Live() as live, one_sequence, mixed:
+        network = SongBloom(config)
+        whole = live.now
+        if settings.checkpointing:
+            network.checkpoint_activations()
+        if adds_up:
+            for parameter in network.parameters():
+                if parameter.requires_grad:
+                    parameter.grad = torch.empty_like(parameter)
+        elif shares > 1:
+            for layer in _layers(network):
+                for parameter in layer.parameters():
+                    parameter.register_post_accumulate_grad_hook(_keep_share(kept, shares))
+        out = network({name: fake.from_tensor(tensor) for name, tensor in batch.items()})
         (out.lm_sum + settings.flow_weight * out.flow_sum).backward()
+        return network, live.peak - whole
 
 
 def _keep_share(kept, shares):
@@ -184,6 +186,10 @@ def _keep_share(kept, shares):
         parameter.grad = None
 
     return keep
+
+
+def _layers(network):
+    return [*network.ar_transformer.layers, *network.nar_dit.layers]
 
 
 def _size(tensors):
