@@ -57,6 +57,7 @@ bench: install-test
 	$(BIN)/python benchmarks/helix.py
 	$(BIN)/python benchmarks/encoders.py
 	$(BIN)/python benchmarks/songbloom.py
+	$(BIN)/python benchmarks/songbloom_memory.py
 	$$(workflow/install saelens) benchmarks/sae.py
 	$$(workflow/install songs) benchmarks/probes.py
 	$(BIN)/python benchmarks/songs.py

@@ -23,6 +23,7 @@
 #   results/shards/{batch}.h5                      songs as training reads them
 #   results/songbloom/{run}/start.json             hashes of the checkpoint that a run goes on from
 #   results/songbloom/{run}/weights/step-{step}/   weights along a training run of SongBloom
+#   results/songbloom/{run}/tensorboard/           its losses, also while it runs
 #   results/songbloom/{run}/songs/step-{step}/  songs that these make, and the sheet to score them by
 #   results/scores/{stage}/{scored}.parquet        songs of a sheet that are scored, stage by stage
 #   results/tables/{gradient,perplexity,helix,sae,...}.parquet   one tidy table per analysis

@@ -1,6 +1,7 @@
 # SongBloom: trained on the songs' windows, step by step.
 #   needs    songbloom.runs, results/tables/songs.parquet, results/shards/{batch}.h5
 #   makes    results/songbloom/{run}/{weights/step-{step}/,start.json}, results/tables/training.parquet
+#   besides  results/songbloom/{run}/tensorboard/, no output: those of a failed job are deleted
 
 RUNS = config["songbloom"]["runs"]
 GENERATE = config["songbloom"]["generate"]
@@ -93,7 +94,8 @@ rule train_songbloom:
     shell:
         "rasen core train_songbloom.py --run {wildcards.run} --index {input.index}"
         " --codebook {input.codebook:q} {params.vocabulary} --settings {params.settings:q}"
-        " --state results/songbloom/{wildcards.run}/state --weights {output.weights}"
+        " --state results/songbloom/{wildcards.run}/state"
+        " --events results/songbloom/{wildcards.run}/tensorboard --weights {output.weights}"
         " --table {output.table} --device {resources.device} --processes {params.processes}"
         " --nodes {params.nodes}"
         " > {log} 2>&1"

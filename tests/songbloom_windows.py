@@ -1,7 +1,7 @@
 """Windows of made-up songs, and one training run of them: also a script, for several processes.
 
 python tests/songbloom_windows.py '{"steps": 4, ...}' STATE OUT: trains, writes OUT/{losses.json,
-weights.safetensors} from the first process; with KILL_AFTER=n it dies after step n.
+N.safetensors, events/} from the first process; with KILL_AFTER=n it dies after step n.
 """
 
 import json
@@ -73,16 +73,20 @@ def main():
     from safetensors.torch import save_file
 
     from rasen.networks.songbloom_init import initialised
+    from rasen.songbloom.log import Log
     from rasen.songbloom.trainer import train
 
     torch.set_num_threads(1)
     changes, state, out = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     losses, first = [], os.environ.get("RANK", "0") == "0"
     kill_after = int(os.environ.get("KILL_AFTER", 0))
+    log = Log(state, out / "events") if first else None
     steps = train(initialised(tiny(), 0), FakeWindows(), settings(**changes), state, FakeWindows(3))
     for step in steps:
         if step.split != "start":
             losses.append([step.number, step.split, step.lm, step.flow, step.norm])
+            if log is not None:
+                log.add(step)
         if first and step.kept is not None:
             out.mkdir(parents=True, exist_ok=True)
             save_file(step.kept, out / f"{step.number}.safetensors")

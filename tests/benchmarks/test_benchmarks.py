@@ -29,6 +29,7 @@ RUN_BY = {  # every file of benchmarks/: the test here that runs it
     "probes.py": "test_probes",
     "encoders.py": "test_encoders",
     "songbloom.py": "test_songbloom",
+    "songbloom_memory.py": "test_songbloom_memory",
     "sae.py": "test_sae",
     "songs.py": "test_songs",
     "structure.py": "test_structure",
@@ -223,3 +224,11 @@ def test_songbloom():
     assert "step / its transformers alone" in printed
     assert re.search(r"share of equal tokens +1 ", printed)
     assert not re.search(r" - *$", printed, re.M), printed
+
+
+def test_songbloom_memory():
+    printed = run("songbloom_memory.py", "--size", "tiny")
+    ratios = dict(re.findall(r"^cpu, (.*): predicted / measured +([\d.]+) ", printed, re.M))
+    assert len(ratios) == 3, printed
+    assert all(0.9 <= float(ratio) <= 1.1 for ratio in ratios.values()), printed
+    assert len(re.findall(r"^cuda, wide, .*: predicted / measured ", printed, re.M)) == 2

@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from events import read_events, read_scalars
 from safetensors.torch import load_file
 from songbloom_windows import FakeWindows, settings, tiny
+from tensorboardX.proto.event_pb2 import SessionLog
 
 from rasen.errors import RasenError
 from rasen.networks.songbloom_init import initialised
 from rasen.songbloom.batches import as_batch, term_counts, window_sample
+from rasen.songbloom.log import Log
 from rasen.songbloom.settings import TrainSettings
-from rasen.songbloom.trainer import learning_rate, train
+from rasen.songbloom.trainer import Step, learning_rate, train
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "tests/songbloom_windows.py"
@@ -67,12 +70,42 @@ def test_a_killed_run_goes_on_bit_by_bit(tmp_path, processes):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert start(whole, processes, **changes) == 0
     assert start(broken, processes, kill_after=3, **changes) != 0
-    assert [path.name for path in (broken / "state").iterdir()] == ["step-00000002"]
+    assert [path.name for path in (broken / "state").glob("step-*")] == ["step-00000002"]
+    assert [step for step, _ in read_scalars(broken / "out/events")["loss/train"]] == [1, 2, 3]
     assert start(broken, processes, **changes) == 0
     tail = losses(whole)[-len(losses(broken)) :]
     assert (losses(broken) == tail).all()
     final = [(f / "out/5.safetensors").read_bytes() for f in (whole, broken)]
     assert final[0] == final[1]
+    told = [told_of(folder) for folder in (whole, broken)]
+    assert told[0] == told[1]
+    assert [step for step, _ in told[0]["loss/train"]] == [1, 2, 3, 4, 5]
+    assert [step for step, _ in told[0]["flow/valid"]] == [0, 2, 4, 5]
+
+
+def told_of(folder):
+    """What its events tell that does not depend on the machine: the same as its lines of JSON."""
+    told = read_scalars(folder / "out/events")
+    rows = [json.loads(line) for line in (folder / "state/log.jsonl").read_text().splitlines()]
+    for tag, values in told.items():
+        name, _, split = tag.partition("/")
+        wanted = [r for r in rows if r["split"] == (split or "train") and r[name] is not None]
+        assert [step for step, _ in values] == [row["number"] for row in wanted], tag
+        assert [v for _, v in values] == pytest.approx([row[name] for row in wanted]), tag
+    return {tag: values for tag, values in told.items() if tag not in ("tokens_s", "memory")}
+
+
+def test_a_run_from_scratch_forgets_the_events_of_the_last_one(tmp_path):
+    for loss in (1.0, 2.0):
+        log = Log(tmp_path / "state", tmp_path / "events")
+        log.add(Step(1, "train", loss, loss, 0.0, 1e-3, 0.5, 10.0, 20.0))
+        assert read_scalars(tmp_path / "events")["loss/train"] == [(1, loss)]
+        assert len([*log.rows()]) == 1
+    assert {*read_scalars(tmp_path / "events")} == {
+        *("loss/train", "lm/train", "flow/train", "lr", "norm", "tokens_s", "memory")
+    }
+    marks = [event.session_log.status for event in read_events(tmp_path / "events")]
+    assert marks[:2] == [0, SessionLog.START]  # an open TensorBoard drops what it had read
 
 
 def some_steps(state, windows=None, count=2, **changes):

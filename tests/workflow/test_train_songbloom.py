@@ -1,6 +1,7 @@
 """`snakemake songbloom`: a run on a few short songs, killed, gone on with, and edited."""
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -8,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
+from events import read_scalars
 from songbloom_study import RUN, noise_songs
 
 from rasen.io import parquet
@@ -65,6 +67,17 @@ def test_a_killed_run_ends_as_an_undisturbed_one(study):
     assert told[0].equals(told[1])
     assert told[0].query("split == 'train'")["step"].tolist() == [*range(1, 31)]
     assert told[0].query("split == 'valid'")["step"].tolist() == [0, 10, 20, 30]
+    for run in ("whole", "broken"):
+        rows = table[table["run"] == run]
+        told = read_scalars(runs / run / "tensorboard")
+        for split in ("train", "valid"):
+            of_split = rows[rows["split"] == split]
+            assert [n for n, _ in told[f"lm/{split}"]] == of_split["step"].tolist()
+            assert [v for _, v in told[f"lm/{split}"]] == pytest.approx(of_split["lm"].tolist())
+    log = (study.folder / "logs/train_songbloom/whole.log").read_text()
+    assert re.search(
+        r"^memory of a step, windows at once: 2: about [\d.]+ MB \(weights ", log, re.M
+    )
     assert (study.folder / "results/figures/training/whole.svg").is_file()
 
 

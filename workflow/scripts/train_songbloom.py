@@ -10,8 +10,8 @@ from rasen.songbloom.run import RunSettings, train_run
 
 
 def train_songbloom(
-    run: str, index: Path, codebook: Path, settings: RunSettings, state: Path, weights: Path,
-    table: Path, device: str, processes: int, nodes: int = 1,
+    run: str, index: Path, codebook: Path, settings: RunSettings, state: Path, events: Path,
+    weights: Path, table: Path, device: str, processes: int, nodes: int = 1,
     vocabulary: Path | None = None,
 ) -> None:  # fmt: skip
     """Train a run, on one process or on several of each node; a killed run goes on."""
@@ -19,7 +19,7 @@ def train_songbloom(
     if not alone and not launched():
         sys.exit(launch(processes, device, nodes))
     device = pick_device(device) if alone else device_of_process(device)
-    train_run(run, index, codebook, vocabulary, settings, state, weights, table, device)
+    train_run(run, index, codebook, vocabulary, settings, state, events, weights, table, device)
 
 
 if __name__ == "__main__":

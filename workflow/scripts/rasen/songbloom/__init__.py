@@ -18,6 +18,7 @@ _MODULES = {
     "rasen.networks.songbloom_init": ("initialised",),
     "rasen.songbloom.batches": ("as_batch", "window_sample"),
     "rasen.songbloom.generation": ("GenerateSettings", "Request", "generate", "generate_batch"),
+    "rasen.songbloom.memory": ("step_memory",),
     "rasen.songbloom.settings": ("TrainSettings",),
     "rasen.songbloom.trainer": ("train",),
 }

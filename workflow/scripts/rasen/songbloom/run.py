@@ -1,13 +1,12 @@
 """One training run as files: windows in; kept weights, a table and TensorBoard's events out.
 
-Everything is written below `state` until the run has ended, then moved to its place at once: what
-Snakemake deletes of a failed job is never what the run goes on from.
+Everything but the events is written below `state` until the run has ended, then moved to its place
+at once: what Snakemake deletes of a failed job is never what the run goes on from.
 """
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,13 +27,14 @@ from rasen.networks.songbloom_checkpoint import (
 from rasen.networks.songbloom_config import PRESETS, SongBloomConfig, preset
 from rasen.networks.songbloom_init import initialised
 from rasen.songbloom.engines import processes
+from rasen.songbloom.log import Log
+from rasen.songbloom.memory import require_room, step_memory
 from rasen.songbloom.settings import TrainSettings
 from rasen.songbloom.trainer import Step, train
 from rasen.songs.dataset import Windows
 from rasen.songs.phonemes.inventory import Inventory, built_in_inventory, read_vocabulary
 from rasen.weights.network_tensors import load_into
 
-LOG = "log.jsonl"
 COLUMNS = ("run", "step", "split", "loss", "lm", "flow", "lr", "norm", "tokens_s", "memory")
 
 
@@ -68,6 +68,7 @@ def train_run(
     vocabulary: Path | None,
     settings: RunSettings,
     state: Path,
+    events: Path,
     weights: Path,
     table: Path,
     device: str,
@@ -75,6 +76,7 @@ def train_run(
     """Train a run to its end; one that was killed goes on.
 
     codebook: of the sketch; vocabulary: file of the phonemes' ids (None: built in)
+    events: gets its losses for TensorBoard while it runs
     weights: gets a folder step-NNNNNN for every kept step; table: its losses
     """
     inventory = read_vocabulary(vocabulary) if vocabulary else built_in_inventory()
@@ -97,27 +99,32 @@ def train_run(
     validation = None
     if settings.train.validate:
         validation = Windows(index, split="valid", **reading)
+    first, world = processes()
+    if first == 0:
+        frames = min(windows.most, int(windows.songs.frames.max()))
+        needed = step_memory(config, settings.train, world, device, frames)
+        print(f"memory of a step, windows at once: {settings.train.at_once}: about {needed}")
+        require_room(needed, device)
     network = initialised(config, settings.train.seed)
     if settings.init_from:
         load_into(network, read_tensors(settings.init_from, config))
     network.to(device)
-    first, _ = processes()
     begun_with = {"reading": reading, "start": _start(settings)}
     kept = state / "kept"
     about = {"inventory": inventory.name, **windows.identity(), "run": run}
-    steps = train(network, windows, settings.train, state, validation, begun_with)
-    for step in steps:
-        if first != 0:
+    log = Log(state, events) if first == 0 else None
+    for step in train(network, windows, settings.train, state, validation, begun_with):
+        if log is None:
             continue
         kept.mkdir(parents=True, exist_ok=True)
         if step.kept is not None:
             tokens, folder = checkpoint.tokens, kept / step_name(step.number)
             write_checkpoint(folder, step.kept, config, tokens, {**about, "step": step.number})
         if step.split != "start":
-            _log(state / LOG, step)
+            log.add(step)
             _tell(step, settings.train)
-    if first == 0:
-        _finish(run, state, kept, weights, table, settings.train)
+    if log is not None:
+        _finish(run, log, state, kept, weights, table, settings.train)
 
 
 def architecture(settings: RunSettings, codes: int, inventory: Inventory) -> Checkpoint:
@@ -163,24 +170,6 @@ def _start(settings):
     return f"{settings.preset} {json.dumps(settings.network, sort_keys=True)}"
 
 
-def _log(path, step):
-    """Append a row; a run that goes on writes some steps again, and the later rows count."""
-    row = asdict(replace(step, kept=None))
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-
-
-def _rows(path):
-    rows: dict[tuple[str, int], Mapping[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:  # cut by a kill; the step was made again
-            continue
-        rows[row["split"], row["number"]] = row
-    return [rows[key] for key in sorted(rows, key=lambda key: (key[1], key[0]))]
-
-
 def _tell(step: Step, settings: TrainSettings) -> None:
     every = max(1, settings.steps // 50)
     if step.split == "valid" or step.number % every == 0:
@@ -192,9 +181,10 @@ def _tell(step: Step, settings: TrainSettings) -> None:
         )
 
 
-def _finish(run, state, kept, weights, table, settings):
+def _finish(run, log, state, kept, weights, table, settings):
     """Move what was made to its place, and forget the state."""
-    rows = pd.DataFrame(_rows(state / LOG)).rename(columns={"number": "step"})
+    rows = pd.DataFrame(log.rows()).rename(columns={"number": "step"})
+    rows = rows.sort_values(["step", "split"], ignore_index=True)
     rows["run"] = run
     weights.mkdir(parents=True, exist_ok=True)
     for number in settings.kept:
