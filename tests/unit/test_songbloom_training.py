@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from math import cos, pi
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from tensorboardX.proto.event_pb2 import SessionLog
 
 from rasen.errors import RasenError
 from rasen.networks.songbloom_init import initialised
+from rasen.songbloom import run
 from rasen.songbloom.batches import as_batch, term_counts, window_sample
 from rasen.songbloom.log import Log
 from rasen.songbloom.settings import TrainSettings
@@ -230,3 +234,30 @@ def test_a_window_that_is_learned_by_heart(tmp_path):
     assert float((out.logits[0, :64].argmax(-1) == batch["sketch"][0]).float().mean()) >= 0.99
     assert int(out.logits[0, 64].argmax()) == config.end
     assert steps[-1].flow < 0.8 * steps[0].flow
+
+
+def test_a_kill_while_the_last_files_are_put_in_place_loses_nothing(tmp_path, monkeypatch):
+    """Snakemake then deletes the weights that stand already; the state still has all of them."""
+    state, weights = tmp_path / "state", tmp_path / "weights"
+    asked = settings()
+    for step in asked.kept:
+        folder = state / "kept" / run.step_name(step)
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_text(f"weights of {step}")
+    row = dict.fromkeys(run.COLUMNS, 0.0) | {"number": 1, "split": "train"}
+    log = SimpleNamespace(rows=lambda: [{k: v for k, v in row.items() if k != "step"}])
+
+    def finish():
+        run._finish("toy", log, state, state / "kept", weights, tmp_path / "table.parquet", asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.parquet, "write_table", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            finish()
+    shutil.rmtree(weights)
+    finish()
+    assert sorted(path.name for path in weights.iterdir()) == list(map(run.step_name, asked.kept))
+    for step in asked.kept:
+        text = (weights / run.step_name(step) / "model.safetensors").read_text()
+        assert text == f"weights of {step}"
+    assert not state.exists()

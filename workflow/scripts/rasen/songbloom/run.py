@@ -5,6 +5,7 @@ at once: what Snakemake deletes of a failed job is never what the run goes on fr
 """
 
 import json
+import os
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -182,7 +183,7 @@ def _tell(step: Step, settings: TrainSettings) -> None:
 
 
 def _finish(run, log, state, kept, weights, table, settings):
-    """Move what was made to its place, and forget the state."""
+    """Put what was made in its place, and forget the state, which is whole until then."""
     rows = pd.DataFrame(log.rows()).rename(columns={"number": "step"})
     rows = rows.sort_values(["step", "split"], ignore_index=True)
     rows["run"] = run
@@ -190,6 +191,14 @@ def _finish(run, log, state, kept, weights, table, settings):
     for number in settings.kept:
         target = weights / step_name(number)
         shutil.rmtree(target, ignore_errors=True)
-        shutil.move(kept / step_name(number), target)
+        shutil.copytree(kept / step_name(number), target, copy_function=_second_name)
     parquet.write_table(rows[[*COLUMNS]], table)
     shutil.rmtree(state)
+
+
+def _second_name(source, target):
+    """The same file under another name, or a copy where a file can have one name only."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
