@@ -49,6 +49,7 @@ include: "rules/similarity.smk"
 include: "rules/lens.smk"
 include: "rules/probes.smk"
 include: "rules/share.smk"
+include: "rules/prepare.smk"
 
 
 if SONGS:

@@ -27,6 +27,7 @@ from rasen.study.recipe import (
 )
 from rasen.study.routes import table_of_points
 from rasen.study.song_models import config_for_lyrics, song_settings, song_weights
+from rasen.study.targets import environments
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -750,3 +751,25 @@ def test_whole_numbers_are_integers_however_they_are_written():
     full = load(SMALLEST | {"perplexity": {"bootstrap": 100.0}, "helix": {"period": [4.0, 12.5]}})
     assert repr(full["perplexity"]["bootstrap"]) == "100"
     assert repr(full["helix"]["period"]) == "[4, 12.5]"
+
+
+@pytest.mark.parametrize(
+    ("path", "needed"),
+    [
+        ("config/config.yaml", ["core", "songs"]),
+        ("tests/small/config/config.yaml", ["core"]),
+        ("examples/songbloom/config/config.yaml", ["core", "songs"]),
+    ],
+)
+def test_the_environments_that_jobs_run_in(path, needed):
+    assert environments(load(yaml.safe_load((ROOT / path).read_text()))) == needed
+
+
+def test_environments_of_families_and_of_structure():
+    jukebox = {"family": "jukebox", "weights": "/models/j"}
+    songbloom = {"family": "songbloom", "weights": "/models/s"}
+    assert environments(load({"models": {"j": jukebox}})) == ["core", "jukebox"]
+    given = {"models": {"s": songbloom}, "songs": {"sheet": "songs.tsv"}}
+    assert environments(load(given)) == ["core", "songs"]
+    given["songs"]["structure"] = {"backend": "allin1"}
+    assert environments(load(given)) == ["allin1", "core", "songs"]

@@ -46,17 +46,29 @@ def test_old_repositories_give_pytorch_files(asked, tmp_path):
     assert "pytorch_model*.bin" in asked["allow_patterns"]
 
 
-def test_failure_names_both_cures_and_leaves_nothing(asked, monkeypatch, tmp_path):
-    def unreachable(*arguments, **options):
-        if "local_dir" in options:
-            (tmp_path / "m").mkdir()
-        raise ConnectionError("Name or service not known\nmore")
+def test_failure_names_the_cures_and_the_next_try_goes_on(asked, monkeypatch, tmp_path):
+    folder = tmp_path / "m"
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    def breaks_off(*arguments, local_dir, **options):
+        (local_dir / "model.safetensors.incomplete").write_text("half")
+        raise ConnectionError("Connection reset\nmore")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", breaks_off)
     with pytest.raises(RasenError, match="correct `weights`, or copy the checkpoint to") as error:
-        hub.fetch("a/b", tmp_path / "m", [FILES])
-    assert "a/b: neither a folder here nor to be had from the hub (Name or" in str(error.value)
-    assert not (tmp_path / "m").exists()
+        hub.fetch("a/b", folder, [FILES])
+    assert "a/b: neither a folder here nor to be had from the hub (Connection" in str(error.value)
+    assert f"run again to go on with what is in {tmp_path}/.m.download" in str(error.value)
+    assert not folder.exists(), "a folder that is there is whole"
+
+    def completes(*arguments, local_dir, **options):
+        half = local_dir / "model.safetensors.incomplete"
+        (local_dir / "model.safetensors").write_text(half.read_text() + " and half")
+        half.unlink()
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", completes)
+    hub.fetch("a/b", folder, [FILES])
+    assert (folder / "model.safetensors").read_text() == "half and half"
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
 @pytest.fixture

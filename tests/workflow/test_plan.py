@@ -104,6 +104,7 @@ def test_models_from_the_hub_are_planned_offline(other):
     other.edit(change)
     jobs = other.planned()
     assert jobs["fetch_weights"] == 3
+    assert other.planned("prepare") == {"fetch_weights": 3, "prepare": 1}
     other.edit(lambda config: config["models"]["llama"].update(weights="/nowhere/at/all"))
     assert other.planned()
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from rasen.study.checkpoints import local_folder
+from rasen.study.registry import FAMILIES
 
 
 def stimulus_sets(model: Mapping[str, Any], key: str) -> list[str]:
@@ -172,3 +173,13 @@ def sheets(config: Mapping[str, Any]) -> list[str]:
     named = [config.get("songs"), config["songbloom"]["generate"]]
     of_scores = (config.get("scores") or {}).get("sheets", {})
     return [*stimuli, *(each["sheet"] for each in named if each), *of_scores.values()]
+
+
+def environments(config: Mapping[str, Any]) -> list[str]:
+    """The environments in which the jobs of a config run."""
+    families = [FAMILIES[model["family"]] for model in config["models"].values()]
+    needed = {"core", *(family.environment for family in families)}
+    needed |= {family.encoding for family in families if family.encoding}
+    if songs := config.get("songs"):
+        needed |= {"songs", *["allin1"] * (songs["structure"]["backend"] == "allin1")}
+    return sorted(needed)

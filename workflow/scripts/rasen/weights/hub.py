@@ -15,7 +15,8 @@ def fetch(weights: str, folder: Path | str, uses: Sequence[Sequence[str]]) -> No
 
     uses: patterns of the files that hold weights, for each use of the repository. Of these only the
     first that the repository has is downloaded. Where the hub is out of reach, the checkpoint is
-    copied from the hub's cache on this machine, if it is there.
+    copied from the hub's cache on this machine, if it is there. A download that breaks off goes on
+    the next time: until it is whole it lies beside `folder`, which Snakemake would delete.
     """
     from huggingface_hub import list_repo_files, snapshot_download
 
@@ -24,27 +25,32 @@ def fetch(weights: str, folder: Path | str, uses: Sequence[Sequence[str]]) -> No
         raise RasenError(f"{weights}: is a folder here, there is nothing to download")
     name, revision = hub
     folder = Path(folder)
+    begun = folder.with_name(f".{folder.name}.download")
     try:
         names = list_repo_files(name, revision=revision)
         best = [_best(preferred, names) or preferred[0] for preferred in uses]
+        begun.mkdir(parents=True, exist_ok=True)
         snapshot_download(
             name,
             revision=revision,
-            local_dir=folder,
+            local_dir=begun,
             allow_patterns=[*PLAIN, *best],
             ignore_patterns=["*/*"],
         )
     except Exception as error:  # the hub's, the network's and the disk's errors have no common type
-        shutil.rmtree(folder, ignore_errors=True)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if cached := _cached(name, revision, uses):
             print(f"{weights}: the hub is out of reach ({reason}); copied from its cache")
             _copy(cached, folder)
+            shutil.rmtree(begun, ignore_errors=True)
             return
+        partly = f"run again to go on with what is in {begun}, " if begun.exists() else ""
         raise RasenError(
             f"{weights}: neither a folder here nor to be had from the hub ({reason}) or its cache; "
-            f"correct `weights`, or copy the checkpoint to {folder}"
+            f"{partly}correct `weights`, or copy the checkpoint to {folder}"
         ) from None
+    shutil.rmtree(folder, ignore_errors=True)
+    begun.replace(folder)
 
 
 def _best(preferred: Sequence[str], names: Iterable[str]) -> str | None:
