@@ -18,7 +18,6 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from rasen.device import visible_cards
 from rasen.errors import RasenError
-from rasen.io.hashes import hash_file
 from rasen.io.json_dataclass import to_json
 from rasen.songs import corpus, disk, layout
 from rasen.stimuli import recordings
@@ -35,7 +34,7 @@ from rasen.study import (
     song_models,
     targets,
 )
-from rasen.study.code_hash import code_hash
+from rasen.study.code_hash import code_hash, pins_hash
 from rasen.study.downloads import downloads
 from rasen.study.own_weights import own_start, own_weights
 from rasen.study.points import linear_point, parse_point
@@ -153,8 +152,7 @@ def code(script, env="core"):
 @cache
 def hash_of_code(env, script, *modules):
     """The same for an environment, a script and a family, found once for thousands of jobs."""
-    pins = hash_file(ROOT / "envs" / f"{env}.txt")[:16]
-    return f"{code_hash(script, *modules)}-{pins}"
+    return f"{code_hash(script, *modules)}-{pins_hash(env)}"
 
 
 def settings(*keys):

@@ -9,7 +9,7 @@ import pytest
 
 from rasen import command
 from rasen.study import code_hash as module
-from rasen.study.code_hash import SCRIPTS, code_hash
+from rasen.study.code_hash import SCRIPTS, code_hash, pins_hash
 
 
 @pytest.fixture
@@ -50,11 +50,37 @@ def edited(checkout, name, old, new):
         ("rasen/a.py", "# x", "# another comment", False),
         ("rasen/a.py", '"""Doc."""', '"""Another\n\ndocstring."""', False),
         ("rasen/a.py", "\n\n\ndef", "\n\ndef", False),
+        ("rasen/a.py", "return g() # x", "return (  g( ) )", False),
+        (
+            "rasen/sub/b.py",
+            "def g():\n    return '# no comment'\n",
+            'def g(): "Doc."; return "# no comment"\n',
+            False,
+        ),
         ("rasen/other.py", "x = 1", "x = 2", False),
     ],
 )
 def test_only_edits_of_imported_code_count(checkout, name, old, new, changes):
     assert edited(checkout, name, old, new) == changes
+
+
+def test_code_behind_a_docstring_on_its_line_counts(checkout):
+    (checkout / "rasen/sub/b.py").write_text('def g(x=0): "doc"; return x + 1\n')
+    assert edited(checkout, "rasen/sub/b.py", "x + 1", "x + 2")
+
+
+def test_only_what_is_installed_counts_of_pins(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "ENVS", tmp_path)
+    pins = tmp_path / "core.txt"
+
+    def after(text):
+        pins.write_text(text)
+        return pins_hash("core")
+
+    first = after("torch==2.13.0\nnumpy==2.3.4\n")
+    assert after("# why\nnumpy == 2.3.4  # array\n\ntorch==2.13.0") == first
+    assert after("torch==2.13.0\nnumpy==2.3.5\n") != first
+    assert after("torch==2.13.0\n") != first
 
 
 def test_named_modules_count_too(checkout):

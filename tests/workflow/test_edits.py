@@ -65,6 +65,8 @@ PACKAGE = "workflow/scripts/rasen"
          'layer_keys=("num_hidden_layers", "n_layer"), environment="songs",', "llama"),
         (f"{PACKAGE}/helix/bound.py", "CELLS = ", "CELLS = 1 + ", {}),
         ("envs/core.txt", "==", "==9", "all"),
+        ("envs/core.txt", "==", " == ", {}),
+        (f"{PACKAGE}/measure/perplexity.py", " = ", "   =  ", {}),
         ("envs/test.txt", "==", "==9", {}),
         ("README.md", "#", "##", {}),
     ],

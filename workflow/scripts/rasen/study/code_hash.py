@@ -1,14 +1,13 @@
 """Hash of the code that a job runs: a script and all of ours that it imports."""
 
 import ast
-import io
-import tokenize
 from functools import cache
 from pathlib import Path
 
 from rasen.io.hashes import short_hash
 
 SCRIPTS = Path(__file__).resolve().parents[2]
+ENVS = SCRIPTS.parents[1] / "envs"
 # What a job takes from the registry reaches it by its parameters (environment, options, reader),
 # and its family is hashed: so one more entry reruns nothing.
 NOT_HASHED = {SCRIPTS / "rasen/study/registry.py"}
@@ -17,7 +16,7 @@ NOT_HASHED = {SCRIPTS / "rasen/study/registry.py"}
 def code_hash(script: str, *modules: str) -> str:
     """Hash of a script, of what it imports from this package, and of further named modules.
 
-    Comments, docstrings and blank lines do not count, so editing them reruns nothing.
+    Comments, docstrings and layout do not count, so editing them reruns nothing.
     """
     files = _closure([SCRIPTS / script, *(_module_file(name) for name in modules)])
     lines = (f"{path.relative_to(SCRIPTS).as_posix()}\n{_bare(path)}" for path in sorted(files))
@@ -63,17 +62,34 @@ def _module_file(name):
 
 @cache
 def _bare(path):
-    """Source text without comments, docstrings and blank lines (stable across Python versions)."""
-    source = path.read_text(encoding="utf-8")
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
-        holders = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    """The syntax tree of a file as text, without comments, docstrings and layout.
+
+    Of ast.dump's own text other versions of Python make other texts: fields that are empty, or that
+    only some versions have, are left out.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    holders = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in ast.walk(tree):
         if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
-            doc = node.body[0]
-            for row in range(doc.lineno - 1, doc.end_lineno):
-                lines[row] = ""
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+            del node.body[0]
+    return _text(tree)
+
+
+def _text(part):
+    if isinstance(part, ast.AST):
+        fields = (
+            f"{name}={_text(value)}"
+            for name, value in ast.iter_fields(part)
+            if name not in ("ctx", "kind", "type_comment") and value is not None and value != []
+        )
+        return f"{type(part).__name__}({','.join(fields)})"
+    if isinstance(part, list):
+        return f"[{','.join(map(_text, part))}]"
+    return repr(part)
+
+
+def pins_hash(env: str) -> str:
+    """Hash of what is installed in an environment: comments and the order of lines do not count."""
+    text = (ENVS / f"{env}.txt").read_text(encoding="utf-8")
+    pins = (line.split("#")[0].split() for line in text.splitlines())
+    return short_hash("\n".join(sorted("".join(words) for words in pins if words)))
