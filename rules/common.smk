@@ -6,9 +6,11 @@ import re
 import shlex
 import shutil
 import sys
+import time
 from functools import cache, partial
 from pathlib import Path
 
+import snakemake.jobs
 from snakemake.exceptions import WorkflowError
 from snakemake.persistence.db import DbPersistence
 
@@ -39,6 +41,7 @@ from rasen.study.downloads import downloads
 from rasen.study.own_weights import own_start, own_weights
 from rasen.study.points import linear_point, parse_point
 from rasen.study.registry import FAMILIES, SONGBLOOM_READER
+from rasen.study.retries import stop_vain_retries
 from rasen.study.routes import routes_asked, table_of_points
 from rasen.study.slurm_status import settle_status_command
 
@@ -48,6 +51,7 @@ DbPersistence.namespace = property(
     lambda self: archive.NAMESPACE, lambda self, path: None
 )
 
+stop_vain_retries(snakemake.jobs, begun=time.time())
 if slurm := sys.modules.get("snakemake_executor_plugin_slurm"):
     settle_status_command(slurm)
 
