@@ -10,9 +10,14 @@ import yaml
 
 def process_yaml(file_or_str, require_use_yte=True):
     """The content of a YAML file (or text); raises where it is a template."""
-    content = yaml.safe_load(file_or_str)
+    name = getattr(file_or_str, "name", "a config")
+    try:
+        content = yaml.safe_load(file_or_str)
+    except UnicodeDecodeError:
+        raise SystemExit(f"Error: {name}: is not text in UTF-8; save it as UTF-8") from None
+    except RecursionError:
+        raise SystemExit(f"Error: {name}: is nested too deeply for a config") from None
     if isinstance(content, dict) and "__use_yte__" in content:
-        name = getattr(file_or_str, "name", "a config")
         raise SystemExit(
             f"Error: {name}: says `__use_yte__`: such a file runs code when it is read; "
             "take that line and the expressions (`?...`) out and write plain values"

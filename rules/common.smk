@@ -36,6 +36,7 @@ from rasen.study import (
     song_models,
     targets,
 )
+from rasen.study.config_file import require_plain
 from rasen.study.code_hash import code_hash, pins_hash
 from rasen.study.downloads import downloads
 from rasen.study.own_weights import own_start, own_weights
@@ -56,7 +57,7 @@ if slurm := sys.modules.get("snakemake_executor_plugin_slurm"):
     settle_status_command(slurm)
 
 try:
-    configs.refuse_templates([*workflow.configfiles, "config/config.yaml"])
+    require_plain([*workflow.configfiles, "config/config.yaml"])
 except RasenError as error:
     raise WorkflowError(str(error)) from None
 

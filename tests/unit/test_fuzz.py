@@ -13,6 +13,7 @@ from rasen import stimuli
 from rasen.errors import RasenError
 from rasen.stimuli import recordings
 from rasen.study import config
+from rasen.study.config_file import require_plain
 from rasen.study.presence import missing_files
 from rasen.study.recipe import recipe_of_point
 from rasen.study.routes import table_of_points
@@ -142,3 +143,16 @@ def test_doubled_clips_are_told(tmp_path):
     (tmp_path / "a.tsv").write_text("clip\ttext\nx\ta\nx\tb\n")
     with pytest.raises(RasenError, match=r"clip 'x' .* 2 times"):
         stimuli.clips({"kind": "text", "sheet": str(tmp_path / "a.tsv")})
+
+
+@SLOW
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode)
+       | st.text(alphabet="{}[]:-&*!|>%@'\"#, \n\tab01", max_size=80).map(str.encode))  # fmt: skip
+def test_any_bytes_are_a_config_file_or_refused_in_words(tmp_path, content):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    _, refusal = attempt(lambda: require_plain([path]))
+    if refusal:
+        assert str(path) in refusal
+    else:
+        yaml.safe_load(content.decode("utf-8-sig"))

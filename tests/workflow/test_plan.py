@@ -14,7 +14,7 @@ from song_study import new_study
 from study import ROOT, profile_of_a_site
 
 from rasen.errors import RasenError
-from rasen.study.config import refuse_templates
+from rasen.study.config_file import require_plain
 
 TARGETS = [
     "all",
@@ -87,9 +87,9 @@ def test_the_snakefile_refuses_templates_by_itself(tmp_path):
     for text in ("__use_yte__: true", '"__use_\\x79te__": yes', "a: 1\n__use_yte__: false"):
         (tmp_path / "c.yaml").write_text(text + "\n")
         with pytest.raises(RasenError, match=r"c.yaml: says `__use_yte__`.* runs code"):
-            refuse_templates([tmp_path / "c.yaml"])
+            require_plain([tmp_path / "c.yaml"])
     (tmp_path / "c.yaml").write_text("a: __use_yte__\n")
-    refuse_templates([tmp_path / "c.yaml", tmp_path / "absent.yaml"])
+    require_plain([tmp_path / "c.yaml", tmp_path / "absent.yaml"])
 
 
 def test_models_from_the_hub_are_planned_offline(other):

@@ -1,7 +1,7 @@
 """The config against its schema: every mistake at once, each with its place and its cure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, validators
 
-from rasen.errors import RasenError, raise_all, suggestion
+from rasen.errors import raise_all, suggestion
 from rasen.study.consistency import PLACE, contradictions
 from rasen.study.filled import fill_in
 from rasen.study.registry import FAMILIES, foreign_options
@@ -74,23 +74,6 @@ def read_schema(path: Path | str) -> dict[str, Any]:
             description = f"({name}) {about.schema['description']}"
             model.setdefault(option, dict(about.schema) | {"description": description})
     return schema
-
-
-def refuse_templates(files: Iterable[Path | str]) -> None:
-    """Raise when a config file is a template of Snakemake's, which runs the code that it holds.
-
-    The environment that Rasen makes has no template engine (envs/yte.py); another Snakemake has.
-    """
-    for path in map(Path, files):
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError):  # Snakemake says what is wrong with it
-            continue
-        if isinstance(content, dict) and "__use_yte__" in content:
-            raise RasenError(
-                f"{path}: says `__use_yte__`: such a file runs code when it is read; take that "
-                "line and the expressions (`?...`) out and write plain values"
-            )
 
 
 def validate(

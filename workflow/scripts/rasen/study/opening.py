@@ -21,10 +21,11 @@ import yaml
 
 from rasen.errors import RasenError, raise_all
 from rasen.study.archive import MANIFEST, METADATA
-from rasen.study.config import refuse_templates
+from rasen.study.config_file import require_plain
 from rasen.study.shared_files import ASKED, DATABASE, group_of
 
 SETTINGS = (".yaml", ".yml", ".json", ".tsv", ".csv", ".jsonl", ".txt")  # configs and sheets
+CONFIGS = (".yaml", ".yml")
 NOT_OURS = ("profiles", "workflow", "rules", "slurm", "envs")  # what a run would execute
 
 
@@ -42,7 +43,8 @@ def open_archive(archive: Path, folder: Path) -> None:
         _require_room(packed, folder.parent, archive)
         target = Path(temporary) / "study"
         raise_all(_unpack(packed, target), heading=f"{archive}: is refused")
-        refuse_templates(sorted(target.rglob("*.y*ml")))
+        configs = (path for path in target.rglob("*") if path.suffix in CONFIGS)
+        require_plain(sorted(configs))
         raise_all(_wrong_records(target / DATABASE), heading=f"{archive}: is refused")
         if folder.exists():
             folder.rmdir()
