@@ -32,11 +32,13 @@ def complaints(path, source=None):
             continue
         called = name_of(node.func)
         options = {word.arg: ast.unparse(word.value) for word in node.keywords}
+        nodes_alone = called == "yaml.compose" and options.get("Loader") == "yaml.SafeLoader"
+        plain_yaml = called in ("yaml.safe_load", "yaml.safe_dump") or nodes_alone
         unsafe = (
             called in RUNS_TEXT
             or called in ("os.system", "os.popen")
             or (called == "torch.load" and options.get("weights_only") != "True")
-            or (called.startswith("yaml.") and called not in ("yaml.safe_load", "yaml.safe_dump"))
+            or (called.startswith("yaml.") and not plain_yaml)
             or (called.endswith("np.load") and options.get("allow_pickle", "False") != "False")
             or options.get("shell") == "True"
             or options.get("trust_remote_code", "False") != "False"
@@ -56,6 +58,7 @@ def test_no_source_runs_foreign_code(path):
     [
         "import pickle", "from joblib import load", "import wandb", "eval(x)", "exec('x')",
         "torch.load(f)", "torch.load(f, weights_only=False)", "yaml.load(f)",
+        "yaml.compose(f)",
         "np.load(f, allow_pickle=True)", "subprocess.run(x, shell=True)", "os.system(x)",
         "AutoModel.from_pretrained(x, trust_remote_code=True)", "pd.read_pickle(f)",
     ],
