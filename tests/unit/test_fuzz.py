@@ -1,5 +1,6 @@
 """Any config and any sheet is taken, or refused in plain lines; nothing else ever comes out."""
 
+import json
 from copy import deepcopy
 from pathlib import Path
 
@@ -115,8 +116,15 @@ def tables(draw):
     return text.encode(encoding, errors="replace") + draw(st.binary(max_size=4))
 
 
+json_lines = st.lists(
+    st.dictionaries(st.sampled_from(["text", "clip", "label"]) | words, values, max_size=3)
+    | values,
+    max_size=4,
+).map(lambda rows: "\n".join(map(json.dumps, rows)).encode(errors="replace"))
+
+
 @SLOW
-@given(content=tables() | st.binary(max_size=200), suffix=st.sampled_from(
+@given(content=tables() | json_lines | st.binary(max_size=200), suffix=st.sampled_from(
     [".tsv", ".csv", ".txt", ".jsonl"]), kind=st.sampled_from(["audio", "text"]))  # fmt: skip
 @example(content=b"", suffix=".tsv", kind="audio")
 @example(content=b"path\n../../../etc/passwd\n", suffix=".tsv", kind="audio")
@@ -124,6 +132,11 @@ def tables(draw):
 @example(content=b"text\n" + b"x" * 200_000 + b"\n", suffix=".tsv", kind="text")
 @example(content=b'{"text": 3}\n[]\n', suffix=".jsonl", kind="text")
 @example(content=b"null\n", suffix=".jsonl", kind="text")
+@example(content=b'{"text": "x"}\n"string"\n', suffix=".jsonl", kind="text")
+@example(content=b'{"text": "x", "l": 1}\n{"text": "y", "l": "one"}\n{"text": 3, "l": [1]}\n',
+         suffix=".jsonl", kind="text")  # fmt: skip
+@example(content=b'{"text": "x", "clip": "' + b"c" * 300 + b'"}\n', suffix=".jsonl", kind="text")
+@example(content=b'{"text": null}\n', suffix=".jsonl", kind="text")
 @example(content="\ufefftext\r\né\r\n".encode(), suffix=".csv", kind="text")
 def test_any_sheet_is_read_or_refused_in_words(tmp_path, content, suffix, kind):
     sheet = tmp_path / f"a sheet's{suffix}"

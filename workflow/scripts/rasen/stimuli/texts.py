@@ -1,13 +1,12 @@
 """The user's own texts: a line of a .txt file or a field of a table is one document."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from rasen.errors import RasenError
-from rasen.io.sheets import read_sheet, read_text, refuse_repeated_clips
+from rasen.io.sheets import read_json_lines, read_sheet, read_text, refuse_repeated_clips
 
 
 @dataclass(frozen=True)
@@ -23,16 +22,13 @@ def text_clips(settings: TextSettings) -> pd.DataFrame:
     if path.suffix == ".txt":
         table = pd.DataFrame({"text": read_text(path).split("\n")})
     elif path.suffix == ".jsonl":
-        lines = [line for line in read_text(path).split("\n") if line.strip()]
-        try:
-            table = pd.DataFrame([json.loads(line) for line in lines])
-        except (json.JSONDecodeError, AttributeError, TypeError) as error:
-            raise RasenError(f"{path}: a line is not a JSON object ({error})") from None
+        table = read_json_lines(path)
     else:
         table = read_sheet(path)
     if "text" not in table:
         raise RasenError(f"{path}: has no field `text` (found: {', '.join(map(str, table))})")
-    table = table[table["text"].astype(str).str.strip() != ""].reset_index(drop=True)
+    table["text"] = table["text"].fillna("").astype(str)
+    table = table[table["text"].str.strip() != ""].reset_index(drop=True)
     if table.empty:
         raise RasenError(f"{path}: holds no text")
     if "clip" not in table:
