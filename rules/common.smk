@@ -52,6 +52,11 @@ DbPersistence.namespace = property(
     lambda self: archive.NAMESPACE, lambda self, path: None
 )
 
+if {"{", "}"} & set(str(ROOT)):
+    raise WorkflowError(
+        f"{ROOT}: Snakemake takes braces in a path for variables; move it"
+    )
+
 stop_vain_retries(snakemake.jobs, begun=time.time())
 if slurm := sys.modules.get("snakemake_executor_plugin_slurm"):
     settle_status_command(slurm)

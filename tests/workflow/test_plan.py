@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from song_study import new_study
-from study import ROOT, profile_of_a_site
+from study import ROOT, Study, profile_of_a_site
 
 from rasen.errors import RasenError
 from rasen.study.config_file import require_plain
@@ -420,3 +421,35 @@ def test_windows_of_songs_are_read_without_their_sound(tmp_path):
     shown = study.snakemake("--dry-run", "--printshellcmds", target)
     assert set(re.findall(r"rasen (\w+) (?:list|encode)_windows.py", shown)) == {"core"}
     assert "encode_stimuli" not in study.planned(target)
+
+
+@pytest.fixture
+def checkout_at(tmp_path):
+    """A function that puts a checkout, without its tests, into a folder with that name."""
+
+    def put(name):
+        checkout = tmp_path / name
+        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        for file in subprocess.check_output(listed, cwd=ROOT, text=True).splitlines():
+            if (ROOT / file).is_file() and not file.startswith("tests/"):
+                (checkout / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / file, checkout / file)
+        (checkout / ".venv").symlink_to(ROOT / ".venv")
+        return Study(checkout, checkout)
+
+    return put
+
+
+def test_a_checkout_may_have_any_name(checkout_at, tmp_path):
+    """A user may have no home, either."""
+    study = checkout_at("a $x 'b' 音")
+    process = study.start("results/README.md", env={"HOME": str(tmp_path / "none")})
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+
+
+def test_braces_in_the_path_of_a_checkout_are_refused(checkout_at):
+    """Snakemake itself cannot run there."""
+    output = checkout_at("a{x}b").snakemake("-n", ok=False)
+    assert "a{x}b: Snakemake takes braces in a path for variables; move it" in output
+    assert "Traceback" not in output
