@@ -80,6 +80,7 @@ rule all:
         rules.helix.input,
         rules.sae.input,
         rules.probes.input,
+        "results/tables/points.parquet" if MODELS else [],
         "results/README.md",
 
 

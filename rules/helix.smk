@@ -146,11 +146,7 @@ rule plot_helix:
 rule helix:
     """The table and figures of the pitch helix."""
     input:
-        (
-            "results/tables/helix.parquet"
-            if any(m["helix"] for m in MODELS.values())
-            else []
-        ),
+        (rules.gather_helix.output if any(m["helix"] for m in MODELS.values()) else []),
         [
             f"results/figures/helix/{name}/alpha.svg"
             for name, model in MODELS.items()

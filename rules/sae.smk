@@ -444,7 +444,7 @@ rule sae:
             part
             for name, model in MODELS.items()
             if model["sae"]
-            for part in ("results/tables/sae.parquet", f"results/figures/sae/{name}")
+            for part in (*rules.gather_sae.output, f"results/figures/sae/{name}")
         ],
         targets.hand_label_sheets(
             config, "results/sae/{model}/hand-labels/layer-{layer}"

@@ -284,7 +284,6 @@ rule write_listening:
 rule scores:
     """The table of scores, a page beside the paper's, and a sheet for listeners."""
     input:
-        "results/tables/scores.parquet",
-        "results/tables/scores.md",
+        rules.gather_scores.output,
         "results/listening",
         "results/README.md",

@@ -164,7 +164,8 @@ rule export_songs:
 rule songs:
     """The training set, its quarantine, a card and a picture of both."""
     input:
-        "results/tables/songs.parquet",
+        rules.index_songs.output,
+        "results/tables/recordings.parquet",
         "results/tables/songs.md",
         "results/figures/songs.svg",
         (

@@ -148,6 +148,17 @@ def test_equal_settings_rerun_nothing(copy, write):
     assert planned == {}
 
 
+def test_a_deleted_table_comes_back(copy, tmp_path):
+    tables = sorted((copy.folder / "results/tables").glob("*.parquet"))
+    assert len(tables) > 10
+    for table in tables:
+        table.rename(tmp_path / "aside")
+        planned = copy.planned()
+        (tmp_path / "aside").rename(table)
+        assert planned, f"{table.name} is not missed"
+    assert copy.planned() == {}
+
+
 def test_a_removed_song_reruns_its_set(copy, edit):
     edit("recordings/sheet.tsv", "sine 63.wav\t63\tsine\n", "")
     assert copy.planned() == {
