@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from rasen.device import visible_cards
 from rasen.errors import RasenError
+from rasen.io.group import keep_group_rights
 from rasen.io.json_dataclass import to_json
 from rasen.songs import corpus, disk, layout
 from rasen.stimuli import recordings
@@ -80,6 +81,7 @@ except RasenError as error:
     raise WorkflowError(str(error)) from None
 
 Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database there
+keep_group_rights("results")
 
 MODELS = config["models"]
 CARDS = visible_cards()

@@ -1,6 +1,7 @@
 """Any config and any sheet is taken, or refused in plain lines; nothing else ever comes out."""
 
 import json
+import os
 from copy import deepcopy
 from pathlib import Path
 
@@ -24,7 +25,7 @@ SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 SLOW = settings(
     deadline=None,
-    max_examples=150,
+    max_examples=int(os.environ.get("FUZZ", 150)),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

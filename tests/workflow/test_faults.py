@@ -234,7 +234,8 @@ def test_two_people_share_a_folder(study, finished, tmp_path):
     for path in study.folder.parents:
         if path.stat().st_uid == 0 and path.is_relative_to(gettempdir()):
             path.chmod(path.stat().st_mode | 0o055)
-    for user, draws in ((other, 150), (one, 160), (other, 100)):
+    # the second is careful with what is new, as many accounts are
+    for user, draws, umask in ((other, 150, 0o002), (one, 160, 0o077), (other, 100, 0o022)):
         study.edit(lambda config, n=draws: config["perplexity"].update(bootstrap=n))
         os.chown(study.folder / "config/config.yaml", one, group)
         home = tmp_path / f"home of {user}"
@@ -244,7 +245,7 @@ def test_two_people_share_a_folder(study, finished, tmp_path):
             env={"HOME": str(home), "USER": home.name},
             user=user,
             group=group,
-            umask=0o002,
+            umask=umask,
             extra_groups=[],
         )
         output, _ = process.communicate()
