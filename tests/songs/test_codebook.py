@@ -189,6 +189,24 @@ def test_files_keep_codes_and_metadata(tmp_path):
         assert list(file.keys()) == ["codebook"]
 
 
+def test_equal_codebooks_are_equal_files(tmp_path):
+    """Songs are told from those of another codebook by the file's hash."""
+    metadata = {name: name.upper() for name in "abcdefgh"}
+    path = tmp_path / "codebook.safetensors"
+    contents = set()
+    for _ in range(20):
+        save_codebook(Codebook(np.eye(4, dtype=np.float32), metadata), path)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    assert load_codebook(path).metadata == metadata
+
+
+def test_codebooks_with_several_metadata_are_read(tmp_path):
+    """As other programs write them."""
+    save_file({"codebook": np.eye(4, dtype=np.float32)}, tmp_path / "c.safetensors", {"layer": "2"})
+    assert load_codebook(tmp_path / "c.safetensors").metadata == {"layer": "2"}
+
+
 def test_files_of_users(tmp_path):
     codes = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
     np.save(tmp_path / "a.npy", codes.astype(np.float64))

@@ -4,6 +4,7 @@ codebook = load_codebook("codebook.safetensors")
 sketch = nearest_codes(codebook, x)             # x [T, d] -> uint16 [T]
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from rasen.errors import RasenError
 from rasen.io.atomic import whole_file
 from rasen.weights import lazy_tensors
 
+ABOUT = "rasen"  # the key of the metadata in a file
 LARGEST = 65536  # codes that uint16 can number
 CELLS = 2**26  # distances held in memory at a time (256 MiB)
 
@@ -70,12 +72,17 @@ def nearest_codes(
 
 
 def save_codebook(codebook: Codebook, path: Path | str) -> None:
-    """Write codebook.safetensors: `codebook` [K, d] and the metadata; whole or not at all."""
+    """Write codebook.safetensors: `codebook` [K, d] and the metadata; whole or not at all.
+
+    Equal codebooks are equal files, whose hash tells songs of one codebook from others: the metadata
+    are one text, as safetensors writes several in any order.
+    """
     from safetensors.numpy import save_file
 
     vectors = np.ascontiguousarray(codebook.vectors, dtype=np.float32)
+    about = json.dumps(dict(codebook.metadata), sort_keys=True)
     with whole_file(path) as partial:
-        save_file({"codebook": vectors}, partial, metadata=dict(codebook.metadata) or None)
+        save_file({"codebook": vectors}, partial, metadata={ABOUT: about})
 
 
 def load_codebook(path: Path | str) -> Codebook:
@@ -116,6 +123,7 @@ def _read_arrays(path):
             with safe_open(path, "pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 metadata = file.metadata() or {}
+                metadata = json.loads(metadata[ABOUT]) if ABOUT in metadata else metadata
         else:
             tensors, metadata = lazy_tensors.load_pytorch(path), {}
         arrays = {
