@@ -74,8 +74,8 @@ def nearest_codes(
 def save_codebook(codebook: Codebook, path: Path | str) -> None:
     """Write codebook.safetensors: `codebook` [K, d] and the metadata; whole or not at all.
 
-    Equal codebooks are equal files, whose hash tells songs of one codebook from others: the metadata
-    are one text, as safetensors writes several in any order.
+    Equal codebooks are equal files, whose hash tells songs of one codebook from others: the
+    metadata are one text, as safetensors writes several in any order.
     """
     from safetensors.numpy import save_file
 
