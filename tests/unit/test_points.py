@@ -4,6 +4,7 @@ import pytest
 
 from rasen.errors import RasenError
 from rasen.study.points import gradient_point, linear_point, parse_point, routes_of_model
+from rasen.study.routes import routes_asked, table_of_points
 
 ROUTES = {
     "linear": {"whole": [0, 0.25, 0.5, 0.75, 1], "near": [0.9, 0.95, 1, 0.75]},
@@ -99,3 +100,39 @@ def test_an_eta_that_no_name_can_carry_is_refused():
     with pytest.raises(RasenError, match=r"gradient.eta: 1e-05: give at most four decimals"):
         routes_of_model("m", ROUTES | {"gradient": settings})
     routes_of_model("m", ROUTES | {"gradient": settings | {"eta": 0.00001}})
+
+
+def study_of(linear, gradient, controls=(), corrected=True):
+    model = {
+        "gradient": {"data": "music"} if corrected else None,
+        "controls": dict.fromkeys(controls),
+        "checkpoints": {"steps": [2, 1], "untrained": None, "trained": 2, "weights": "x{step}"},
+    }
+    whole = {"positions": [0, 1], "eta": 1, "steps": 1, "controls": False}
+    routes = {"linear": linear, "gradient": whole | gradient}
+    return {"models": {"b": model, "a": model}, "routes": routes}
+
+
+@pytest.mark.parametrize("controls", [(), ("zeros",)])
+@pytest.mark.parametrize("gradient", [{}, {"eta": [1, 0.1], "steps": [2, 3]}, {"controls": True}])
+@pytest.mark.parametrize("corrected", [True, False])
+def test_points_follow_from_what_is_asked(controls, gradient, corrected):
+    given = study_of({"whole": [0, 1, 0.5], "near": [0.9]}, gradient, controls, corrected)
+    assert table_of_points(routes_asked(given)).equals(table_of_points(given))
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (study_of({"whole": [0, 0.5, 1], "near": [0.5]}, {}), True),
+        (study_of({"whole": [0, 0.5], "near": [1]}, {}), True),
+        (study_of({"whole": [0, 0.5, 1], "near": [1]}, {"eta": 0.5, "steps": 3}), True),
+        (study_of({"whole": [0, 0.5, 1], "near": [1]}, {"eta": [1, 0.5]}), False),
+        (study_of({"whole": [0, 0.5, 1], "near": [0.9]}, {}), False),
+        (study_of({"whole": [0, 0.5, 1], "near": [1]}, {}, corrected=False), False),
+    ],
+)
+def test_equal_points_are_asked_for_alike(other, same):
+    first = study_of({"whole": [0, 0.5, 1], "near": [1]}, {})
+    assert (routes_asked(other) == routes_asked(first)) == same
+    assert table_of_points(other).equals(table_of_points(first)) == same

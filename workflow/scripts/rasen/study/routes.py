@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from rasen.study.points import routes_of_model
+from rasen.study.points import one_or_more, routes_of_model
 
 
 def table_of_points(config: Mapping[str, Any]) -> pd.DataFrame:
@@ -30,6 +30,19 @@ def routes_asked(config: Mapping[str, Any]) -> dict[str, Any]:
             "controls": list(model["controls"]),
             "checkpoints": run and {key: run[key] for key in ("steps", "untrained", "trained")},
         }
-    # models in the order of the config, which is that of rows; settings in one order always
-    routes = {kind: dict(sorted(config["routes"][kind].items())) for kind in ("gradient", "linear")}
-    return {"models": models, "routes": routes}
+    # What gives equal points is one text: alphas as a set, and of step sizes and numbers of steps
+    # not the first, which no point is named after.
+    linear, gradient = config["routes"]["linear"], config["routes"]["gradient"]
+    alphas = sorted({*linear["whole"], *linear["near"]})
+    controls = any(model["controls"] for model in models.values())
+    corrected = any(model["gradient"] for model in models.values())
+    routes = {
+        "linear": {"near": alphas, "whole": sorted(linear["whole"]) if controls else []},
+        "gradient": {
+            "positions": sorted(gradient["positions"]) if corrected else [],
+            "eta": [1, *one_or_more(gradient["eta"])[1:]],
+            "steps": [1, *one_or_more(gradient["steps"])[1:]],
+            "controls": gradient["controls"],
+        },
+    }
+    return {"models": models, "routes": routes}  # models in the order of the config, that of rows
