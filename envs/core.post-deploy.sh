@@ -1,7 +1,4 @@
 #!/usr/bin/env bash
-# Snakemake's own hook for conda users: the same pins as everybody's, nothing resolved.
-set -euo pipefail
-pins=$(dirname "$0")/core.txt
-python -m pip install --quiet -c "$pins" "$(grep '^torch==' "$pins")"
-python -m pip install --quiet --no-deps -r "$pins"
-cp "$(dirname "$0")/yte.py" "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+# Snakemake's own hook for conda users: the same pins as everybody's, nothing resolved. A copy of it
+# is run, so the checkout's place comes from rules/common.smk.
+exec "$RASEN_CHECKOUT/workflow/install-pins" python core
