@@ -1,6 +1,6 @@
 # Models: their checkpoints, downloaded if needed and verified before anything runs.
 #   needs    models.{model}.weights, models.{model}.checkpoints
-#   makes    results/weights/{model}/{checkpoint}.json    and, when requested, results/export/
+#   makes    results/weights/{model}/{checkpoint}.{json,tsv}    and, when requested, results/export/
 
 
 rule fetch_weights:
@@ -28,6 +28,7 @@ rule check_weights:
         managed_weights,
     output:
         certificate="results/weights/{model}/{checkpoint}.json",
+        kept="results/weights/{model}/{checkpoint}.tsv",
     log:
         "logs/check_weights/{model}/{checkpoint}.log",
     conda:
@@ -54,11 +55,14 @@ rule check_weights:
             wildcards.checkpoint,
             f"results/weights/{wildcards.model}/{wildcards.checkpoint}.json",
         ),
+        files=lambda wildcards: files_of_checkpoint(
+            MODELS[wildcards.model], wildcards.checkpoint
+        ),
         code=code("check_weights.py", environment),
     shell:
         "rasen {params.env} check_weights.py --folder {params.folder:q} --reader {params.reader}"
-        " --expected {params.expected:q} --own {params.own:q} --certificate {output.certificate}"
-        " > {log} 2>&1"
+        " --expected {params.expected:q} --own {params.own:q} --files {params.files:q}"
+        " --certificate {output.certificate} --kept {output.kept} > {log} 2>&1"
 
 
 rule export_point:

@@ -29,6 +29,7 @@ use rule check_weights as check_start with:
         or [],
     output:
         certificate="results/songbloom/{run}/start.json",
+        kept="results/songbloom/{run}/start.tsv",
     log:
         "logs/check_start/{run}.log",
     conda:
@@ -44,9 +45,12 @@ use rule check_weights as check_start with:
         ),
         reader=SONGBLOOM_READER,
         expected="{}",
-        own=lambda wildcards: own_start(
-            RUNS[wildcards.run]["init_from"],
+        own=lambda wildcards: own_hashes(
+            [(RUNS[wildcards.run]["init_from"], SONGBLOOM_FILES)],
             f"results/songbloom/{wildcards.run}/start.json",
+        ),
+        files=lambda wildcards: named_files(
+            [(RUNS[wildcards.run]["init_from"], SONGBLOOM_FILES)]
         ),
         code=code("check_weights.py"),
 

@@ -12,6 +12,59 @@ ALIGN_KEYS, LATENT_KEYS, CODEBOOK_KEYS = [
 ]
 
 
+rule check_song_weights:
+    """Verify a model of songs or scores by the config's checksums; record a hash of each file."""
+    input:
+        lambda wildcards: checkpoints.made_by_rule(
+            SONG_WEIGHTS[wildcards.place].weights
+        )
+        or [],
+    output:
+        certificate="results/weights/songs/{place}.json",
+        kept="results/weights/songs/{place}.tsv",
+    log:
+        "logs/check_song_weights/{place}.log",
+    wildcard_constraints:
+        place="|".join(map(re.escape, SONG_WEIGHTS)) or "none",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(30),
+    params:
+        needs=lambda wildcards: (
+            "scores" if wildcards.place.startswith("mulan.") else "songs"
+        ),
+        folder=lambda wildcards: checkpoints.local_folder(
+            SONG_WEIGHTS[wildcards.place].weights
+        ),
+        expected=lambda wildcards: json.dumps(
+            SONG_WEIGHTS[wildcards.place].sha256, sort_keys=True
+        ),
+        own=lambda wildcards: own_hashes(
+            [
+                (
+                    SONG_WEIGHTS[wildcards.place].weights,
+                    SONG_WEIGHTS[wildcards.place].files,
+                )
+            ],
+            f"results/weights/songs/{wildcards.place}.json",
+        ),
+        files=lambda wildcards: named_files(
+            [
+                (
+                    SONG_WEIGHTS[wildcards.place].weights,
+                    SONG_WEIGHTS[wildcards.place].files,
+                )
+            ]
+        ),
+        code=code("check_song_weights.py"),
+    shell:
+        "rasen core check_song_weights.py --folder {params.folder:q} --expected {params.expected:q}"
+        " --own {params.own:q} --files {params.files:q} --certificate {output.certificate:q}"
+        " --kept {output.kept:q} > {log:q} 2>&1"
+
+
 rule measure_recordings:
     """Read every recording once: level, silence, fingerprint, and whether it is usable."""
     input:
@@ -204,6 +257,8 @@ rule gather_recordings:
     """One table of all recordings of the corpus."""
     input:
         ledgers=per_batch("results/batches/measure_recordings/{batch}.parquet"),
+        # for train_codebook, which may not get an input more than it ever had: it would run again
+        models=song_model_files("sketch"),
     output:
         recordings="results/tables/recordings.parquet",
     log:
@@ -214,6 +269,7 @@ rule gather_recordings:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        needs="songs",
         batches=len(BATCHES),
         code=code("gather_recordings.py"),
     shell:
@@ -229,7 +285,7 @@ rule train_codebook:
     """
     input:
         recordings=ancient("results/tables/recordings.parquet"),
-        models=song_model_files("sketch"),
+        models=song_models.song_model_folders(config, "sketch"),
     output:
         codebook="results/sketch/codebook.safetensors",
         report="results/sketch/codebook.json",

@@ -15,9 +15,33 @@ from rasen.io.json_dataclass import from_json
 from rasen.songs import cublas
 from rasen.songs.index import Splits, split_of_artist
 from rasen.study.config import read_schema, validate
-from rasen.study.song_models import song_settings
+from rasen.study.downloads import downloads
+from rasen.study.song_checks import checked_models, unknown_checksums
+from rasen.study.song_models import song_model_files, song_settings
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+
+
+def test_models_of_songs_have_revisions_and_checksums(songs):
+    """As those of `models`; and MuQ-MuLan, whose MuQ is that of the sketches."""
+    named = {"sketch.model": {"model.safetensors": "a" * 64}}
+    songs = songs | {"sha256": named, "sketch": songs["sketch"] | {"model": "a/muq@v1.2"}}
+    scores = {"metrics": ["mcc"], "sha256": {"mulan.text": {"b.bin": "b" * 64}},
+              "mulan": {"model": "a/mulan", "audio": None, "text": "a/text@r"}}  # fmt: skip
+    config = {"models": {}, "songs": songs, "scores": scores}
+    checked = checked_models(config)
+    assert {"separate.model", "align.aligners.en", "latents.model"} < checked.keys()
+    assert "structure.model" not in checked, "not with this backend"
+    assert checked["sketch.model"].sha256 == named["sketch.model"]
+    assert checked["mulan.audio"].weights == "a/muq@v1.2"
+    assert checked["mulan.text"].sha256 == {"b.bin": "b" * 64}
+    assert checked["latents.model"].sha256 == {}
+    assert downloads(config)["a--muq@v1.2"][0] == "a/muq@v1.2"
+    assert song_model_files(config, "sketch") == ["results/weights/songs/sketch.model.json"]
+    assert list(unknown_checksums(config)) == []
+    wrong = songs | {"sha256": {"sketch.muq": {}}}
+    (problem,) = unknown_checksums(config | {"songs": wrong})
+    assert problem.startswith("songs.sha256.sketch.muq: no such model; did you mean 'sketch.model'")
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from rasen.study.shared_files import ASKED, DATABASE, group_of
 
 SETTINGS = (".yaml", ".yml", ".json", ".tsv", ".csv", ".jsonl", ".txt")  # configs and sheets
 CONFIGS = (".yaml", ".yml")
-NOT_OURS = ("profiles", "workflow", "rules", "slurm", "envs")  # what a run would execute
+NOT_OURS = ("profiles", "workflow", "rules", "slurm", "cluster", "envs")  # what a run would execute
 
 
 def open_archive(archive: Path, folder: Path) -> None:

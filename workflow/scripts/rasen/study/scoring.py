@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rasen.study.checkpoints import local_folder, made_by_rule
+from rasen.study.checkpoints import local_folder
 from rasen.study.registry import TRANSFORMERS_FILES
+from rasen.study.song_models import certificate_of
 
 REFERENCES = ("real", "vae")  # names in the place of a sheet's: the references, plain and decoded
 WEIGHT_FILES = {"model": ("*.safetensors", "*.bin"), "audio": ("*.safetensors",)}
@@ -29,8 +30,8 @@ def mulan(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def score_model_files(config: Mapping[str, Any]) -> list[str]:
-    """What a rule makes or fetches that brings MuQ-MuLan."""
-    return [file for _, weights, _ in score_weights(config) if (file := made_by_rule(weights))]
+    """The certificates of MuQ-MuLan."""
+    return [certificate_of(place.removeprefix("scores.")) for place, *_ in score_weights(config)]
 
 
 def hearing_settings(config: Mapping[str, Any]) -> str:

@@ -74,9 +74,20 @@ def config_for_lyrics(config: Mapping[str, Any], lyrics: Iterable[str]) -> Mappi
 
 
 def song_model_files(config: Mapping[str, Any], part: str) -> list[str]:
-    """What a rule makes or fetches that brings the models of a part of the songs."""
+    """The certificates of the models of a part of the songs."""
+    places = [place.removeprefix("songs.") for place, _, _ in song_weights(config)]
+    return [certificate_of(place) for place in places if place.startswith(f"{part}.")]
+
+
+def song_model_folders(config: Mapping[str, Any], part: str) -> list[str]:
+    """What a rule makes or fetches that brings these models."""
     named = [w for place, w, _ in song_weights(config) if place.startswith(f"songs.{part}.")]
     return [file for weights in named if (file := made_by_rule(weights))]
+
+
+def certificate_of(place: str) -> str:
+    """Where the hashes of a model of the songs are, by its place: `sketch.model`, `mulan.text`."""
+    return f"results/weights/songs/{place}.json"
 
 
 def song_settings(songs: Mapping[str, Any], part: str, *keys: str) -> str:

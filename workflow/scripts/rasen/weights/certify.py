@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from rasen.errors import raise_all
 from rasen.io.hashes import hash_file, short_hash
+from rasen.weights.kept import require_hashes
 
 
 def certify(
@@ -21,7 +22,7 @@ def certify(
     reader: "module:function" of the model's family. expected: {file name: SHA-256} that the config
     gives, compared before anything is opened.
     """
-    _require_hashes(Path(folder), expected or {})
+    require_hashes(Path(folder), expected or {})
     module, function = reader.split(":")
     paths, tensors = getattr(import_module(module), function)(folder)
     values = ((name, tensor.read()) for name, tensor in tensors.items())
@@ -39,17 +40,3 @@ def certify(
         "bytes": {path.name: path.stat().st_size for path in paths},
         "sha256": hashes,
     }
-
-
-def _require_hashes(folder: Path, expected: Mapping[str, str]) -> None:
-    """Raise when a file is not there or not the one that the config means."""
-    problems = []
-    for name, digest in expected.items():
-        path = folder / name
-        actual = hash_file(path) if path.is_file() else "no such file"
-        if actual != digest.lower():
-            problems.append(f"{path}: {actual}, but the config's sha256 says {digest}")
-    raise_all(
-        problems,
-        "not the weights that the config means; fetch them again or correct `sha256`:",
-    )
