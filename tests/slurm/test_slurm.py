@@ -210,6 +210,17 @@ def test_node_drained(study, cluster, begin, local):
     assert_recovered(study, local, TABLE)
 
 
+def test_config_edited_while_jobs_wait(study, cluster, begin, local):
+    """They run as planned; the edit is for the next run."""
+    process, _ = begin(study, TABLE)
+    undo = study.edit(lambda config: config.update(seed=7))
+    end(process)
+    assert_recovered(study, local, TABLE)
+    assert study.planned(TABLE) == {"gather_perplexity": 1}
+    undo()
+    assert study.planned(TABLE) == {}
+
+
 def test_snakemake_killed(study, cluster, begin, local):
     """Its job goes on. A rerun says what to do and does it again, for nobody took notice of it."""
     process, _ = begin(study, LOST)

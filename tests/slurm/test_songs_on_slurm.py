@@ -70,6 +70,7 @@ def test_every_stage_of_the_songs_is_in_few_slurm_jobs(runs):
         allotted.setdefault(name, []).append(request)
     assert allotted == {
         "demo_make_demo_models": [("main", 2000, 10)],
+        "song_weights_check_song_weights": [("main", 500, 6 * 30)],  # of six models
         "recordings_measure_recordings": [("main", 1000 + 6000, 2 * 30)],
         "vocals_align_lyrics_separate_stems": [("gpu", 2000 + 6000, 2 * 30)] * 2,
         "sections_tag_structure": [("gpu", 2000 + 6000, 2 * 30)],

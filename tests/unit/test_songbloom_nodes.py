@@ -32,8 +32,9 @@ def test_every_node_has_the_gpus_of_its_processes():
 
 def test_nodes_that_cannot_be_had_are_refused_with_the_cure():
     run = {"nodes": 2, "processes": 8}
-    (told,) = refused_nodes({"big": run}, jobs(run, False), "local")
-    assert told.startswith("config: songbloom.runs.big.nodes: 2 nodes are had from SLURM alone")
-    assert "--profile slurm" in told
+    for executor in ("local", "cluster-generic"):
+        (told,) = refused_nodes({"big": run}, jobs(run, False), executor)
+        assert told.startswith("config: songbloom.runs.big.nodes: 2 nodes are had from SLURM alone")
+        assert "with `--profile slurm` and no other" in told
     (told,) = refused_nodes({"big": run}, jobs(run, True, gpu_model="a100"), "slurm")
     assert "give train_songbloom `gres: gpu:a100:8`" in told

@@ -32,7 +32,10 @@ def refused_nodes(runs: Mapping[str, Any], jobs: Iterable[Any], executor: str) -
         run = runs[job.wildcards.run]
         place = f"config: songbloom.runs.{job.wildcards.run}.nodes: {run['nodes']}"
         if executor != CLUSTER:
-            yield f"{place} nodes are had from SLURM alone; add `--profile slurm`, or set nodes: 1"
+            yield (
+                f"{place} nodes are had from SLURM alone; run with `--profile slurm` and no other, "
+                "or set nodes: 1"
+            )
         elif model := job.resources.get("gpu_model"):
             yield (
                 f"{place} nodes: gpu_model asks for one GPU; in the profile, give "
