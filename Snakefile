@@ -7,6 +7,8 @@
 #   resources/models/                              checkpoints, made or downloaded here
 #   results/stimuli/{stimuli}.parquet              one row per clip
 #   results/weights/{model}/{checkpoint}.json      hashes of checkpoints that were checked
+#   results/weights/{model}/{checkpoint}.tsv       of every file, to notice when one changes
+#   results/weights/songs/{place}.{json,tsv}       the same of the models of songs and scores
 #   results/inputs/{model}/{stimuli}.h5            stimuli as the model reads them (tokens)
 #   results/inputs/{model}/{stimuli}.quarantine.parquet   clips that are left out, and why
 #   results/gradient/{model}/{point}.parquet       loss before and after each gradient step
@@ -85,9 +87,26 @@ rule all:
 
 
 onstart:
+    plan = planned.write_plan(
+        config,
+        [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk"), *SHEETS],
+        CODES,
+        BEGUN,
+        os.environ,
+    )
+    atexit.register(plan.unlink, missing_ok=True)
     names = presence.needed_names(workflow.dag.needrun_jobs())
     problems = presence.missing_files(config, names)
     problems += presence.wrong_splits(config, names)
+    try:
+        problems += changed_weights(
+            workflow.dag.needrun_jobs(),
+            # by its name: who repeats everything did not say that the weights were exchanged
+            forced=lambda job: workflow.dag.reason(job).forced
+            and not workflow.dag_settings.forceall,
+        )
+    except RasenError as error:
+        problems.append(str(error))
     problems += nodes.refused_nodes(
         config["songbloom"]["runs"],
         workflow.dag.needrun_jobs(),
@@ -95,6 +114,10 @@ onstart:
     )
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
         problems.append("SLURM: no sbatch here; use a login node, or no profile")
+    if workflow.executor_plugin.name == "cluster-generic":
+        problems += cluster_jobs.unusable_command(
+            workflow.executor_settings.submit_cmd
+        )
     if problems:
         raise WorkflowError("\n".join(problems))
     if any(

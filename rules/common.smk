@@ -1,7 +1,9 @@
 # Shared by every rule file -- the checked config, the table of points, the parameters of jobs.
 # The only rule file that defines functions.
 
+import atexit
 import json
+import os
 import re
 import shlex
 import shutil
@@ -10,6 +12,8 @@ import time
 from functools import cache, partial
 from pathlib import Path
 
+import psutil
+import snakemake.benchmark
 import snakemake.jobs
 from snakemake.exceptions import WorkflowError
 from snakemake.persistence.db import DbPersistence
@@ -17,6 +21,7 @@ from snakemake.persistence.db import DbPersistence
 # Relative to this file, not to the main Snakefile: another workflow may use this one as a module.
 ROOT = Path(workflow.current_basedir).resolve().parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+os.environ.update(RASEN_CHECKOUT=str(ROOT))  # for envs/*.post-deploy.sh
 
 from rasen.device import visible_cards
 from rasen.errors import RasenError
@@ -27,9 +32,11 @@ from rasen.stimuli import recordings
 from rasen.study import (
     archive,
     checkpoints,
+    cluster_jobs,
     config as configs,
     generation,
     nodes,
+    planned,
     presence,
     probed,
     recipe,
@@ -37,30 +44,46 @@ from rasen.study import (
     song_models,
     targets,
 )
+from rasen.study.cluster_plugin import settle_cluster
 from rasen.study.config_file import require_plain
-from rasen.study.code_hash import code_hash, pins_hash
 from rasen.study.downloads import downloads
-from rasen.study.own_weights import own_start, own_weights
+from rasen.study.own_weights import (
+    files_of_checkpoint,
+    named_files,
+    own_hashes,
+    own_weights,
+)
 from rasen.study.points import linear_point, parse_point
-from rasen.study.registry import FAMILIES, SONGBLOOM_READER
+from rasen.study.records import tell_why_not_written
+from rasen.study.registry import FAMILIES, SONGBLOOM_FILES, SONGBLOOM_READER
 from rasen.study.retries import stop_vain_retries
 from rasen.study.routes import routes_asked, table_of_points
 from rasen.study.slurm_status import settle_status_command
+from rasen.study.song_checks import checked_models
+from rasen.study.warm_start import count_warm_jobs, offer_warm_start
+from rasen.weights.kept import changed_weights
 
 # Snakemake files its records under the path of the working directory. With a fixed name they remain
 # valid for results that are copied, moved or unpacked elsewhere.
 DbPersistence.namespace = property(
     lambda self: archive.NAMESPACE, lambda self, path: None
 )
+tell_why_not_written(DbPersistence, WorkflowError)
 
 if {"{", "}"} & set(str(ROOT)):
     raise WorkflowError(
         f"{ROOT}: Snakemake takes braces in a path for variables; move it"
     )
 
-stop_vain_retries(snakemake.jobs, begun=time.time())
+BEGUN = time.time()
+CODES = []  # of all jobs that were planned
+stop_vain_retries(snakemake.jobs, BEGUN)
+offer_warm_start(os.environ, local=not workflow.remote_exec)
+count_warm_jobs(snakemake.benchmark, psutil)
 if slurm := sys.modules.get("snakemake_executor_plugin_slurm"):
     settle_status_command(slurm)
+if generic := sys.modules.get("snakemake_executor_plugin_cluster_generic"):
+    settle_cluster(generic, ROOT / "workflow/cluster")
 
 try:
     require_plain([*workflow.configfiles, "config/config.yaml"])
@@ -71,8 +94,16 @@ except RasenError as error:
 configfile: "config/config.yaml"
 
 
+# A job on a cluster's node reads the config as it was when its run was planned.
+PLAN = None if workflow.is_main_process else planned.plan_of_run(os.environ)
 try:
-    config = configs.load_config(config, ROOT / "workflow/schemas/config.schema.yaml")
+    if PLAN:
+        planned.require_same_files(PLAN)
+        config = PLAN.config
+    else:
+        config = configs.load_config(
+            config, ROOT / "workflow/schemas/config.schema.yaml"
+        )
     points = table_of_points(config)
     SONGS = config.get("songs")
     SCORES = config.get("scores")
@@ -84,6 +115,7 @@ Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database 
 keep_group_rights("results")
 
 MODELS = config["models"]
+SHEETS = [Path(SONGS["sheet"])] if SONGS else []  # what else is read to plan a run
 CARDS = visible_cards()
 if CARDS and workflow.global_resources["_nodes"].value is None:  # not on a cluster
     # Without --resources gpu=N: as many jobs on GPUs at a time as this machine has GPUs.
@@ -99,6 +131,7 @@ sae_points = partial(targets.sae_points, config, points)
 per_batch = partial(targets.per_batch, BATCHES)
 song_settings = partial(song_models.song_settings, SONGS)
 song_model_files = partial(song_models.song_model_files, config)
+SONG_WEIGHTS = checked_models(config)  # place in the config -> model
 DOWNLOADS = downloads(
     config
 )  # folder in resources/models/ -> (hub id, patterns of files)
@@ -130,6 +163,11 @@ wildcard_constraints:
 def environment(wildcards):
     """The environment of jobs that load the model {model}: that of its family."""
     return FAMILIES[MODELS[wildcards.model]["family"]].environment
+
+
+def reads(wildcards):
+    """What a stimulus is to {model}: "text" or "audio"."""
+    return FAMILIES[MODELS[wildcards.model]["family"]].reads
 
 
 def encoding(wildcards):
@@ -164,7 +202,8 @@ def code(script, env="core"):
 @cache
 def hash_of_code(env, script, *modules):
     """The same for an environment, a script and a family, found once for thousands of jobs."""
-    return f"{code_hash(script, *modules)}-{pins_hash(env)}"
+    CODES.append(planned.code_of(env, script, *modules))
+    return CODES[-1].hash
 
 
 def settings(*keys):

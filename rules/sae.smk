@@ -162,7 +162,9 @@ rule tally_features:
         settings=json.dumps(SAE_GRID, sort_keys=True),
         rows=config["sae"]["rows"],
         sae_seed=lambda wildcards: wildcards.get("sae_seed", SAE_SEEDS[0]),
-        language=config["sae"]["language"],
+        language=lambda wildcards: (
+            config["sae"]["language"] if reads(wildcards) == "text" else "script"
+        ),
         label=json.dumps(
             {key: LABEL[key] for key in ("tenths", "rate", "top")}, sort_keys=True
         ),

@@ -42,6 +42,7 @@ rule pack_results:
     """Tables, figures, report, config and provenance records in one archive, with checksums."""
     input:
         lambda wildcards: rules.all.input,
+        config="results/config.yaml",
         report="results/report/report.html",
     output:
         archive="results/share.zip",
