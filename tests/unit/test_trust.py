@@ -33,7 +33,8 @@ def complaints(path, source=None):
         called = name_of(node.func)
         options = {word.arg: ast.unparse(word.value) for word in node.keywords}
         nodes_alone = called == "yaml.compose" and options.get("Loader") == "yaml.SafeLoader"
-        plain_yaml = called in ("yaml.safe_load", "yaml.safe_dump") or nodes_alone
+        safe_loader = called.startswith("yaml.SafeLoader(") or called == "yaml.SafeLoader"
+        plain_yaml = called in ("yaml.safe_load", "yaml.safe_dump") or nodes_alone or safe_loader
         unsafe = (
             called in RUNS_TEXT
             or called in ("os.system", "os.popen")
@@ -58,7 +59,7 @@ def test_no_source_runs_foreign_code(path):
     [
         "import pickle", "from joblib import load", "import wandb", "eval(x)", "exec('x')",
         "torch.load(f)", "torch.load(f, weights_only=False)", "yaml.load(f)",
-        "yaml.compose(f)",
+        "yaml.compose(f)", "yaml.Loader(f)", "yaml.UnsafeLoader('').construct_document(node)",
         "np.load(f, allow_pickle=True)", "subprocess.run(x, shell=True)", "os.system(x)",
         "AutoModel.from_pretrained(x, trust_remote_code=True)", "pd.read_pickle(f)",
     ],

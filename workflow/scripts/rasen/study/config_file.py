@@ -16,6 +16,7 @@ from rasen.errors import raise_all
 MOST_BYTES = 2_000_000
 MOST_VALUES = 500_000  # anchors written out
 DEEPEST = 40
+LONGEST = 40  # characters shown of a value
 DEEP = "is nested too deeply for a config"
 TEMPLATE = "__use_yte__"
 PLAIN_TAGS = ("str", "int", "float", "bool", "null", "seq", "map", "timestamp", "merge")
@@ -80,7 +81,10 @@ def _of_yaml(text):
             return []
         if _count(node, {}) > MOST_VALUES:
             return [f"its anchors stand for more than {MOST_VALUES:,} values; write plain ones"]
-        return list(_of_node(node, set(), 0))
+        problems = list(_of_node(node, set(), 0))
+        if not problems:
+            yaml.SafeLoader("").construct_document(node)  # what only shows when values are made
+        return problems
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         at = f"line {mark.line + 1}: " if mark else ""
@@ -116,12 +120,21 @@ def _of_node(node: yaml.Node, seen: set[int], depth: int) -> Iterator[str]:
     kind = node.tag.removeprefix("tag:yaml.org,2002:")
     if kind not in PLAIN_TAGS:
         yield f"line {line}: '!{kind}' is no plain value; write a number, a word or a list"
+    elif isinstance(node, yaml.ScalarNode) and kind != "merge":
+        try:
+            yaml.SafeLoader("").construct_object(node)
+        except ValueError as error:
+            value = node.value[:LONGEST]
+            yield f"line {line}: {value} looks like {kind} and is none ({error}); quote it"
     if isinstance(node, yaml.MappingNode):
         lines: dict[Any, int] = {}
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
-                continue
             at = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                yield f"line {at}: a key in braces or brackets; write a word, or quote the text"
+                continue
+            if key.tag.endswith(":merge"):
+                continue
             if depth == 0 and key.value == TEMPLATE:
                 yield _template()
             elif key.value in lines:
