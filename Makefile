@@ -4,7 +4,7 @@
 # make test    install, lint (types too), run every test
 # make bench   print each speed and memory ratio beside its target
 # make bench-gpu   what only a GPU can tell, as a table in benchmarks/ (under 30 minutes)
-# make pins    compile envs/*.in to envs/*.txt again
+# make pins    compile envs/*.in to envs/*.txt again, and the hashes of all pins
 # PYTHON names the interpreter to make environments with (3.11 or newer).
 
 PYTHON ?= python3
@@ -15,9 +15,7 @@ BIN = .venv/bin
 .PHONY: demo demo-songbloom open test test-units test-workflow test-slurm test-songs lint bench bench-gpu pins install install-test
 
 demo: install
-	$(BIN)/snakemake --cores $(CORES)
-	@mkdir -p results/report
-	$(BIN)/snakemake --report results/report/report.html
+	$(BIN)/snakemake --cores $(CORES) all results/report/report.html
 	@echo "Done. Open results/report/report.html; results/README.md says what lies where."
 
 demo-songbloom: install
@@ -54,6 +52,7 @@ lint:
 
 bench: install-test
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/starts.py
 	$(BIN)/python benchmarks/helix.py
 	$(BIN)/python benchmarks/encoders.py
 	$(BIN)/python benchmarks/songbloom.py
@@ -81,3 +80,4 @@ pins: install-test
 		$(COMPILE) envs/$$env.txt envs/$$env.in || exit 1; \
 		sed -i -e 's/+cpu$$//' -e '/^pyaudio==/d' -e '/^pip==/d' -e '/^yte==/d' -e '/^--/d' -e '/^#/d' envs/$$env.txt; \
 	done
+	$(BIN)/python envs/hashes.py

@@ -32,6 +32,7 @@ RUN_BY = {  # every file of benchmarks/: the test here that runs it
     "songbloom_memory.py": "test_songbloom_memory",
     "sae.py": "test_sae",
     "songs.py": "test_songs",
+    "starts.py": "test_starts",
     "structure.py": "test_structure",
     "song_networks.py": "test_song_networks",
 }
@@ -217,6 +218,12 @@ def test_encoders():
         assert f"{name}: peak memory" in printed
     assert "muq: masked loss (5 passes)" in printed
     assert not re.search(r" - *$", printed, re.M), printed  # nothing that could not be measured
+
+
+def test_starts():
+    printed = run("starts.py", "--repeats", "1")
+    assert "MISSED" not in printed, printed
+    assert re.search(r"start of a job: warm / plain +0\.", printed), printed
 
 
 def test_songbloom():

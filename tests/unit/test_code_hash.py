@@ -81,6 +81,7 @@ def test_only_what_is_installed_counts_of_pins(tmp_path, monkeypatch):
     assert after("# why\nnumpy == 2.3.4  # array\n\ntorch==2.13.0") == first
     assert after("torch==2.13.0\nnumpy==2.3.5\n") != first
     assert after("torch==2.13.0\n") != first
+    assert after("torch==2.13.0\nnumpy==2.3.4\nsnakemake-x==1\n") == first, "no job imports it"
 
 
 def test_named_modules_count_too(checkout):

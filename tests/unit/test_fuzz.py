@@ -169,4 +169,8 @@ def test_any_bytes_are_a_config_file_or_refused_in_words(tmp_path, content):
     if refusal:
         assert str(path) in refusal
     else:
-        yaml.safe_load(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        try:  # as Snakemake does: JSON may be indented by tabs, YAML may not
+            json.loads(text)
+        except ValueError:
+            yaml.safe_load(text)

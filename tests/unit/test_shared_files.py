@@ -37,7 +37,7 @@ KEPT = (
     "scores/songs/real--river/vocals.flac", "export/nano/trained/model.safetensors",
     "songbloom/toy/weights/step-000200/model.safetensors", "gradient/nano/p.safetensors",
     "inputs/nano/notes.parts/0.h5", "tables/helix.parquet.partial",
-    "sae/nano/trained/layer-04/notes/01.wav",
+    "sae/nano/trained/layer-04/notes/01.wav", "weights/nano/trained.tsv", "songbloom/toy/start.tsv",
 )  # fmt: skip
 FOREIGN = (
     "notes.txt", "id_rsa", "tables/private.xlsx", "tables/deep/er.parquet", "figures/a.png",

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 from study import ROOT, Study
@@ -68,6 +69,7 @@ PACKAGE = "workflow/scripts/rasen"
         ("envs/core.txt", "==", " == ", {}),
         (f"{PACKAGE}/measure/perplexity.py", " = ", "   =  ", {}),
         ("envs/test.txt", "==", "==9", {}),
+        ("envs/pins.sha256", "--hash", "--hash=sha256:0 --hash", {}),
         ("README.md", "#", "##", {}),
     ],
 )  # fmt: skip
@@ -91,12 +93,11 @@ def test_an_edit_of_the_code_reruns_exactly_its_dependants(copy, edit, name, old
 
 
 def test_exchanged_weights_rerun_what_rests_on_them(copy):
-    """A number of the user's own checkpoint becomes another; its date and size stay."""
+    """A number of the user's own checkpoint becomes another; its size stays."""
     folder = copy.folder / "models/llama"
     weights = folder / "model.safetensors"
-    before, date = weights.read_bytes(), weights.stat().st_mtime
+    before = weights.read_bytes()
     weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
-    os.utime(weights, (date, date))
     planned = copy.planned()
     weights.write_bytes(before)
     assert planned == {
@@ -177,6 +178,93 @@ def test_a_replaced_recording_reruns_its_set(copy):
     assert planned["list_stimuli"] == planned["encode_stimuli"] == 1
     assert planned["dump_activations"] == 6
     assert copy.planned() == {}
+
+
+LOST = "results/perplexity/llama/untrained.parquet"
+TABLE = "results/tables/perplexity.parquet"
+
+
+@pytest.fixture
+def running(copy):
+    """A run of two jobs, the first at work and the second waiting: measure, then gather."""
+    (copy.folder / LOST).unlink()
+    (copy.folder / TABLE).unlink()
+    log = copy.folder / "logs/measure_perplexity/llama/untrained.log"
+    log.unlink()
+    process = copy.start(TABLE)
+    while not log.exists():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    yield process
+    process.kill()  # where a test failed; one that has ended is no error
+
+
+WAITING = "workflow/scripts/gather_perplexity.py"
+
+
+def test_a_job_whose_code_is_edited_while_it_waits_stops(copy, running):
+    script = copy.checkout / WAITING
+    before = script.read_text()
+    script.write_text(before.replace("def ", "X = 1\n\n\ndef ", 1))
+    output, _ = running.communicate()
+    script.write_text(before)
+    assert running.returncode == 1
+    assert (copy.folder / "logs/gather_perplexity.log").read_text() == (
+        f"Error: {WAITING} was edited after this run was planned; "
+        "what is done stays done, run snakemake again\n"
+    )
+    assert output.count("Error in rule gather_perplexity") == 1, "it is not tried again"
+    assert copy.planned(TABLE) == {"gather_perplexity": 1}, "what was done stays done"
+    copy.snakemake()
+    assert copy.planned() == {}
+
+
+def test_a_comment_or_a_config_edited_while_jobs_wait_changes_nothing_of_them(copy, running):
+    script = copy.checkout / WAITING
+    before = script.read_text()
+    script.write_text(before.replace("def ", "# why\ndef ", 1))
+    undo = copy.edit(lambda config: config.update(seed=7))
+    output, _ = running.communicate()
+    assert running.returncode == 0, output
+    assert copy.planned(TABLE) == {"gather_perplexity": 1}, "it ran with the seed as planned"
+    undo()
+    assert copy.planned() == {}
+    assert not list((copy.folder / ".snakemake/plans").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("sae", {"language": "inaba2025"}),  # no SAE reads a text model
+        ("probes", {"hidden": 100}),  # no probe has a hidden layer
+        ("models.llama", {"memory": 1600, "runtime": 6, "batch": 2, "threads": 2}),
+    ],
+)
+def test_a_setting_that_nothing_here_uses_reruns_nothing(copy, part, change):
+    def edit(config):
+        *parents, last = part.split(".")
+        for parent in parents:
+            config = config[parent]
+        config.setdefault(last, {}).update(change)
+
+    undo = copy.edit(edit)
+    planned = copy.planned()
+    undo()
+    assert planned == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        ({"dtype": "bfloat16"}, {"dump_activations": 3, "measure_perplexity": 3}),
+        ({"window": 8}, {"encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3}),
+    ],
+)
+def test_a_setting_of_a_model_reruns_its_jobs_alone(copy, change, jobs):
+    undo = copy.edit(lambda config: config["models"]["llama"].update(change))
+    planned = copy.planned()
+    undo()
+    assert planned == jobs | {"gather_perplexity": 1, "plot_perplexity": 2}
 
 
 def test_fewer_layers_rerun_the_dumps_and_what_reads_them(copy):

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
-from study import ROOT, Study
+from study import ROOT, Study, fresh_study
 
 PERPLEXITY = "results/tables/perplexity.parquet"
 
@@ -45,7 +45,10 @@ def is_whole_again(study, finished):
 
 
 def processes(study, script):
-    """Ids of Python processes below this study that run `script`."""
+    """Ids of Python processes below this study that run `script`, or for which it was forked.
+
+    The latter are clients of workflow/warm: they end with their job, and it when they are killed.
+    """
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -54,7 +57,7 @@ def processes(study, script):
         except OSError:  # it ended meanwhile
             continue
         python = b"python" in Path(os.fsdecode(words[0])).name.encode()
-        if here and python and any(word.endswith(script.encode()) for word in words[1:3]):
+        if here and python and any(word.endswith(script.encode()) for word in words[1:7]):
             found.append(int(entry.name))
     return found
 
@@ -155,6 +158,25 @@ def test_the_disk_is_full(study, finished):
     is_whole_again(study, finished)
 
 
+@pytest.mark.parametrize("size", ["20k", "44k"])  # full before the first job, and between jobs
+def test_the_disk_of_the_records_is_full(tmp_path, size):
+    study = fresh_study(tmp_path / "study", ROOT / "tests/small/config")
+    results = study.folder / "results"
+    results.mkdir(exist_ok=True)
+    small = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", results]
+    if subprocess.run(small, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small file system (root)")
+    targets = ("results/tables/points.parquet", "results/stimuli/heldout.parquet")
+    try:
+        output = study.snakemake(*targets, "--keep-going", ok=False)
+    finally:
+        subprocess.run(["umount", results], check=True)
+    assert "results/.provenance.sqlite: database or disk is full; make room" in output
+    assert "Traceback" not in output
+    study.snakemake(*targets)
+    assert study.planned(*targets) == {}
+
+
 @pytest.mark.parametrize(
     ("name", "harm", "reader"),
     [
@@ -203,6 +225,54 @@ def _last_number(path):
         names = []
         file.visititems(lambda name, item: names.append(name) if "crc32" in item.attrs else None)
         return file[names[0]].id.get_chunk_info(0).byte_offset
+
+
+def flip(path):
+    """One bit in the middle of a file becomes another; its size and date stay. Its bytes before."""
+    before, about = path.read_bytes(), path.stat()
+    middle = len(before) // 2
+    path.write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    return before, about
+
+
+def test_a_bit_of_the_weights_flips(other):
+    """Weights that a user gave, and such as are made here: no job computes with others unasked."""
+    homes = {"llama": "models/llama", "nano": "resources/models/nano"}
+    asked = {model: f"results/perplexity/{model}/trained.parquet" for model in homes}
+    other.snakemake(*asked.values())
+    made = {path: (other.folder / path).read_bytes() for path in asked.values()}
+    lose(other, *asked.values())
+    for model, home in homes.items():
+        weights = other.folder / home / "model.safetensors"
+        before, about = flip(weights)
+        assert "measure_perplexity" in other.planned(asked[model])
+        for arguments in ([asked[model]], ["--forceall", asked[model]]):
+            output = other.snakemake(*arguments, ok=False)
+            (line,) = [line for line in output.splitlines() if "its bytes" in line]
+            assert line.strip().startswith(f"{home}/model.safetensors: its bytes are not those ")
+            assert f"results/weights/{model}/trained.json" in line
+            assert "--forcerun check_weights" in line
+            assert "Traceback" not in output
+            assert not (other.folder / asked[model]).exists(), "refused before the first job"
+        weights.write_bytes(before)
+        os.utime(weights, ns=(about.st_atime_ns, about.st_mtime_ns))
+        other.snakemake(asked[model])
+        assert (other.folder / asked[model]).read_bytes() == made[asked[model]]
+
+    certificate = other.folder / "results/weights/llama/trained.json"
+    first = certificate.read_bytes()
+    flip(weights := other.folder / "models/llama/model.safetensors")
+    other.snakemake("--forcerun", "check_weights", "--", asked["llama"])  # on purpose
+    second = certificate.read_bytes()
+    assert second != first
+    lose(other, asked["llama"])
+    other.snakemake(asked["llama"])  # these are kept now
+    assert certificate.read_bytes() == second
+    data = weights.read_bytes()
+    weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))  # with a date of its own: exchanged
+    other.snakemake(asked["llama"])
+    assert certificate.read_bytes() not in (first, second)
 
 
 def test_two_at_once(study, finished):

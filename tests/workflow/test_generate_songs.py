@@ -22,6 +22,7 @@ ALONE = (
     "generated",
     "write_readme",
     "make_demo_models",
+    "check_song_weights",
 )
 STEPS = ("step-000000", "step-000002")
 SIZES = {"width": 96, "heads": 3, "lm_layers": 1, "lyrics_rows": 60, "prompt_rows": 10}

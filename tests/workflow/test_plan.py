@@ -52,9 +52,11 @@ def test_points_are_visited_once(fresh):
 
 
 def test_default_config_can_be_planned_as_typed():
-    """`snakemake -n` and `snakemake -n --profile slurm` from the checkout."""
+    """`snakemake -n`, also with the profiles, from the checkout."""
     snakemake = Path(sys.executable).with_name("snakemake")
-    for extra in ([], ["--profile", "slurm"], ["--snakefile", "workflow/Snakefile"]):
+    slurm = ["--profile", "slurm"]
+    other = [*slurm, "--profile", "cluster"]
+    for extra in ([], slurm, other, ["--snakefile", "workflow/Snakefile"]):
         command = [snakemake, "--dry-run", "--quiet", "all", "--cores", "8", *extra]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

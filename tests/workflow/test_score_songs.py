@@ -178,6 +178,7 @@ def test_a_changed_setting_reruns_what_depends_on_it(run):
         ("fad", (("seconds", 5),)): {"embed_scored": 2, "gather_scores": 1},
         ("metrics", ("per",)): {"gather_scores": 1},
         ("vae", True): {
+            "check_song_weights": 1,  # of the VAE
             "decode_references": 1,
             "read_scored": 1,
             "separate_scored": 1,

@@ -18,6 +18,9 @@ HELIX_AGAIN = {"fit_helix": 5, "fit_baselines": 1, "gather_helix": 1, "plot_heli
 
 @pytest.fixture(scope="module")
 def archive(finished):
+    """Of a study whose report was written by hand before."""
+    (finished.folder / "results/report").mkdir()
+    finished.snakemake("--report", "results/report/report.html")
     finished.snakemake("share")
     return finished.folder / "results/share.zip"
 

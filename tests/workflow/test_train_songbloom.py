@@ -140,7 +140,7 @@ def test_several_nodes_without_slurm_are_refused_before_anything_starts(study):
     )
     try:
         told = study.snakemake("songbloom", ok=False)
-        assert "songbloom.runs.whole.nodes: 2 nodes are had from SLURM alone; add" in told
+        assert "songbloom.runs.whole.nodes: 2 nodes are had from SLURM alone; run with" in told
         assert "Traceback" not in told
         assert (study.folder / "results/songbloom/whole/weights").is_dir()
     finally:

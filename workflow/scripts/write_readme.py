@@ -69,7 +69,7 @@ Equations are those of Sato et al. 2026.
 | `songbloom/{run}/weights/step-{step}/` | `config.yaml` and `model.safetensors` of the kept steps of a training run, as the public checkpoint is laid out |
 | `batches/{stage}/{batch}.parquet` | the outcome of each song of a batch at a stage; of `thin_stems`: the bytes of its stems `before` and `after` |
 | `sketch/codebook.safetensors`, `.json` | the codebook of the sketch; held-out error, dead codes, entropy |
-| `weights/{model}/{checkpoint}.json` | hashes of the checkpoints used |
+| `weights/{model}/{checkpoint}.json`, `.tsv`; `weights/songs/{setting}.json`, `.tsv` | hashes of the checkpoints used; size, date, SHA-256 and path of every file that they rest on, to notice when one changes |
 | `export/{model}/{point}/` | points saved as checkpoint folders (only when requested) |
 | `benchmarks/` | time and memory of the jobs |
 

@@ -89,7 +89,14 @@ def _text(part):
 
 
 def pins_hash(env: str) -> str:
-    """Hash of what is installed in an environment: comments and the order of lines do not count."""
+    """Hash of what jobs find installed in an environment.
+
+    Comments and the order of lines do not count, nor does Snakemake, which no job imports.
+    """
     text = (ENVS / f"{env}.txt").read_text(encoding="utf-8")
     pins = (line.split("#")[0].split() for line in text.splitlines())
-    return short_hash("\n".join(sorted("".join(words) for words in pins if words)))
+    return short_hash(
+        "\n".join(
+            sorted("".join(pin) for pin in pins if pin and not pin[0].startswith("snakemake"))
+        )
+    )

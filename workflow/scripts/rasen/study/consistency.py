@@ -17,6 +17,7 @@ from rasen.study.generation import contradictions_of_generation
 from rasen.study.registry import FAMILIES, foreign_options
 from rasen.study.routes import table_of_points
 from rasen.study.scoring import contradictions_of_scores, score_weights
+from rasen.study.song_checks import unknown_checksums
 from rasen.study.song_models import song_weights
 from rasen.study.targets import stimulus_sets
 
@@ -58,6 +59,8 @@ def contradictions(given: Mapping[str, Any], config: Mapping[str, Any]) -> Itera
     yield from wrong_scores
     for problem in contradictions_of_generation(config):
         yield f"{PLACE}: songbloom.generate{problem}"
+    if not wrong_scores:
+        yield from (f"{PLACE}: {problem}" for problem in unknown_checksums(config))
     of_scores = [] if wrong_scores else score_weights(config)
     for place, weights, _ in (*model_weights(config), *song_weights(config), *of_scores):
         path = Path(local_folder(weights))

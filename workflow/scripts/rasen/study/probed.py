@@ -78,9 +78,14 @@ def spectra(config: Mapping[str, Any], stimuli: str) -> str | list[str]:
 
 
 def settings(config: Mapping[str, Any]) -> str:
-    """How probes are fitted, as JSON: those of the settings that every kind of probe has."""
-    other = ("kinds", "points", "frames", "similarity", "lens", "freezing")
-    return json.dumps({k: v for k, v in config["probes"].items() if k not in other}, sort_keys=True)
+    """How probes are fitted, as JSON: the settings that the probes of this study have."""
+    probes = config["probes"]
+    unused = {"kinds", "points", "frames", "similarity", "lens", "freezing"}
+    if "mlp" not in probes["kinds"]:
+        unused.add("hidden")
+        if not probes["mix"]:
+            unused |= {"epochs", "patience", "batch", "rate"}
+    return json.dumps({k: v for k, v in probes.items() if k not in unused}, sort_keys=True)
 
 
 def freezing(config: Mapping[str, Any]) -> str:

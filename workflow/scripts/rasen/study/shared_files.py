@@ -61,6 +61,8 @@ KEPT = {  # never packed: their owners' to share, or not finished
         "results/export/**/*",
         "results/gradient/**/*.safetensors",
         "results/songbloom/*/{weights,state}/**/*",
+        "results/weights/*/*.tsv",  # paths and dates of this machine
+        "results/songbloom/*/start.tsv",
     ),
     "recordings": (
         "results/songs/*/{vocals,accompaniment}.*",
