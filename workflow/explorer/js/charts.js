@@ -34,20 +34,18 @@
   };
 
   /**
-   * Labels below a line, in rows so that none overlap: [{at, text}] with the left end and the row of
-   * each label; a character is 6.3 wide at 12 px.
+   * Labels below a line, in rows such that no label touches another or the tick of another: each
+   * begins at its tick. [{at, text}] with left end and row; a character is 6.6 wide at 12 px.
    */
   rasen.labelRows = (labels, width) => {
-    const ends = [];
-    return [...labels]
-      .sort((a, b) => a.at - b.at)
-      .map((label) => {
-        const wide = 6.3 * label.text.length;
-        const left = Math.max(0, Math.min(width - wide, label.at - wide / 2));
-        let row = ends.findIndex((end) => end + 10 <= left);
-        if (row < 0) row = ends.length;
-        ends[row] = left + wide;
-        return { ...label, left, row };
-      });
+    const placed = [];
+    for (const label of [...labels].sort((a, b) => b.at - a.at)) {
+      const left = Math.max(0, Math.min(label.at + 4, width - 6.6 * label.text.length));
+      const end = left + 6.6 * label.text.length + 8;
+      let row = 0;
+      while (placed.some((other) => other.row >= row && Math.min(other.at, other.left) < end)) row++;
+      placed.push({ ...label, left, row });
+    }
+    return placed;
   };
 }

@@ -28,7 +28,7 @@
       ).interpolate(d3.interpolateLab).clamp(true);
       const room = node.clientWidth || 560;
       const count = maps.reduce((sum, map) => sum + map.points.length, 0);
-      const across = Math.max(11, Math.min(30, (room - maps.length * (LEFT + GAP) + GAP) / count));
+      const across = Math.max(11, Math.min(30, Math.floor((room - maps.length * (LEFT + GAP + 2) + GAP - 1) / count)));
       const most = Math.max(...maps.map((map) => map.layers.length));
       const up = Math.max(5, Math.min(24, 230 / most));
       plots = new Map();
@@ -36,7 +36,9 @@
         ...maps.map((map) => {
           const plot = one(Plot, map, colour, Math.min(across, (room - LEFT - 4) / map.points.length), up);
           plots.set(map.route, plot);
-          return rasen.el("div", { class: "map" }, rasen.el("h4", {}, map.route), plot.svg);
+          const made = rasen.el("div", { class: "map" }, rasen.el("h4", {}, map.route), plot.svg);
+          made.style.width = `${plot.svg.getAttribute("width")}px`;
+          return made;
         }),
       );
       legend.replaceChildren(scaleBar(colour, scale, room));
@@ -124,8 +126,8 @@
       );
       for (const mark of marks) {
         svg.append(
-          rasen.svg("line", { x1: mark.at, x2: mark.at, y1: 14, y2: 30 + 17 * mark.row, class: "tick" }),
-          rasen.svg("text", { x: mark.left, y: 43 + 17 * mark.row - 2 }, mark.text),
+          rasen.svg("line", { x1: mark.at, x2: mark.at, y1: 14, y2: 41 + 17 * mark.row, class: "tick" }),
+          rasen.svg("text", { x: mark.left, y: 41 + 17 * mark.row }, mark.text),
         );
       }
       return svg;

@@ -15,7 +15,7 @@
     const x = (number) => (width * number) / most;
     const labels = rasen.labelRows(
       [
-        ...bands.map((band) => ({ at: x((band.low + band.high) / 2), text: band.text, band })),
+        ...bands.map((band) => ({ at: x(band.low), text: band.text, band })),
         ...marks.map((mark) => ({ at: x(mark.value), text: mark.text })),
       ],
       width,
@@ -35,7 +35,7 @@
           }),
         );
       svg.append(
-        rasen.svg("line", { x1: label.at, x2: label.at, y1: band ? 27 : 13, y2: y - 11, class: "tick" }),
+        rasen.svg("line", { x1: label.at, x2: label.at, y1: band ? 27 : 13, y2: y, class: "tick" }),
         rasen.svg("text", { x: label.left, y }, label.text),
       );
     }

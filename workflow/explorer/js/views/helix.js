@@ -302,9 +302,7 @@ rasen.view({
           ...alone.map((row) => ({ value: row[measure()], text: row.features })),
         ].filter((mark) => mark.value !== null && mark.value !== undefined);
         mapPanel.told(
-          measure() === "pooled"
-            ? "Of the instruments’ mean. 1 and more: notes are nearer to the helix than it is thick. Click a cell to go there."
-            : "Mean over instruments. 1 and more: notes are nearer to the helix than it is thick. Click a cell to go there.",
+          `${measure() === "pooled" ? "Of the instruments’ mean" : "Mean over instruments"}: 1 / the mean squared distance of notes from the best helix. Layers upward, points to the right; click a cell to go there.`,
         );
         await maps.draw(routes, { low, high: high > low ? high : low + 1, marks });
         mapPanel.refresh();
