@@ -55,7 +55,7 @@ rule guess_tokens:
     params:
         env=environment,
         needs="models",
-        recipe=recipe_json(),
+        recipe=recipe_json("encode"),  # which tokens there are
         stimuli=of_model("perplexity"),
         code=code("guess_tokens.py", environment),
     shell:

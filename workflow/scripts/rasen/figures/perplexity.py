@@ -33,10 +33,10 @@ def draw_perplexity(table: pd.DataFrame, guessers: pd.DataFrame, path: Path) -> 
         for row in guessers.itertuples():
             axis.axhline(row.perplexity, color=GREY, lw=0.8, ls=(0, (1, 2)), zorder=0)
         axis.legend()  # where it hides least of the line
-    for row in guessers.itertuples():
-        axes[0].annotate(
-            f"{row.guesser} guesser", (1, row.perplexity), (-3, 2), color=GREY, fontsize=7,
-            ha="right", xycoords=("axes fraction", "data"), textcoords="offset points",
+    for place, row in enumerate(guessers.sort_values("perplexity").itertuples()):
+        axes[-1].annotate(  # beside the line, apart also where two are equal
+            f" {row.guesser}\n guesser", (1, row.perplexity), color=GREY, fontsize=7,
+            xycoords=("axes fraction", "data"), va="bottom" if place else "top",
         )  # fmt: skip
     plain_ticks(axes[0], pd.concat([table, guessers]))
     save(figure, path)
