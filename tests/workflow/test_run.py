@@ -103,7 +103,7 @@ def test_helix_notes_and_curves(finished):
     assert not notes.duplicated([*keys, "key"]).any()
     assert notes["x"].notna().all()
     baselines = curves.query("route == 'baseline'")
-    assert baselines["features"].equals(baselines["point"])
+    assert baselines["features"].tolist() == baselines["point"].tolist()
     assert baselines["layer"].eq(-1).all()
 
 
