@@ -240,7 +240,7 @@ def test_a_helix_of_several_sets_is_one_job_a_point(other):
 
 
 def test_a_route_of_16_points_is_few_slurm_jobs(other):
-    """58 jobs of a model that is there already in 11 SLURM jobs; needs no SLURM to be planned."""
+    """60 jobs of a model that is there already in 11 SLURM jobs; needs no SLURM to be planned."""
 
     def change(config):
         config["models"]["nano"] = {

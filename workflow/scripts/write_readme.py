@@ -16,7 +16,7 @@ Equations are those of Sato et al. 2026.
 
 | path | what |
 |---|---|
-| `tables/points.parquet` | `model, route, point, position`: the order of points along each route. `position` is alpha (linear, gradient) or the training step (step) |
+| `tables/points.parquet` | `model, route, point, position`: models, the routes of each and the points of each route **in the order in which tables and figures have them**: models as in the config; `linear`, its controls (`linear+START`), `gradient` and its variants, `step`; positions upward, so that the untrained end is first. `position` is alpha (linear, gradient) or the training step (step) |
 | `tables/perplexity.parquet` | per point and `group` (each codebook, and their `mean`): `loss` (nats), `perplexity`, its 95 % bootstrap interval over clips (`low`, `high`), `clips`, `targets` |
 | `tables/guessers.parquet` | the same loss of guessers that know no context, per model, set of clips and `group`. `uniform`: all tokens are equally likely. `unigram`: token w has the probability (count(w) + k / cardinality) / (n + k) by its count among the n tokens, k of them different, of the **other** clips (Witten-Bell smoothing, leave one clip out): frequencies of the very tokens that are guessed would give their entropy, which no guesser reaches. What a model learns beyond `unigram` is context |
 | `tables/gradient.parquet` | per gradient route, point and step: the stimulus set `data` (D), `eta`, number of `steps`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
