@@ -16,7 +16,7 @@ Equations are those of Sato et al. 2026.
 
 | path | what |
 |---|---|
-| `tables/points.parquet` | `model, route, point, position`: the order of points along each route. `position` is alpha (linear, gradient) or the training step (step) |
+| `tables/points.parquet` | `model, route, point, position`: models, the routes of each and the points of each route **in the order in which tables and figures have them**: models as in the config; `linear`, its controls (`linear+START`), `gradient` and its variants, `step`; positions upward, so that the untrained end is first. `position` is alpha (linear, gradient) or the training step (step) |
 | `tables/perplexity.parquet` | per point and `group` (each codebook, and their `mean`): `loss` (nats), `perplexity`, its 95 % bootstrap interval over clips (`low`, `high`), `clips`, `targets` |
 | `tables/guessers.parquet` | the same loss of guessers that know no context, per model, set of clips and `group`. `uniform`: all tokens are equally likely. `unigram`: token w has the probability (count(w) + k / cardinality) / (n + k) by its count among the n tokens, k of them different, of the **other** clips (Witten-Bell smoothing, leave one clip out): frequencies of the very tokens that are guessed would give their entropy, which no guesser reaches. What a model learns beyond `unigram` is context |
 | `tables/gradient.parquet` | per gradient route, point and step: the stimulus set `data` (D), `eta`, number of `steps`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
@@ -47,6 +47,7 @@ Equations are those of Sato et al. 2026.
 | `figures/` | figures (SVG) |
 | `report/report.html`, `share.zip`, `config.yaml` | made by `snakemake share`: the report on one page, the archive, the config as used |
 | `stimuli/{stimuli}.parquet` | one row per clip: how it was rendered or read, and its labels |
+| `notes/rendered/{stimuli}.parquet`, `notes/recorded/` | notes to be heard (made when requested), a row per `instrument`: `mp3`, in which the key of MIDI pitch `lowest` + k begins at k * `seconds` (of `keys` keys; decoded to exactly so many at `rate` Hz; a key that is missing is silent). What the workflow renders is in the archive to share, recordings (stimuli of kind `audio`) are not |
 | `inputs/{model}/{stimuli}.h5` | the clips as the model reads them (tokens) |
 | `inputs/{model}/{stimuli}.quarantine.parquet` | `clip, reason`: clips that could not be used and are left out of everything that follows |
 | `activations/{model}/{point}/{stimuli}.h5` | `layers/NN` [rows, dim], one row per clip (per frame with `pool: all`; then `rows/clip` and `rows/frame` identify it, `rows/time` is its middle in s); `clips/` repeats the sheet; attributes: recipe of the weights, hashes of weights and stimuli, what each layer is |
