@@ -7,6 +7,7 @@ rule write_explorer:
     """The page and its data in one folder, which opens from a disk, without a server."""
     input:
         lambda wildcards: rules.all.input,
+        targets.note_sounds(config),
         config="results/config.yaml",
     output:
         explorer=directory("results/explorer"),
@@ -17,7 +18,7 @@ rule write_explorer:
         "../envs/core.yaml"
     params:
         tables=lambda wildcards, input: [
-            path for path in input if Path(path).match("results/tables/*.parquet")
+            path for path in input if Path(path).suffix == ".parquet"
         ],
         page=hash_folder(ROOT / "workflow/explorer"),
         code=code("write_explorer.py"),

@@ -73,6 +73,7 @@ KEPT = {  # never packed: their owners' to share, or not finished
         "results/scores/songs/**/*",
         "results/listening/**/*",
         "results/notes/recorded/*",
+        "results/explorer/data/recorded_sounds/*",
         "results/sae/**/*.{wav,flac}",
     ),
     "unfinished": ("results/inputs/*/*.parts/*", "results/**/*.partial"),
