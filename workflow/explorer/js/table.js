@@ -111,9 +111,11 @@
       return words.toLowerCase();
     };
 
+    const everyText = () => (texts ??= Array.from({ length: rows }, (_, row) => text(row)));
+
     function find(words) {
       const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
-      if (wanted.length) texts ??= Array.from({ length: rows }, (_, row) => text(row));
+      if (wanted.length) everyText();
       shown = wanted.length
         ? order.filter((row) => wanted.every((word) => texts[row].includes(word)))
         : order;
@@ -211,6 +213,8 @@
     scroll.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
     new ResizeObserver(() => draw()).observe(scroll);
     draw();
+    // Made before the first search, when there is nothing else to do.
+    if (search) window.requestIdleCallback?.(everyText, { timeout: 2000 });
     return {
       node,
       sort,
