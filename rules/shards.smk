@@ -99,8 +99,8 @@ rule gather_sections:
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         batches=len(BATCHES),
         code=code("gather_sections.py"),
