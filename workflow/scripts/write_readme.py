@@ -21,6 +21,7 @@ Equations are those of Sato et al. 2026.
 | `tables/gradient.parquet` | per gradient route, point and step: the stimulus set `data` (D), `eta`, number of `steps`, `loss_before`, `loss_after` (nats, on D), `change` = norm of the step / norm of the weights |
 | `tables/helix.parquet`, `helix_differences.parquet` | per point, set of notes (`stimuli`) and layer: the pitch helix, and paired comparisons; columns below |
 | `tables/helix_slopes.parquet`, `helix_peaks.parquet` | per point and set of notes (`stimuli`) how Helicality rises with depth (`slope` from the first to the last layer, Student's interval over instruments, `p`, `q` corrected over the route); per route, set and layer the position at which its mean is highest (`peak`, 95 % over instruments; `before_end`: share of resamples in which that is before the route's last position) |
+| `tables/helix_notes.parquet`, `helix_curves.parquet` | every note of every fit in three dimensions, and the curves through them, turned and mirrored so that a route can be walked; columns below |
 | `tables/probes.parquet` | per point, layer, task, split and metric: what a probe reads; columns below |
 | `tables/similarity.parquet` | per pair of layers (`model, point, layer` and `model_2, point_2, layer_2`): `measure` (`cka`: debiased linear CKA; `pwcca`, after principal components, `components` of them), `value`, jackknife interval over groups (`low`, `high`), `null`: its value for unrelated features, `n` clips, `groups`. All layers of a point; each layer with that of the trained point; trained layers of two models |
 | `tables/lens.parquet` | per point, layer and `group` (each codebook, and their `mean`): `loss` and `perplexity` on D_eval when the model's own final norm and heads read that layer, with the 95 % interval over clips; the last layer's is the model's |
@@ -61,7 +62,7 @@ Equations are those of Sato et al. 2026.
 | `sae/{model}/matches/layer-NN.parquet` | which features of consecutive points match |
 | `sae/{model}/hand-labels/layer-NN.tsv` | texts: features to be labelled by hand; when it is filled in and set in `sae.hand`, a `.parquet` with Cohen's kappa is written next to it |
 | `helix/{model}/{point}.parquet`, `baselines.parquet`, `loudness.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features; the notes' loudness (dB); of every set of notes (`stimuli`) |
-| `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in coordinates aligned with the helix (`z` upward), four rows per key |
+| `helix/{model}/{point}.notes.parquet`, `baselines.notes.parquet` | the notes (`x, y, z`) of every layer (baseline), instrument and `pooled` in the axes of their own helix, and the numbers of its curve, before `align_helix` turns them |
 | `perplexity/`, `gradient/` | per-point results, before they are gathered into tables |
 | `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`; `.opus` or gone after `songs.stems`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales] and, with `songs.latents.mono`, `latents.mono.npy`; 25 frames per second |
 | `scores/songs/{system}--{song}/` | of a song that is scored: stems, `heard.json` (what Whisper heard, and the phonemes of this and of the lyrics), `structure.tsv`, `embedding.npy` [n, d] for FAD, `prompt.npy` and `text.npy` (MuQ-MuLan) for MCC; of a decoded reference `decoded.flac` |
@@ -112,6 +113,26 @@ at twelve), `cannot tell` (the same with fewer than 32 keys, where smooth paths 
 
 The fits of single instruments also have `chirality, radius, radius_slope` (the signs of components are arbitrary, so
 that of `chirality` is), `explained_1..3` (variance of the components) and `flags` in words.
+
+## Columns of `tables/helix_notes.parquet` and `tables/helix_curves.parquet`
+
+`model, route, point, position, stimuli, layer, features, instrument` name a fit: an instrument, or `pooled` (the mean of
+their features). Baselines have route `baseline`, layer -1, no position, and their name as `features` and `point`.
+Notes are in standardised components, three of them; `z` is the axis of the helix and points upward in pitch.
+
+**Each fit is turned about its axis and, where that comes closer, mirrored (`y` to `-y`), and nothing else**: components
+have no sign, so the place of key 0 around the axis is arbitrary in every fit, and unaligned notes would jump from point
+to point. Along a route the pooled notes of a layer are matched to those of the next point by least squares, from the
+trained end back; at the trained end each layer is matched to the layer above; instruments are matched to the pooled
+notes of their point. So turns between points or layers, and the handedness, are no finding; radii, heights and
+distances within a fit are those of the fit. Baselines stay as fitted.
+
+| column | what |
+|---|---|
+| `key, pitch` | of a note: its place from the lowest, 0 on; MIDI pitch (60 = C4) |
+| `x, y, z` | of a note, 32 bits; NaN where there is no fit |
+| `omega, turn, radius, radius_slope, level, rise` | of a curve. At key t, with r = `radius` + `radius_slope` t: x = r cos(`omega` t + `turn`), y = r sin(`omega` t + `turn`), z = `level` + `rise` t. Radians; `omega` is negative where the helix was mirrored. `radius` is that at key 0 (in `helix/{model}/{point}.parquet` that at the middle key) |
+| `lowest, keys` | MIDI pitch of key 0, number of keys |
 
 ## Columns of `tables/probes.parquet`
 
