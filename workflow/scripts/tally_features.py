@@ -83,7 +83,7 @@ def tally_features(
             # both analyses test features: p is that of the labels where there are any
             table = table.merge(analysis, on="feature", how="left", suffixes=("", "_granularity"))
     parquet.write_table(shown.assign(**origin), examples)
-    parquet.write_table(listed.assign(frame_rate=rate, **origin), top)
+    parquet.write_table(listed.assign(frame_rate=rate, stimuli=frames.stem, **origin), top)
     parquet.write_table(table.assign(**origin), features)
 
 

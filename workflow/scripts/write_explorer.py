@@ -1,5 +1,6 @@
 """Write the explorer: a page and its data, in one folder that opens without a server."""
 
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -15,15 +16,19 @@ PAGE = Path(__file__).resolve().parents[1] / "explorer"
 
 def write_explorer(tables: list[Path], config: Path, benchmarks: Path, explorer: Path):
     """Write what these tables hold; `benchmarks`: folder of the times of jobs."""
-    named = {path.stem: path for path in tables}
+    named = {name_of(path, explorer.parent): path for path in tables}
     contract = read_contract(PAGE)
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     times = sorted(benchmarks.glob("**/*.tsv"))
-    parts = [
-        *overview.parts(named, contract, settings, times),
-        *parts_of_subjects(named, contract),
-    ]
+    parts = chain(
+        overview.parts(named, contract, settings, times), parts_of_subjects(named, contract)
+    )
     write_folder(explorer, PAGE, parts)
+
+
+def name_of(path: Path, results: Path) -> str:
+    """helix, of tables/helix.parquet; of tables elsewhere in the results stimuli/notes, ..."""
+    return path.relative_to(results).with_suffix("").as_posix().removeprefix("tables/")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@
   /**
    * name: what is heard; src: address; start, seconds: the part of the file that is played
    * ontime(seconds from start): while it plays and when it is moved
-   * Returns {node, audio, seek(seconds), toggle(), play(), pause(), time(), open(src, title)}.
+   * Returns {node, audio, seek(seconds), toggle(), play(), pause(), time(), open(src, title, its length)}.
    */
   rasen.player = ({ name, src = "", start = 0, seconds = 0, ontime = () => {} }) => {
     const { el } = rasen;
     let address = src;
     let wanted = 0; // where to go as soon as the file is known
+    let known = seconds; // its length, before it is opened
     let frame = null;
     const audio = el("audio", { preload: "none" });
     const button = el("button", { type: "button", class: "play", onclick: toggle }, "Play");
@@ -31,7 +32,7 @@
       button.setAttribute("aria-label", `Play ${title}`);
     }
 
-    const length = () => seconds || (Number.isFinite(audio.duration) ? audio.duration - start : 0);
+    const length = () => known || (Number.isFinite(audio.duration) ? audio.duration - start : 0);
     const ready = () => audio.readyState >= HTMLMediaElement.HAVE_METADATA;
     const time = () => (ready() ? Math.max(0, audio.currentTime - start) : wanted);
 
@@ -75,13 +76,15 @@
       tell();
     }
 
-    function open(next, title) {
+    function open(next, title, lasts = 0) {
       const [at, playing] = [time(), !audio.paused];
       address = next;
+      known = lasts;
       audio.removeAttribute("src");
       audio.load();
       wanted = at;
       named(title);
+      count();
       if (playing) play();
     }
 

@@ -6,6 +6,19 @@
   const FULL = 255;
   const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300];
 
+  /** Call draw(width) when an element gets another width; not within its layout, which would loop. */
+  rasen.onwidth = (node, draw) => {
+    let width = 0;
+    new ResizeObserver(() =>
+      requestAnimationFrame(() => {
+        const now = node.clientWidth;
+        if (!now || Math.abs(now - width) < 2) return;
+        width = now;
+        draw(now);
+      }),
+    ).observe(node);
+  };
+
   /** levels: bytes; seconds: that they last. Draws a clip into a <g> or <svg> of this width. */
   rasen.drawTrace = (node, levels, seconds, width) => {
     const parts = [];

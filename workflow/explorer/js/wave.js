@@ -120,7 +120,7 @@
       node.setAttribute("aria-valuetext", rasen.clock(seconds) + (part ? `, ${part.label}` : ""));
     }
 
-    new ResizeObserver(draw).observe(node);
+    rasen.onwidth(node, draw);
     return {
       node,
       svg,

@@ -66,7 +66,7 @@
       },
       `feature ${number}`,
     );
-    return el("li", {}, `${words}, ${other}: `, link, ` (fires in ${share(overlap, 0)} of the frames in which either does)`);
+    return el("li", {}, `${words}, ${other}: `, link, ` (both fire in ${share(overlap, 0)} of the frames in which either does)`);
   }
 
   /** How a clip is heard: a note of the sprites, a part of a recording, or as text not at all. */
@@ -146,7 +146,7 @@
     clips = clipsOf(data, number).map((one) => {
       const info = Object.fromEntries(Object.keys(sheet.columns).map((name) => [name, rasen.valueOf(sheet.columns[name], one.clip)]));
       const step = rate ? one.each / rate : 0;
-      return { ...one, name: info.clip ?? `clip ${one.clip}`, info: { ...info, name: info.clip ?? "" }, step };
+      return { ...one, name: info.name, info, step };
     });
     panel.told(
       table.values.reads === "text"
@@ -170,15 +170,13 @@
         line.style.left = `${Math.min(100, (100 * time) / length)}%`;
       });
       if (player) head.append(player);
-      new ResizeObserver(() => {
-        const width = stage.clientWidth;
-        if (!width) return;
+      rasen.onwidth(stage, (width) => {
         svg.replaceChildren();
         const high = rasen.drawTrace(svg, one.levels, length, width);
         svg.setAttribute("viewBox", `0 0 ${width} ${high}`);
         svg.setAttribute("height", high);
         svg.setAttribute("width", width);
-      }).observe(stage);
+      });
       return el("article", { class: "clip" }, head, stage);
     }
 

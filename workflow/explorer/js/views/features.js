@@ -31,10 +31,10 @@
     };
   }
 
-  /** Rows as they lead: confirmed, labelled, with words, kept, dead; within by how well the label holds. */
+  /** Rows as they lead: confirmed, labelled, others; in each those with clips, then by the label. */
   function leading(of) {
     const rank = Float64Array.from({ length: of.count }, (_, row) => {
-      const group = of.confirmed(row) ? 4 : of.labelled(row) ? 3 : of.at("words", row) ? 2 : of.at("kept", row) ? 1 : 0;
+      const group = 2 * (of.confirmed(row) ? 2 : of.labelled(row) ? 1 : 0) + of.at("kept", row);
       return 10 * group + (of.score(row, "auroc_hard") ?? 0) + (of.score(row, "ap") ?? 0) + 1e-3 * Math.min(1, of.at("clip_rate", row) ?? 0);
     });
     return Array.from({ length: of.count }, (_, row) => row).sort((a, b) => rank[b] - rank[a] || a - b);
@@ -131,7 +131,7 @@
         list.rows = rows;
         listPlace.replaceChildren(list.node);
         note.textContent =
-          "Order: confirmed labels, other labels, then features that have clips; within each by AUROC and AP of the label. " +
+          "Order: confirmed labels, other labels, no label; in each those that have clips, then by AUROC and AP of the label. " +
           "A feature without a label has no AP here: the best of many labels by chance can reach 1.";
       }
 

@@ -46,7 +46,7 @@
       ];
       const width = Math.max(280, chart.clientWidth || panel.body.clientWidth || 640);
       const figure = Plot.plot({
-        className: "chart", width, height: 320, marginLeft: 52, grid: true,
+        className: "chart", width, height: 330, marginLeft: 52, marginBottom: 44, grid: true,
         style: { background: "none", color: "inherit", fontSize: "12px" },
         x: { label: "training step" }, y: { label: MEASURES[name], zero: false },
         color: one ? undefined : { domain: runs, legend: false },
@@ -66,12 +66,7 @@
       );
     }
 
-    let width = 0;
-    new ResizeObserver(() => {
-      if (Math.abs(panel.body.clientWidth - width) < 2) return;
-      width = panel.body.clientWidth;
-      draw();
-    }).observe(panel.body);
+    rasen.onwidth(panel.body, draw);
     return draw;
   }
 
@@ -176,12 +171,7 @@
       chart.replaceChildren(figure);
     }
 
-    let width = 0;
-    new ResizeObserver(() => {
-      if (Math.abs(panel.body.clientWidth - width) < 2) return;
-      width = panel.body.clientWidth;
-      draw();
-    }).observe(panel.body);
+    rasen.onwidth(panel.body, draw);
     return draw;
   };
 

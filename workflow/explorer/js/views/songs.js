@@ -1,4 +1,13 @@
 "use strict";
+{
+const NAMED = 6; // songs of a reason that are named
+const LYRICS = { given: "lyrics given", asr: "lyrics written by Whisper", none: "instrumental" };
+const WAYS = {
+  lrc: "placed by the times of the LRC file",
+  recognised: "placed by the words that Whisper heard",
+  turns: "placed among the turns of the voice",
+};
+
 rasen.view({
   name: "songs",
   title: "Songs",
@@ -28,11 +37,11 @@ rasen.view({
         { name: "Language", values: (row) => songs[row].language },
         { name: "Words found", values: (row) => songs[row].match_ratio, show: (value) => (value === null ? "–" : `${Math.round(100 * value)} %`), about: rasen.data.about("songs").match_ratio },
       ],
-      { rows: songs.length, name: "songs", search: true, pick: (row) => rasen.state.set({ song: songs[row].song }) },
+      { rows: songs.length, name: "songs", search: true, pick: (row) => rasen.state.set({ song: songs[row].song, t: null }) },
     );
     const player = rasen.player({ name: "the song", ontime: moved });
     const wave = rasen.wave({ onseek: player.seek, ontoggle: player.toggle });
-    const sound = rasen.choice("Sound", (value) => player.open(value, value));
+    const sound = rasen.choice("Sound", (value) => player.open(value, shown, songs[places.get(shown)].seconds));
     const panel = rasen.panel({
       title: "Waveform, sections and words",
       name: "song",
@@ -48,6 +57,15 @@ rasen.view({
     panel.body.append(el("div", { class: "controls" }, player.node, sound.node), wave.node, blank, lyrics);
     place.append(list.node, el("section", { class: "song", "aria-live": "off" }, title, facts, faults, panel.node), quarantine());
 
+    /** Rejected songs to be opened, the first of many. */
+    function names(rows) {
+      const some = [...new Set(rows.map((row) => row.song))];
+      const links = some.slice(0, NAMED).map((song) =>
+        el("button", { type: "button", onclick: () => rasen.state.set({ song, t: null }) }, song),
+      );
+      return some.length > NAMED ? [...links, `and ${some.length - NAMED} more`] : links;
+    }
+
     let sung = []; // words by their start: {start, end, node}
     let lit = null;
     let lines = [];
@@ -58,7 +76,7 @@ rasen.view({
       const table = rasen.panel({
         title: "Quarantine",
         about: rejected.length
-          ? `${rejected.length} rejections, each with what can be done.`
+          ? `Songs that were rejected, by reason (${rejected.length}), each with what can be done.`
           : "No song was rejected.",
         name: "quarantine",
         wide: true,
@@ -77,7 +95,7 @@ rasen.view({
             .sort((a, b) => b[1].length - a[1].length)
             .flatMap(([, rows]) => [
               el("dt", {}, `${rows.length} × ${rows[0].meaning}`),
-              el("dd", {}, "Cure: ", rows[0].cure),
+              el("dd", {}, el("b", {}, "Cure: "), rows[0].cure, el("p", {}, ...names(rows))),
             ]),
         ),
       );
@@ -154,9 +172,10 @@ rasen.view({
         row.language || null,
         row.music_key || null,
         row.tempo ? `${words.number(row.tempo)} beats a minute` : null,
-        row.loudness === null ? null : `${words.number(row.loudness)} LUFS`,
+        row.loudness === null ? null : `${words.number(row.loudness).replace("-", "−")} LUFS`,
         row.license || null,
-        row.way ? `lyrics ${row.lyrics}, found by ${row.way}` : null,
+        LYRICS[row.lyrics],
+        WAYS[row.way],
       ].filter(Boolean).join(" · ");
       faults.replaceChildren(
         ...(reasons.get(row.song) || []).map((one) =>
@@ -171,7 +190,7 @@ rasen.view({
       const names = { mix: "recording", vocals: "voice", accompaniment: "accompaniment" };
       const there = Object.keys(names).filter((name) => row[name]);
       sound.set(there.map((name) => ({ value: row[name], text: names[name] })), row[there[0]]);
-      player.open(row[there[0]] || "", row.song);
+      player.open(row[there[0]] || "", row.song, row.seconds);
       const { columns, sizes, values } = await rasen.data.load("song_wave", { song: row.song });
       if (shown !== row.song) return;
       sections = Array.from({ length: sizes.sections }, (_, one) => ({
@@ -216,3 +235,4 @@ rasen.view({
     };
   },
 });
+}

@@ -23,91 +23,72 @@ ABSENT = {  # columns that a kind of model or stimuli lacks
     "purity": np.nan, "p_corrected": np.nan, "label_frame": "", "confirmed_frame": False,
     "language": "", "granularity": "",
 }  # fmt: skip
-UNLABELLED = "unlabelled"
 WORDS = 3  # of the strongest tokens, to tell features of texts apart
 
 
-def feature_parts(
-    features: pd.DataFrame,
-    top: Sequence[Path],
-    matches: Sequence[Path],
-    stimuli: Mapping[str, Path],
-    stimuli_of: Mapping[str, str],
-    order: Mapping[str, Sequence[str]],
-    contract: dict[str, Any],
-    explorer: Path,
-) -> Iterator[Part]:
+def parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part]:
     """Tables of features, their clips, and the sheets of the clips.
 
-    features: of all main SAEs;  top: tables top_clips.parquet;  matches: layer-NN.parquet
-    stimuli: {set: its sheet};  stimuli_of: {model: the set of its SAEs}
-    order: {model: points of its SAEs, as they are matched};  explorer: the page's folder
+    tables: features, stimuli/{set}, sae/{model}/matches/layer-{layer} and
+    sae/{model}/{point}/layer-{layer}/top_clips
     """
-    for name in sorted({stimuli_of[model] for model in features["model"].unique()}):
-        sheet = clip_sounds(read_table(stimuli[name]), explorer)
-        yield table_part("clips", sheet, columns_of(contract, "clips"), stimuli=name)
-    fates = pd.concat([read_table(path) for path in matches]) if matches else pd.DataFrame()
-    clips = {_key(table := read_table(path)): table for path in top}
-    for key, rows in features.groupby(LAYER, sort=False):
-        model, point, layer = key[0], key[1], int(key[2])
-        listed = clips.get((model, point, layer), pd.DataFrame())
-        of = {"model": model, "point": point, "layer": layer}
-        points = list(order[model])
-        table, ends = with_partners(rows, fates, points)
-        table = with_words(table, listed).fillna({"label": ""})
-        columns = columns_of(contract, "features")
+    features = read_table(tables["features"])
+    explorer = tables["features"].parents[1] / "explorer"
+    sheets = set()
+    for (model, point, layer), rows in features.groupby(LAYER, sort=False):
+        folder, name = f"sae/{model}", f"layer-{layer:02d}"
+        matches = tables.get(f"{folder}/matches/{name}")
+        fates = read_table(matches) if matches else pd.DataFrame()
+        top = tables.get(f"{folder}/{point}/{name}/top_clips")
+        listed = read_table(top) if top else pd.DataFrame(columns=["feature", "stimuli"])
+        stimuli = listed["stimuli"].iloc[0] if len(listed) else ""
+        if stimuli and stimuli not in sheets:
+            sheets.add(stimuli)
+            sheet = clip_sounds(read_table(tables[f"stimuli/{stimuli}"]), explorer)
+            yield table_part("clips", sheet, columns_of(contract, "clips"), stimuli=stimuli)
+        of = {"model": model, "point": point, "layer": int(layer)}
+        table, ends = with_partners(with_words(rows, listed), fates)
         values = {
-            "stimuli": stimuli_of[model], "earlier": ends[0], "later": ends[1],
+            "stimuli": stimuli, "earlier": ends[0], "later": ends[1],
             "reads": "text" if "tokens" in listed else "audio",
         }  # fmt: skip
-        part = table_part("features", table, columns, **of)
+        part = table_part("features", table, columns_of(contract, "features"), **of)
         yield Part(part.name, part.columns, values, part.sizes, part.of)
         if len(listed):
             yield from clip_parts(listed, of)
 
 
-def _key(table):
-    """The model, point and layer of a table of one SAE."""
-    if table.empty:
-        return None
-    model, point, layer = table[LAYER].iloc[0]
-    return model, point, int(layer)
-
-
 def with_partners(
-    features: pd.DataFrame, fates: pd.DataFrame, points: Sequence[str]
+    features: pd.DataFrame, fates: pd.DataFrame
 ) -> tuple[pd.DataFrame, tuple[str, str]]:
     """Features of one SAE with their partners, and the points (before, after) these are of.
 
-    fates: rows of matches;  columns earlier, earlier_overlap, later, later_overlap: -1 for none
+    fates: rows of matches, of all points;  new columns: earlier, earlier_overlap, later,
+    later_overlap (-1: no partner)
     """
     first = features.iloc[0]
     table = features.assign(**{name: v for name, v in ABSENT.items() if name not in features})
-    place = list(points).index(first["point"])
-    ends = (
-        points[place - 1] if place else "",
-        points[place + 1] if place + 1 < len(points) else "",
-    )
-    for name, end, own, other in (
-        ("earlier", ends[0], "after", "before"),
-        ("later", ends[1], "before", "after"),
-    ):
-        found = _steps(fates, first, end, own == "before")
-        partners = found.set_index(own) if len(found) else pd.DataFrame({other: [], "overlap": []})
-        table[name] = table["feature"].map(partners[other]).fillna(-1).astype(int)
-        table[f"{name}_overlap"] = table["feature"].map(partners["overlap"]).astype(float)
-    return table, ends
+    table = table.fillna({"label": "", "column": "", "label_frame": ""})
+    table["confirmed_frame"] = table["confirmed_frame"].eq(True)
+    table["confirmed"] = table["confirmed"].eq(True)
+    ends = []
+    for name, here, there in (("earlier", "to", "from"), ("later", "from", "to")):
+        steps = _steps(fates, first, f"{here}_point", f"{there}_point")
+        own, other = ("after", "before") if name == "earlier" else ("before", "after")
+        partner = steps[steps["fate"] == "matched"].set_index(own)
+        table[name] = table["feature"].map(partner[other]).fillna(-1).astype(int)
+        table[f"{name}_overlap"] = table["feature"].map(partner["overlap"]).astype(float)
+        ends.append(str(steps[f"{there}_point"].iloc[0]) if len(steps) else "")
+    return table, (ends[0], ends[1])
 
 
-def _steps(fates, first, end, forward):
-    """The matched rows between the SAE of a feature and that at the point `end`, of its seed."""
-    if fates.empty or not end:
-        return pd.DataFrame()
-    here = {"model": first["model"], "layer": first["layer"], "fate": "matched"}
-    here |= {"from_seed": first["seed"], "to_seed": first["seed"]}
-    ends = (first["point"], end) if forward else (end, first["point"])
-    here |= dict(zip(("from_point", "to_point"), ends, strict=True))
-    return fates[np.logical_and.reduce([fates[name] == value for name, value in here.items()])]
+def _steps(fates, first, here, there):
+    """Matches between the SAE of a feature and that of a neighbouring point, of its seed."""
+    if fates.empty:
+        return pd.DataFrame(columns=["fate", "before", "after", "overlap", here, there])
+    seed = first["seed"]
+    of_seed = (fates["from_seed"] == seed) & (fates["to_seed"] == seed)
+    return fates[of_seed & (fates[here] == first["point"]) & (fates[there] != first["point"])]
 
 
 def with_words(features: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
@@ -125,7 +106,7 @@ def with_words(features: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
 def clip_parts(listed: pd.DataFrame, of: Mapping[str, Any]) -> Iterator[Part]:
     """Top clips of IN_PART features at a time; `first` is the first of them."""
     listed = listed[listed["rank"] < CLIPS].sort_values(["feature", "rank"], kind="stable")
-    kept = listed["feature"].unique()
+    kept: Sequence[int] = listed["feature"].unique()
     for start in range(0, len(kept), IN_PART):
         some = kept[start : start + IN_PART]
         rows = listed[listed["feature"].between(some[0], some[-1])]

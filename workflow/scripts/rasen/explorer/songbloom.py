@@ -22,16 +22,15 @@ def training_parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iter
     yield table_part("training", table, columns_of(contract, "training"))
 
 
-def generated_parts(
-    tables: Mapping[str, Path], contract: dict[str, Any], explorer: Path, results: Path
-) -> Iterator[Part]:
+def generated_parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part]:
     """The songs that runs made, and where each lies."""
+    results = tables["generated"].parents[1]
     table = read_table(tables["generated"])
     files = [
         results / SONG.format(run=row.run, step=row.step, song=row.song, seed=row.seed)
         for row in table.itertuples(index=False)
     ]
-    table = table.assign(src=[address(file, explorer) for file in files])
+    table = table.assign(src=[address(file, results / "explorer") for file in files])
     yield table_part("generated", table, columns_of(contract, "generated"))
 
 

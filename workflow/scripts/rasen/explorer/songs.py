@@ -1,6 +1,6 @@
 """Songs for the page: the list, waveforms and sections of each, its lyrics apart."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,18 @@ LINE = ["text", "section", "start", "end", "kept", "backing", "reason"]
 WORD = ["line", "word", "start", "end", "score", "source"]
 
 
-def song_parts(
-    tables: Mapping[str, Path],
-    peaks: Sequence[Path],
-    contract: dict[str, Any],
-    explorer: Path,
-    songs: Path,
-) -> Iterator[Part]:
+def parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part]:
     """The list of songs, the quarantine, and a part of each song that is drawn.
 
-    tables: songs, quarantine, recordings, sections, and lines and words where they may be shown
-    peaks: tables of batches;  songs: the folder of the songs' folders
+    tables: songs, quarantine, recordings, sections, batches/measure_peaks/{batch}, and lines and
+    words
     """
+    results = tables["songs"].parents[1]
+    explorer, songs = results / "explorer", results / "songs"
+    peaks = [path for name, path in tables.items() if name.startswith("batches/measure_peaks/")]
     accepted, rejected = (read_table(tables[name]) for name in ("songs", "quarantine"))
     measured = read_table(tables["recordings"])[["song", "seconds", "audio", "artist"]]
-    waves = read_tables(peaks).set_index("song")
+    waves = read_tables(peaks).set_index("song") if peaks else pd.DataFrame()
     table = measured.merge(accepted.reindex(columns=[n for n in OF_SONG if n != "artist"]), "left")
     table["accepted"] = table["song"].isin(accepted["song"])
     # first what can be trained on, as it is what most people open
@@ -42,7 +39,7 @@ def song_parts(
     table["drawn"] = table["song"].isin(waves.index) & (table.index < DRAWN)
     texts = ("language", "license", "split", "lyrics", "way", "music_key")
     table = table.fillna(dict.fromkeys(texts, ""))
-    addresses = {name: [] for name in SOUNDS}
+    addresses: dict[str, list[str]] = {name: [] for name in SOUNDS}
     for row in table.itertuples(index=False):
         known = row.song in waves.index
         addresses["mix"].append(address(row.audio, explorer) if known else "")
@@ -86,4 +83,6 @@ def _lyrics(lines, words, song):
     columns = {f"line_{name}": lines[name].to_numpy() for name in LINE}
     columns |= {f"word_{name}": words[name].to_numpy() for name in WORD}
     columns["word_line"] = place
-    return Part("song_lyrics", columns, {}, {"lines": len(lines), "words": len(words)}, {"song": song})
+    return Part(
+        "song_lyrics", columns, {}, {"lines": len(lines), "words": len(words)}, {"song": song}
+    )

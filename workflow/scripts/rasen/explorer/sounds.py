@@ -1,4 +1,4 @@
-"""Where the page finds a sound: a note of its sprites, a recording in place, or an exported clip."""
+"""Where the page finds a sound: notes are its own, recordings stay where they lie."""
 
 import os
 from pathlib import Path
