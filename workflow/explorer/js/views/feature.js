@@ -157,7 +157,7 @@
     panel.refresh();
 
     function block(one) {
-      const about = [one.info.about, one.info.pitch >= 0 ? words.note(one.info.pitch) : ""].filter(Boolean).join(", ");
+      const about = one.info.about ?? "";
       const head = el("div", { class: "clip-head" }, el("b", {}, one.name), el("span", { class: "quiet" }, about));
       if (one.tokens) return el("article", { class: "clip" }, head, rasen.tokens(one.tokens, one.levels));
       const svg = rasen.svg("svg", { role: "img", "aria-label": `Activation over ${one.name}, strongest at ${words.number(((one.frame - one.first) / one.each) * one.step)} s` });

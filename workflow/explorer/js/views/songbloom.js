@@ -105,7 +105,7 @@
       told.textContent = `${one.song}, ${one.run} at step ${one.step}, seed ${one.seed}`;
       player.pause();
       player.seek(0);
-      player.open(one.src, told.textContent);
+      player.open(one.src, told.textContent, one.seconds);
     }
     if (rows.length) {
       open(0);

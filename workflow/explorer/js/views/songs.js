@@ -1,6 +1,7 @@
 "use strict";
 {
 const NAMED = 6; // songs of a reason that are named
+const UNSPACED = ["ja", "zh"]; // written without spaces between words
 const LYRICS = { given: "lyrics given", asr: "lyrics written by Whisper", none: "instrumental" };
 const WAYS = {
   lrc: "placed by the times of the LRC file",
@@ -136,7 +137,7 @@ rasen.view({
       lyrics.scrollTop = line.offsetTop - lyrics.clientHeight / 2;
     }
 
-    function fillLyrics(data) {
+    function fillLyrics(data, spaced) {
       const { columns, sizes } = data;
       const at = (name, row) => rasen.valueOf(columns[name], row);
       lines = Array.from({ length: sizes.lines }, (_, row) => {
@@ -156,7 +157,7 @@ rasen.view({
         const line = lines[at("word_line", row)];
         const recovered = at("word_source", row) === "recovered";
         const word = el("span", { class: recovered ? "word recovered" : "word", title: recovered ? "heard, not in the lyrics" : null }, at("word_word", row));
-        line.append(word, " ");
+        line.append(word, spaced ? " " : "");
         const [start, end] = [at("word_start", row), at("word_end", row)];
         if (start !== null) sung.push({ start, end, node: word, line });
       }
@@ -213,7 +214,7 @@ rasen.view({
       if (!known) blank.textContent = row.lyrics === "none" ? "An instrumental." : "No words of this song are in these results.";
       else {
         try {
-          fillLyrics(await rasen.data.load("song_lyrics", { song: row.song }));
+          fillLyrics(await rasen.data.load("song_lyrics", { song: row.song }), !UNSPACED.includes(row.language));
         } catch (error) {
           // an archive has no lyrics unless they are asked for
           blank.textContent = `The lyrics are not in this copy (share: {with: [lyrics]} packs them): ${error.message}`;

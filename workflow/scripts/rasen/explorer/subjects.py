@@ -43,14 +43,17 @@ SUBJECTS = (
         "Similarity of layers", ("similarity",), similarity.parts,
         "`similarity: STIMULI` of a model", "snakemake probes",
     ),
-    Subject("SAE features", ("features",), features.parts, "`sae: STIMULI` of a model", "snakemake sae"),
+    Subject(
+        "SAE features", ("features",), features.parts, "`sae: STIMULI` of a model",
+        "snakemake sae",
+    ),
     Subject(
         "Songs", ("songs", "quarantine", "recordings", "sections"), songs.parts, "`songs`",
         "snakemake songs, then snakemake explorer",
     ),
     Subject(
-        "Training runs of SongBloom", ("training",), songbloom.training_parts, "`songbloom: {runs}`",
-        "snakemake songbloom, then snakemake explorer",
+        "Training runs of SongBloom", ("training",), songbloom.training_parts,
+        "`songbloom: {runs}`", "snakemake songbloom, then snakemake explorer",
     ),
     Subject(
         "Songs of SongBloom", ("generated",), songbloom.generated_parts, "`songbloom: {generate}`",
