@@ -27,12 +27,22 @@
     const [from, to] = [svg, copy].map((root) => [root, ...root.querySelectorAll("*")]);
     from.forEach((node, place) => {
       const shown = getComputedStyle(node);
-      for (const name of ["fill", "stroke", "color", "font-size", "font-family", "font-weight"])
+      for (const name of ["fill", "stroke", "color", "font-size", "font-family", "font-weight", "stroke-width", "opacity"])
         to[place].style.setProperty(name, shown.getPropertyValue(name));
     });
     copy.style.background = getComputedStyle(document.body).backgroundColor;
     copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
     return new XMLSerializer().serializeToString(copy);
+  };
+
+  /** The same for a picture that is not in the page: it is there for a moment, unseen. */
+  rasen.svgOffPage = (svg) => {
+    const place = rasen.el("div", { class: "unseen", "aria-hidden": "true" });
+    place.append(svg);
+    document.body.append(place);
+    const text = rasen.svgText(svg);
+    place.remove();
+    return text;
   };
 
   rasen.save = {
