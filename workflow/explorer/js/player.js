@@ -2,6 +2,9 @@
 // Long sound: an <audio> that plays a file in place. One plays at a time; it stops when its view goes.
 {
   let current = null;
+  const LINKED =
+    "Sound is linked where it lies, not copied: open this page beside the results, or set " +
+    "explorer: {media: copy} in the config.";
 
   /** 75.3 -> 1:15 */
   const clock = (seconds) => {
@@ -12,10 +15,10 @@
 
   /**
    * name: what is heard; src: address; start, seconds: the part of the file that is played
-   * ontime(seconds from start): while it plays and when it is moved
+   * ontime(seconds from start): while it plays and when it is moved;  cure: where it is not there
    * Returns {node, audio, seek(seconds), toggle(), play(), pause(), time(), open(src, title, its length)}.
    */
-  rasen.player = ({ name, src = "", start = 0, seconds = 0, ontime = () => {} }) => {
+  rasen.player = ({ name, src = "", start = 0, seconds = 0, ontime = () => {}, cure = LINKED }) => {
     const { el } = rasen;
     let address = src;
     let wanted = 0; // where to go as soon as the file is known
@@ -101,9 +104,7 @@
     audio.addEventListener("seeked", tell);
     audio.addEventListener("error", () => {
       if (!audio.getAttribute("src")) return;
-      fault.textContent =
-        `${decodeURI(audio.getAttribute("src"))} cannot be played from here. Sound is linked where it ` +
-        "lies, not copied: open this page beside the results, or set explorer: {media: copy} in the config.";
+      fault.textContent = `${decodeURI(audio.getAttribute("src"))} cannot be played from here. ${cure}`;
       fault.hidden = false;
     });
     count();

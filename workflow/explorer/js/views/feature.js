@@ -69,20 +69,30 @@
     return el("li", {}, `${words}, ${other}: `, link, ` (both fire in ${share(overlap, 0)} of the frames in which either does)`);
   }
 
-  /** How a clip is heard: a note of the sprites, a part of a recording, or as text not at all. */
-  function sound(row, ontime) {
-    if (row.pitch >= 0 && row.instrument && rasen.notes)
+  /** How a clip is heard: a note of the page, a part of a recording, or what sae_clips exports. */
+  function sound(row, clip, from, ontime) {
+    if (row.pitch >= 0 && row.instrument) {
+      const told = rasen.el("span", { class: "quiet", role: "status" });
+      const play = async () => {
+        told.textContent = (await rasen.notes.play(from, row.instrument, row.pitch)) || "";
+      };
       return rasen.el(
-        "button",
-        {
-          type: "button", class: "play", "aria-label": `Play ${row.name}`,
-          onclick: () => rasen.notes.play(row.instrument, row.pitch),
-        },
-        "Play",
+        "div",
+        { class: "player" },
+        told,
+        rasen.el("button", { type: "button", class: "play", "aria-label": `Play ${row.name}`, onclick: play }, "Play"),
       );
-    if (!row.src) return null;
-    const player = rasen.player({ name: row.name, src: row.src, start: row.start ?? 0, seconds: row.seconds ?? 0, ontime });
-    return player.node;
+    }
+    const folder = ["sae", from.model, from.point, `layer-${String(from.layer).padStart(2, "0")}`, from.stimuli];
+    const exported = `../${folder.map(encodeURIComponent).join("/")}/${String(clip).padStart(6, "0")}.flac`;
+    return rasen.player({
+      name: row.name,
+      src: row.src || exported,
+      start: row.src ? (row.start ?? 0) : 0,
+      seconds: row.seconds ?? 0,
+      ontime,
+      cure: row.src ? undefined : "Clips that are rendered are kept by: snakemake sae_clips",
+    }).node;
   }
 
   rasen.featurePage = async (place, { table, of, row, here, current }) => {
@@ -165,11 +175,12 @@
       const stage = el("div", { class: "trace-stage" }, svg, line);
       const length = one.levels.length * one.step;
       line.hidden = true;
-      const player = sound(one.info, (time) => {
+      const from = { ...here, stimuli: table.values.stimuli };
+      const player = sound(one.info, one.clip, from, (time) => {
         line.hidden = false;
         line.style.left = `${Math.min(100, (100 * time) / length)}%`;
       });
-      if (player) head.append(player);
+      head.append(player);
       rasen.onwidth(stage, (width) => {
         svg.replaceChildren();
         const high = rasen.drawTrace(svg, one.levels, length, width);

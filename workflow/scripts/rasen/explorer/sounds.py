@@ -13,7 +13,7 @@ def address(path: Path | str, explorer: Path | str) -> str:
     """The address of a file, as a page in the folder `explorer` names it; "" of none."""
     if not path:
         return ""
-    if os.path.isabs(path):
+    if os.path.isabs(path) and not Path(path).is_relative_to(Path(explorer).parent):
         return Path(path).as_uri()
     return quote(os.path.relpath(path, explorer))
 
@@ -35,7 +35,7 @@ def clip_sounds(sheet: pd.DataFrame, explorer: Path | str) -> pd.DataFrame:
             "about": about,
             "instrument": table["instrument"].where(is_note, ""),
             "pitch": table["pitch"].where(is_note, -1).fillna(-1).astype(int),
-            "src": [address(path, explorer) for path in table["path"].fillna("")],
+            "src": [address(path, explorer) for path in table["path"].astype(object).fillna("")],
             "start": start,
             "seconds": seconds,
         }
