@@ -28,7 +28,7 @@
       ).interpolate(d3.interpolateLab).clamp(true);
       const room = node.clientWidth || 560;
       const count = maps.reduce((sum, map) => sum + map.points.length, 0);
-      const across = Math.max(11, Math.min(30, Math.floor((room - maps.length * (LEFT + GAP + 2) + GAP - 1) / count)));
+      const across = Math.max(11, Math.min(maps.length > 1 ? 30 : 64, Math.floor((room - maps.length * (LEFT + GAP + 2) + GAP - 1) / count)));
       const most = Math.max(...maps.map((map) => map.layers.length));
       const up = Math.max(5, Math.min(24, 230 / most));
       plots = new Map();
@@ -136,11 +136,14 @@
     function mark(route, place, layer) {
       at = [route, place, layer];
       for (const [name, { map, marker, x, y }] of plots) {
-        const here = name === route && map.layers.includes(layer) && place < map.points.length;
+        const here = name === route && (layer === null || map.layers.includes(layer)) && place < map.points.length;
         marker.style.display = here ? "" : "none";
         if (!here) continue;
         marker.setAttribute("x", x.apply(place) - 1.5);
-        marker.setAttribute("y", y.apply(layer) - 1.5);
+        const top = layer === null ? map.layers.at(-1) : layer; // null is the whole column
+        const bottom = layer === null ? map.layers[0] : layer;
+        marker.setAttribute("y", y.apply(top) - 1.5);
+        marker.setAttribute("height", y.apply(bottom) - y.apply(top) + y.bandwidth + 3);
         resting = map.rows.find((d) => d.place === place && d.layer === layer)?.words || "";
         words.textContent = resting;
       }

@@ -85,7 +85,7 @@
   function projection(width, height, extent, { turn, tilt, zoom }) {
     const [cosTurn, sinTurn] = [Math.cos(turn), Math.sin(turn)];
     const [cosTilt, sinTilt] = [Math.cos(tilt), Math.sin(tilt)];
-    const scale = (0.4 * zoom * Math.min(width, height)) / extent;
+    const scale = (0.43 * zoom * Math.min(width, height)) / extent;
     return (x, y, z) => {
       const across = x * cosTurn - y * sinTurn;
       const back = x * sinTurn + y * cosTurn;
@@ -125,11 +125,12 @@
     const foot = project(0, 0, -look.extent);
     pen.line(foot[0], foot[1], top[0], top[1], look.quiet, 1, 0.35);
     const size = Math.min(width, height) / 520;
+    const names = []; // written last, over all discs
     for (const [near, what, number, place] of items) {
       const shade = 0.5 + 0.5 * Math.max(0, Math.min(1, (near + 1) / 2));
       if (what === 1) {
         const [a, b] = [line[number - 1], line[number]];
-        pen.line(a[0], a[1], b[0], b[1], look.ink, 2 * size, 0.25 + 0.4 * shade);
+        pen.line(a[0], a[1], b[0], b[1], look.quiet, (1 + 2 * shade) * size, 1);
       } else if (what === 2) {
         pen.line(notes[3 * number], notes[3 * number + 1], place[0], place[1], look.ink, 1, 0.45 * shade);
       } else {
@@ -140,10 +141,11 @@
         const r = (frame.many ? 3 : 7) * size * near1 * (0.72 + 0.4 * shade) + (frame.many ? 0 : 1);
         const alpha = lit ? (frame.many ? 0.7 : 1) : 0.12;
         pen.disc(notes[3 * number], notes[3 * number + 1], r, colour, alpha, frame.many ? null : look.ground);
-        if (lit && look.label(number))
-          pen.text(notes[3 * number] + r + 3, notes[3 * number + 1] + 4, rasen.words.note(pitch), look.ink, shade, look.ground);
+        if (lit && look.label(number)) names.push([notes[3 * number] + r + 3, notes[3 * number + 1] + 4, pitch, shade]);
       }
     }
+    for (const [x, y, pitch, shade] of names)
+      pen.text(x, y, rasen.words.note(pitch), look.ink, shade, look.ground);
     return notes;
   };
 

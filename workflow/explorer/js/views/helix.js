@@ -13,6 +13,7 @@ rasen.view({
     const ALL = "all instruments";
     const fits = data.rows(await data.load("helix_fits"));
     const perplexity = data.has("perplexity") ? data.rows(await data.load("perplexity")) : [];
+    const guessers = data.has("guessers") ? data.rows(await data.load("guessers")) : [];
     const models = [...new Set(fits.map((row) => row.model))];
     let shown = {}; // what is drawn now
     let latest = 0; // number of the latest call of show
@@ -36,7 +37,8 @@ rasen.view({
       const rows = ofSet.filter((row) => row.route === route);
       const layers = unique(rows, "layer").sort((a, b) => a - b);
       const points = unique(rows, route === ALONE ? "features" : "point");
-      const best = rows.reduce((one, row) => ((row.pooled ?? -1) > (one.pooled ?? -1) ? row : one), rows[0]);
+      const last = rows.filter((row) => row.point === rows.at(-1).point);
+      const best = last.reduce((one, row) => ((row.pooled ?? -1) > (one.pooled ?? -1) ? row : one), last[0]);
       const layer = chosen("layer", layers, best.layer);
       const name = chosen(route === ALONE ? "features" : "point", points, points.at(-1));
       const part = data
@@ -133,7 +135,6 @@ rasen.view({
     });
     const linePanel = rasen.panel({
       title: "Perplexity along the route",
-      about: "What the model expects of held-out music: lower is better. Band: 95 % interval over clips.",
       name: "perplexity",
       svg: line.svg,
       rows: perplexityRows,
@@ -147,10 +148,10 @@ rasen.view({
         "div",
         { class: "columns helix" },
         el("div", {}, panel.node),
-        el("div", {}, mapPanel.node, linePanel.node),
+        el("div", {}, el("section", { class: "card", "aria-label": "Verdict" }, told, strip), mapPanel.node, linePanel.node),
       ),
     );
-    panel.body.prepend(sliders, told, strip);
+    panel.body.prepend(sliders);
 
     function title() {
       const now = shown.now;
@@ -320,7 +321,14 @@ rasen.view({
       if (shown.lineKey !== key) {
         shown.lineKey = key;
         shown.line = { names: routes[now.route].map((row) => row.point) };
-        await line.draw({ title: "Perplexity", label: "perplexity", route: now.route, routes, lines: [] });
+        const lines = guessers
+          .filter((row) => row.model === now.model && row.group === "mean")
+          .map((row) => ({ value: row.perplexity, text: `${row.guesser} guesser` }));
+        const named = lines.map(({ value, text }) => `${text} ${words.number(value)}`);
+        linePanel.told(
+          `What the model expects of held-out music: lower is better. Band: 95 % interval over clips.${named.length ? ` Without context: ${words.list(named)}.` : ""}`,
+        );
+        await line.draw({ title: "Perplexity", label: "perplexity", route: now.route, routes, lines });
         linePanel.refresh();
       }
       line.mark(shown.line.names.indexOf(now.name));

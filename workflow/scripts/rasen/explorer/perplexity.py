@@ -1,4 +1,4 @@
-"""Perplexity for the page."""
+"""Perplexity along the routes and of guessers, for the page."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +10,10 @@ from rasen.io.parquet import read_table
 
 
 def parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part]:
-    """The whole table."""
+    """Both whole tables."""
     yield table_part(
         "perplexity", read_table(tables["perplexity"]), columns_of(contract, "perplexity")
     )
+    if "guessers" in tables:
+        guessers = read_table(tables["guessers"])
+        yield table_part("guessers", guessers, columns_of(contract, "guessers"))
