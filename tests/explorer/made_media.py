@@ -1,5 +1,6 @@
 """Results with songs, training runs and features as the workflow writes them, of any size."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def feature_tables(points=POINTS, features=40, clips=30, text=False, layer=4, la
             fate="matched", overlap=0.5, cosine=0.5, drift=0.5, limit=0.1, model="nano",
             layer=layer, from_point=first, to_point=second, from_seed=0, to_seed=0,
         )
-        for first, second in zip(points, points[1:], strict=False)
+        for first, second in pairwise(points)
     ]  # fmt: skip
     if matches:
         result[f"sae/nano/matches/layer-{layer:02d}"] = pd.concat(matches)

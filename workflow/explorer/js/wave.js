@@ -37,6 +37,7 @@
     const scale = width / wave.seconds;
     const columns = wave.seconds * wave.columnsS;
     const parts = [];
+    const names = rasen.svg("g", { "aria-label": "text" });
     for (const { start, end, label } of wave.sections) {
       const kind = LABELS.includes(label) ? label : "other";
       const wide = (end - start) * scale;
@@ -48,7 +49,7 @@
         ),
       );
       if (wide > 8 + 6.5 * label.length)
-        parts.push(rasen.svg("text", { class: "section-name", x: start * scale + 5, y: BAND - 8 }, label));
+        names.append(rasen.svg("text", { class: "section-name", x: start * scale + 5, y: BAND - 8 }, label));
     }
     for (const { name, bytes } of wave.sounds)
       if (bytes.length)
@@ -62,7 +63,7 @@
     svg.setAttribute("viewBox", `0 0 ${width} ${BAND + WAVE + AXIS}`);
     svg.setAttribute("width", width);
     svg.setAttribute("height", BAND + WAVE + AXIS);
-    svg.replaceChildren(...parts);
+    svg.replaceChildren(...parts, names);
   };
 
   /** A waveform that is a slider. Returns {node, svg, show(wave), time(seconds)}. */
