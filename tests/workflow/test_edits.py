@@ -9,7 +9,7 @@ import pytest
 from study import ROOT, Study
 
 PERPLEXITY = {"measure_perplexity": 8, "gather_perplexity": 1, "plot_perplexity": 2}
-HELIX = {"fit_helix": 5, "fit_baselines": 1, "gather_helix": 1, "plot_helix": 1}
+HELIX = {"fit_helix": 5, "fit_baselines": 1, "gather_helix": 1, "align_helix": 1, "plot_helix": 1}
 CORRECTED_AGAIN = {"correct_gradient": 1, "gather_gradient": 1}  # temporary: made for its readers
 
 
@@ -56,7 +56,7 @@ PACKAGE = "workflow/scripts/rasen"
         (f"{PACKAGE}/measure/perplexity.py", '"""', '"""In other words: ', {}),
         (f"{PACKAGE}/measure/perplexity.py", "def ", "def new():\n    pass\n\n\ndef ",
          PERPLEXITY | CORRECTED_AGAIN | {"dump_activations": 2, "fit_helix": 1,
-                                         "gather_helix": 1, "plot_helix": 1}),
+                                         "gather_helix": 1, "align_helix": 1, "plot_helix": 1}),
         (f"{PACKAGE}/families/causal_lm.py", "\n\ndef ", "\n\nX = 1\n\n\ndef ", "llama"),
         (f"{PACKAGE}/helix/octave.py", "TURNS = 1.5", "TURNS = 1.6", HELIX),
         (f"{PACKAGE}/figures/perplexity.py", "def ", "X = 1\n\n\ndef ", {"plot_perplexity": 2}),
@@ -165,7 +165,7 @@ def test_a_removed_song_reruns_its_set(copy, edit):
     assert copy.planned() == {
         "list_stimuli": 1, "encode_stimuli": 1, "dump_activations": 6, "correct_gradient": 1,
         "gather_gradient": 1, "measure_perplexity": 1, "gather_perplexity": 1,
-        "plot_perplexity": 2, "fit_helix": 1, "gather_helix": 1, "plot_helix": 1,
+        "plot_perplexity": 2, "fit_helix": 1, "gather_helix": 1, "align_helix": 1, "plot_helix": 1,
     }  # fmt: skip
 
 
@@ -287,5 +287,5 @@ def test_one_more_model_runs_alone(copy):
     assert planned == {
         "check_weights": 1, "encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3,
         "list_points": 1, "gather_perplexity": 1, "plot_perplexity": 3, "gather_gradient": 1,
-        "gather_helix": 1, "plot_helix": 1, "gather_sae": 1, "plot_sae": 1,
+        "gather_helix": 1, "align_helix": 1, "plot_helix": 1, "gather_sae": 1, "plot_sae": 1,
     }  # fmt: skip
