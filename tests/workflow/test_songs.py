@@ -246,7 +246,8 @@ def test_settings_of_a_stage_rerun_what_rests_on_it(corpus):
     assert study.planned("songs") == {"encode_latents": 1} | last
     back()
     back = study.edit(lambda config: config["songs"]["structure"].update(backend="given"))
-    assert study.planned("songs") == {"tag_structure": 1, "write_phonemes": 1} | last
+    sections = {"tag_structure": 1, "write_phonemes": 1, "gather_sections": 1}
+    assert study.planned("songs") == sections | last
     back()
 
 
@@ -265,6 +266,8 @@ def test_a_corpus_grows_without_doing_anything_twice(corpus):
         "index_songs",
         "plot_songs",
         "write_songs_card",
+        "gather_sections",
+        "measure_peaks",
     }
     output = study.snakemake("songs")
     assert "train_codebook" not in output

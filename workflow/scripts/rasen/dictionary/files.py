@@ -38,7 +38,7 @@ with h5py.File("activations/nano/trained/notes.h5") as file:
 | `probes/{model}/{point}/{stimuli}.parquet`, `.draws.h5` | what probes read, before it is gathered; the resampled values, from which points are compared pair by pair |
 | `finetuned/{model}/{point}/{stimuli}.parquet` | what is read after training the layers above some (`probes.freezing`), before it is gathered |
 | `similarity/`, `lens/` | per point, before they are gathered |
-| `sae/{model}/{point}/layer-NN/` | one folder per SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (outlier rows), `recovery.parquet`, `tally.h5` (all activations of the tallied clips, by row: `active` latents per row, `feature`, `value`), `features.parquet`, `examples.parquet`, `top_clips.parquet` (the clips with the greatest mean activation of each kept feature), `answers.parquet` (labels of a language model, judged), and by `snakemake sae_clips` a folder of these clips as audio |
+| `sae/{model}/{point}/layer-NN/` | one folder per SAE (SAELens' format), `metrics.parquet`, `outliers.parquet` (outlier rows), `recovery.parquet`, `tally.h5` (all activations of the tallied clips, by row: `active` latents per row, `feature`, `value`), `features.parquet`, `examples.parquet`, `top_clips.parquet` (the clips with the greatest mean activation of each kept feature; `activation`: a byte per `frames_each` frames from `first_frame` on, the greatest of them as 0 to 255 of the feature's `maximum`, of sound at `frame_rate` frames a second, of texts with their `tokens`), `answers.parquet` (labels of a language model, judged), and by `snakemake sae_clips` a folder of these clips as audio |
 | `sae/{model}/questions/{point}-layer-NN.json` | questions to a language model about features (`sae.label.questions`) |
 | `clap/{stimuli}.parquet` | tags of the clips by CLAP (`sae.label.clap`) |
 | `sae/{model}/matches/layer-NN.parquet` | which features of consecutive points match |
@@ -51,7 +51,7 @@ with h5py.File("activations/nano/trained/notes.h5") as file:
 | `scores/{stage}/{sheet}.parquet`, `scores/listening_key.tsv` | the outcome of each song of a sheet at a stage (`real`, `vae`: references, plain and through the VAE); which song each clip of the listening sheet is |
 | `shards/{batch}.h5` | the same for a batch of songs in the form that training reads (`rasen.songs.dataset`): `sketch`, `latents`, perhaps `mono`, `songs/` |
 | `songbloom/{run}/weights/step-{step}/` | `config.yaml` and `model.safetensors` of the kept steps of a training run, as the public checkpoint is laid out |
-| `batches/{stage}/{batch}.parquet` | the outcome of each song of a batch at a stage; of `thin_stems`: the bytes of its stems `before` and `after` |
+| `batches/{stage}/{batch}.parquet` | the outcome of each song of a batch at a stage; of `thin_stems`: the bytes of its stems `before` and `after`; of `measure_peaks`: waveforms to be drawn of the recording (`mix`) and of the stems that are kept, the least and the greatest sample (-127 to 127) of each of `columns_s` columns a second |
 | `sketch/codebook.safetensors`, `.json` | the codebook of the sketch; held-out error, dead codes, entropy |
 | `weights/{model}/{checkpoint}.json`, `.tsv`; `weights/songs/{setting}.json`, `.tsv` | hashes of the checkpoints used; size, date, SHA-256 and path of every file that they rest on, to notice when one changes |
 | `export/{model}/{point}/` | points saved as checkpoint folders (only when requested) |

@@ -36,6 +36,13 @@ meaning, cure: what the reason means, and what to do
 seconds [s]: length of the recording
 {MEASURES}
 """),
+    table("sections", "The sections of all songs, rejected ones too, one row per section.", f"""
+song
+{TIMES}
+label: verse, chorus, bridge, intro, inst, outro and the like, as the backend says
+backend: what found it
+confidence: of the backend (0 to 1); empty where it gives none
+"""),
     table("lines", "The lyrics of the training set, one row per line.", f"""
 song
 line: its number in the lyrics, from 0
