@@ -7,16 +7,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from rasen.figures.routes import ALPHA, TRAINING_RUN, RouteStyle, route_styles, set_step_axis
-from rasen.figures.style import page, save
+from rasen.figures.style import SMALL, foot, head, page, save
 
 
 def draw_perplexity(table: pd.DataFrame, path: Path) -> None:
     """Alpha on the left, training steps on the right, one logarithmic axis of perplexity.
 
-    table: rows of one model: route, position, perplexity, low, high
+    table: rows of one model: model, route, position, perplexity, low, high
     """
     real_run = table[table["route"] == "step"]
-    figure, axes = page(columns=1 + (len(real_run) > 0), sharey=True, height=3.1)
+    figure, axes = page(columns=1 + (len(real_run) > 0), sharey=True, height=3.4)
     axes = axes[0]
     styles = route_styles(route for route in table["route"].unique() if route != "step")
     for route, style in styles.items():
@@ -27,8 +27,10 @@ def draw_perplexity(table: pd.DataFrame, path: Path) -> None:
         _draw_route(axes[1], real_run, TRAINING_RUN)
         set_step_axis(axes[1], real_run["position"].max())
     for axis in axes:
-        axis.legend()  # where it hides least of the line
+        axis.legend(fontsize=SMALL)  # where it hides least of the line
     plain_ticks(axes[0], table)
+    head(figure, f"{table['model'].iloc[0]}: perplexity on held-out data along every route")
+    foot(figure, "Bands: 95 % interval over clips. The lower, the better the model predicts.")
     save(figure, path)
 
 
