@@ -8,6 +8,8 @@ import snakemake.report.html_reporter as reporter
 from study import ROOT
 from write_report import with_captions
 
+from rasen.study.targets import title_of_sae_figure
+
 TEMPLATE = Path(reporter.__file__).parent / "template"
 RULES = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
 REPORTED = re.findall(r"report\(\n(.*?)\n        \),", RULES, re.S)
@@ -35,8 +37,19 @@ def test_every_figure_has_a_caption_and_a_title_in_words(text):
     words = caption.read_text()
     assert len(words) > 80
     assert "{model}" not in text or "snakemake.wildcards.model" in words, "it names the model"
-    title = re.search(r'"figure": "([^"]+)"', text)[1]
-    assert title == "{name}" or title[0].isupper()
+    title = re.search(r'"figure": ("[^"]+"|targets)', text)[1]
+    assert title == "targets" or title[1].isupper()
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("labels", "Features that a label names"),
+        ("flow-layer-12", "Features that go on, die and are born, layer 12"),
+    ],
+)
+def test_figures_of_saes_have_titles(name, title):
+    assert title_of_sae_figure(name) == title
 
 
 def test_all_figures_of_the_rules_are_looked_at():
