@@ -1,6 +1,7 @@
 # Helix: do notes lie on a helix of pitch, layer by layer, with one turn per octave?
 #   needs    results/activations/{model}/{point}/{notes}.h5 of models with `helix: {notes}`, one set or several
-#   makes    results/tables/{helix,helix_differences,helix_slopes,helix_peaks}.parquet    results/figures/helix/{model}/*.svg
+#   makes    results/tables/{helix,helix_differences,helix_slopes,helix_peaks,helix_notes,helix_curves}.parquet
+#            results/figures/helix/{model}/*.svg
 
 
 rule fit_helix:
@@ -10,7 +11,7 @@ rule fit_helix:
         loudness="results/helix/{model}/loudness.parquet",
     output:
         rows="results/helix/{model}/{point}.parquet",
-        curves="results/helix/{model}/{point}.curves.parquet",
+        notes="results/helix/{model}/{point}.notes.parquet",
     log:
         "logs/fit_helix/{model}/{point}.log",
     conda:
@@ -27,7 +28,7 @@ rule fit_helix:
         "rasen core fit_helix.py --activations {input.activations} --stimuli {params.stimuli}"
         " --loudness {input.loudness} --model {wildcards.model}"
         " --point {wildcards.point} --settings {params.settings:q} --seed {params.seed}"
-        " --rows {output.rows} --curves {output.curves} > {log} 2>&1"
+        " --rows {output.rows} --notes {output.notes} > {log} 2>&1"
 
 
 rule fit_baselines:
@@ -38,6 +39,7 @@ rule fit_baselines:
     output:
         rows="results/helix/{model}/baselines.parquet",
         loudness="results/helix/{model}/loudness.parquet",
+        notes="results/helix/{model}/baselines.notes.parquet",
     log:
         "logs/fit_baselines/{model}.log",
     conda:
@@ -53,7 +55,7 @@ rule fit_baselines:
     shell:
         "rasen core fit_baselines.py --clips {input.clips} --inputs {input.inputs}"
         " --stimuli {params.stimuli} --model {wildcards.model} --settings {params.settings:q} --seed {params.seed}"
-        " --rows {output.rows} --loudness {output.loudness} > {log} 2>&1"
+        " --rows {output.rows} --loudness {output.loudness} --notes {output.notes} > {log} 2>&1"
 
 
 rule gather_helix:
@@ -89,6 +91,33 @@ rule gather_helix:
         " --slopes {output.slopes} --peaks {output.peaks} > {log} 2>&1"
 
 
+rule align_helix:
+    """The notes and curves of all helices, those of a route turned and mirrored alike."""
+    input:
+        points="results/tables/points.parquet",
+        fits=per_point("results/helix/{model}/{point}.notes.parquet", "helix"),
+        baselines=[
+            f"results/helix/{name}/baselines.notes.parquet"
+            for name, model in MODELS.items()
+            if model["helix"]
+        ],
+    output:
+        notes="results/tables/helix_notes.parquet",
+        curves="results/tables/helix_curves.parquet",
+    log:
+        "logs/align_helix.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=code("align_helix.py"),
+    shell:
+        "rasen core align_helix.py --fits {input.fits} --baselines {input.baselines}"
+        " --points {input.points} --notes {output.notes} --curves {output.curves} > {log} 2>&1"
+
+
 rule plot_helix:
     """Figures of Helicality along a model's routes and across its layers, and of the fitted helix.
 
@@ -96,10 +125,8 @@ rule plot_helix:
     """
     input:
         table="results/tables/helix.parquet",
-        curves=lambda wildcards: [
-            f"results/helix/{{model}}/{point}.curves.parquet"
-            for point in targets.route_in_3d(points, wildcards.model)
-        ],
+        notes="results/tables/helix_notes.parquet",
+        curves="results/tables/helix_curves.parquet",
     output:
         alpha=report(
             "results/figures/helix/{model}/alpha.svg",
@@ -141,7 +168,7 @@ rule plot_helix:
         )[0],
         code=code("plot_helix.py"),
     shell:
-        "rasen core plot_helix.py --table {input.table} --curves {input.curves}"
+        "rasen core plot_helix.py --table {input.table} --notes {input.notes} --curves {input.curves}"
         " --model {wildcards.model} --stimuli {params.stimuli} --alpha {output.alpha} --routes {output.routes}"
         " --layers {output.layers} --picture {output.curves} > {log} 2>&1"
 
@@ -149,7 +176,11 @@ rule plot_helix:
 rule helix:
     """The table and figures of the pitch helix."""
     input:
-        (rules.gather_helix.output if any(m["helix"] for m in MODELS.values()) else []),
+        (
+            [rules.gather_helix.output, rules.align_helix.output]
+            if any(m["helix"] for m in MODELS.values())
+            else []
+        ),
         [
             f"results/figures/helix/{name}/alpha.svg"
             for name, model in MODELS.items()

@@ -11,12 +11,12 @@ import pytest
 
 from rasen.errors import RasenError
 from rasen.figures import helix as figures
-from rasen.figures.helix_curves import aligned, draw_curves
+from rasen.figures.helix_curves import curve_at, draw_curves
 from rasen.helix import differences, judge, layers, summary
+from rasen.helix.aligned import align_tables
 from rasen.helix.settings import HelixSettings
 from rasen.io import hdf5
 from rasen.measure import notes as measured
-from rasen.study import targets
 
 SETTINGS = HelixSettings(
     method="exact",
@@ -225,11 +225,11 @@ def test_layers_that_have_no_fit_do_not_stop_the_others(rng):
 
 def test_eight_keys_are_enough(rng):
     few = {0: noise(rng)[:, :8]}
-    rows, curves = layers.fit_layers(few, NAMES, SETTINGS, 0)
+    rows, notes = layers.fit_layers(few, NAMES, SETTINGS, 0)
     assert rows["keys"].eq(8).all()
     assert np.isfinite(rows["helicality"]).all()
     assert rows["folding"].isna().all()  # two octaves are the least
-    assert len(curves) == 4 * 7 + 1
+    assert len(notes) == 8 * (len(NAMES) + 1)
 
 
 @pytest.mark.parametrize(
@@ -276,15 +276,16 @@ def test_turning_the_features_changes_nothing(rng):
     np.testing.assert_allclose(narrow["smooth_95"], wide["smooth_95"], rtol=1e-3)
 
 
-def test_curve_stands_in_its_own_axes(rng):
-    rows, curves = layers.fit_layers({0: octaves(rng)}, NAMES, SETTINGS, 0)
-    notes = curves.dropna()
-    assert len(notes) == KEYS
-    assert curves["curve_z"].is_monotonic_increasing
-    left = notes[["note_x", "note_y", "note_z"]].to_numpy()
-    left = left - notes[["curve_x", "curve_y", "curve_z"]].to_numpy()
-    pooled = rows.query("instrument == 'pooled'")["helicality"].item()
-    assert KEYS / (left**2).sum() == pytest.approx(pooled)
+def test_notes_stand_in_the_axes_of_their_own_helix(rng):
+    rows, notes = layers.fit_layers({0: octaves(rng), 1: octaves(rng)}, NAMES, SETTINGS, 0)
+    assert len(notes) == len(rows) * KEYS
+    for fit in rows.itertuples():
+        of_fit = notes.query("label == @fit.label and instrument == @fit.instrument")
+        assert of_fit["key"].tolist() == list(range(KEYS))
+        left = of_fit[layers.PLACE].to_numpy() - curve_at(
+            of_fit.assign(turn=0).iloc[0], np.arange(KEYS)
+        )
+        assert KEYS / (left**2).sum() == pytest.approx(fit.helicality, rel=1e-4)  # float32
 
 
 def test_baselines_hear_sounds_and_tokens(tmp_path, rng):
@@ -323,8 +324,8 @@ def test_pictures_can_be_drawn_of_little_and_of_much(tmp_path, rng):
             assert len(text) > 3000
             assert "nano: Helicality" in text  # every picture names its model
             assert "Red ring: these notes have an octave" in text
-    curves = [rows_and_curves(rng, position) for position in (0.0, 0.25, 0.5, 0.7, 0.75, 1.0)]
-    draw_curves(pd.concat(curves), {1.0: "octave"}, "nano", path := tmp_path / "c.svg")
+    notes, curves = route_in_3d(rng, (0.0, 0.25, 0.5, 0.7, 0.75, 1.0))
+    draw_curves(notes, curves, {1.0: "octave"}, "nano", path := tmp_path / "c.svg")
     text = path.read_text()
     assert "nano: the notes" in text
     assert text.count(">C4<") + text.count("> C4<") + text.count(" C4") >= 5  # note names, 5 panels
@@ -357,24 +358,15 @@ def test_pictures_without_a_linear_route_say_so(tmp_path, rng):
     for draw in (figures.draw_alpha, figures.draw_layers):
         draw(table, "nano", path := tmp_path / "none.svg")
         assert "no linear route" in path.read_text()
-    points = pd.DataFrame({"model": "m", "route": ["step", "step"], "point": ["a", "b"]})
-    assert targets.route_in_3d(points, "m") == ["a", "b"]
 
 
-def test_panels_in_3d_are_turned_alike(rng):
-    """Components have arbitrary directions and handedness; the pictures must not."""
-    reference = rows_and_curves(rng, 1.0)
-    turned = reference.copy()
-    for kind in ("note", "curve"):
-        plane = (turned[f"{kind}_x"] - 1j * turned[f"{kind}_y"]) * np.exp(1j)
-        turned[f"{kind}_x"], turned[f"{kind}_y"] = np.real(plane), np.imag(plane)
-    first, last = aligned([turned, reference])
-    pd.testing.assert_frame_equal(first, last)
-
-
-def rows_and_curves(rng, position):
-    _, curves = layers.fit_layers({0: octaves(rng)}, NAMES, SETTINGS, 0)
-    return curves.assign(position=position)
+def route_in_3d(rng, positions):
+    """Aligned pooled notes and curves of a route."""
+    fits = [layers.fit_layers({0: octaves(rng)}, NAMES, SETTINGS, 0)[1] for _ in positions]
+    fits = [fit.rename(columns={"label": "layer"}) for fit in fits]
+    fits = [fit.assign(features="network", stimuli="notes") for fit in fits]
+    points = pd.DataFrame({"position": positions}).assign(model="m", route="linear", point="p")
+    return [table.query("instrument == 'pooled'") for table in align_tables(fits, points)]
 
 
 def test_fitting_needs_no_torch():

@@ -41,8 +41,10 @@ def test_figures_show_every_route(draw, tmp_path):
     if draw is draw_routes:
         draw(table, "nano", tmp_path / "figure.svg")
     else:
-        draw(table.query("layer == 1"), tmp_path / "figure.svg")
+        guessers = pd.DataFrame({"guesser": ["uniform"], "perplexity": 4.0, "low": 4, "high": 4})
+        draw(table.query("layer == 1"), guessers, tmp_path / "figure.svg")
     text = (tmp_path / "figure.svg").read_text()
+    assert ("uniform" in text) == (draw is draw_perplexity)
     for label in ("gradient-corrected from zeros", "straight line from seed1"):
         assert label in text
     assert ">nano: " in text, "every picture names its model"

@@ -13,7 +13,7 @@ EVERY_GROUP = [*ASKED]
 PLAIN = (
     "README.md", "config.yaml", "report/report.html", "tables/helix.parquet", "tables/scores.md",
     "figures/helix/nano/alpha.svg", "figures/songs.svg", "stimuli/notes.parquet",
-    "perplexity/nano/trained.parquet", "helix/nano/trained.curves.parquet",
+    "perplexity/nano/trained.parquet", "helix/nano/trained.notes.parquet",
     "activations/nano/trained/notes.json", "probes/nano/trained/notes.draws.h5",
     "sae/nano/trained/layer-04/features.parquet", "songs/river/.align_lyrics.json",
 )  # fmt: skip

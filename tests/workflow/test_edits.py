@@ -9,7 +9,7 @@ import pytest
 from study import ROOT, Study
 
 PERPLEXITY = {"measure_perplexity": 8, "gather_perplexity": 1, "plot_perplexity": 2}
-HELIX = {"fit_helix": 5, "fit_baselines": 1, "gather_helix": 1, "plot_helix": 1}
+HELIX = {"fit_helix": 5, "fit_baselines": 1, "gather_helix": 1, "align_helix": 1, "plot_helix": 1}
 CORRECTED_AGAIN = {"correct_gradient": 1, "gather_gradient": 1}  # temporary: made for its readers
 
 
@@ -56,7 +56,7 @@ PACKAGE = "workflow/scripts/rasen"
         (f"{PACKAGE}/measure/perplexity.py", '"""', '"""In other words: ', {}),
         (f"{PACKAGE}/measure/perplexity.py", "def ", "def new():\n    pass\n\n\ndef ",
          PERPLEXITY | CORRECTED_AGAIN | {"dump_activations": 2, "fit_helix": 1,
-                                         "gather_helix": 1, "plot_helix": 1}),
+                                         "gather_helix": 1, "align_helix": 1, "plot_helix": 1}),
         (f"{PACKAGE}/families/causal_lm.py", "\n\ndef ", "\n\nX = 1\n\n\ndef ", "llama"),
         (f"{PACKAGE}/helix/octave.py", "TURNS = 1.5", "TURNS = 1.6", HELIX),
         (f"{PACKAGE}/figures/perplexity.py", "def ", "X = 1\n\n\ndef ", {"plot_perplexity": 2}),
@@ -86,7 +86,8 @@ def test_an_edit_of_the_code_reruns_exactly_its_dependants(copy, edit, name, old
     elif jobs == "llama":
         assert planned == {
             "encode_stimuli": 1, "check_weights": 1, "dump_activations": 3,
-            "measure_perplexity": 3, "gather_perplexity": 1, "plot_perplexity": 2,
+            "measure_perplexity": 3, "guess_tokens": 1, "gather_perplexity": 1,
+            "plot_perplexity": 2,
         }  # fmt: skip
     else:
         assert planned == jobs
@@ -102,7 +103,7 @@ def test_exchanged_weights_rerun_what_rests_on_them(copy):
     weights.write_bytes(before)
     assert planned == {
         "check_weights": 1, "encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3,
-        "gather_perplexity": 1, "plot_perplexity": 2,
+        "guess_tokens": 1, "gather_perplexity": 1, "plot_perplexity": 2,
     }  # fmt: skip
     assert copy.planned() == {}
     folder.rename(folder.with_name("elsewhere"))
@@ -165,7 +166,7 @@ def test_a_removed_song_reruns_its_set(copy, edit):
     assert copy.planned() == {
         "list_stimuli": 1, "encode_stimuli": 1, "dump_activations": 6, "correct_gradient": 1,
         "gather_gradient": 1, "measure_perplexity": 1, "gather_perplexity": 1,
-        "plot_perplexity": 2, "fit_helix": 1, "gather_helix": 1, "plot_helix": 1,
+        "plot_perplexity": 2, "fit_helix": 1, "gather_helix": 1, "align_helix": 1, "plot_helix": 1,
     }  # fmt: skip
 
 
@@ -257,7 +258,15 @@ def test_a_setting_that_nothing_here_uses_reruns_nothing(copy, part, change):
     ("change", "jobs"),
     [
         ({"dtype": "bfloat16"}, {"dump_activations": 3, "measure_perplexity": 3}),
-        ({"window": 8}, {"encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3}),
+        (
+            {"window": 8},
+            {
+                "encode_stimuli": 1,
+                "dump_activations": 3,
+                "measure_perplexity": 3,
+                "guess_tokens": 1,
+            },
+        ),
     ],
 )
 def test_a_setting_of_a_model_reruns_its_jobs_alone(copy, change, jobs):
@@ -286,6 +295,7 @@ def test_one_more_model_runs_alone(copy):
     undo()
     assert planned == {
         "check_weights": 1, "encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3,
-        "list_points": 1, "gather_perplexity": 1, "plot_perplexity": 3, "gather_gradient": 1,
-        "gather_helix": 1, "plot_helix": 1, "gather_sae": 1, "plot_sae": 1,
+        "guess_tokens": 1, "list_points": 1, "gather_perplexity": 1, "plot_perplexity": 3,
+        "gather_gradient": 1,
+        "gather_helix": 1, "align_helix": 1, "plot_helix": 1, "gather_sae": 1, "plot_sae": 1,
     }  # fmt: skip

@@ -39,6 +39,7 @@ def test_points_are_visited_once(fresh):
     """Three routes and two control-free models: ends are shared, 5 + 3 points in all."""
     jobs = fresh.planned("--forceall")
     assert jobs["measure_perplexity"] == 5 + 3
+    assert jobs["guess_tokens"] == 2
     assert jobs["dump_activations"] == 2 * 5 + 3
     assert jobs["correct_gradient"] == 1
     assert jobs["check_weights"] == 3
@@ -48,7 +49,8 @@ def test_points_are_visited_once(fresh):
     for rule in ("dump_frames", "train_sae", "measure_recovery", "tally_features"):
         assert jobs[rule] == 2, rule
     assert jobs["match_features"] == jobs["gather_sae"] == jobs["plot_sae"] == 1
-    assert jobs["fit_baselines"] == jobs["gather_helix"] == jobs["plot_helix"] == 1
+    for rule in ("fit_baselines", "gather_helix", "align_helix", "plot_helix"):
+        assert jobs[rule] == 1, rule
 
 
 def test_default_config_can_be_planned_as_typed():
@@ -220,7 +222,8 @@ def test_a_helix_of_several_sets_is_one_job_a_point(other):
     planned = other.planned("helix")
     assert planned["fit_helix"] == 5
     assert planned["dump_activations"] == 2 * 5
-    assert planned["fit_baselines"] == planned["gather_helix"] == planned["plot_helix"] == 1
+    for rule in ("fit_baselines", "gather_helix", "align_helix", "plot_helix"):
+        assert planned[rule] == 1, rule
     output = other.snakemake("--dry-run", "--printshellcmds", "helix")
     folder = "results/activations/nano/trained"
     command = f"--activations {folder}/notes.h5 {folder}/low.h5 --stimuli notes low --loudness"

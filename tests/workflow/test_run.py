@@ -97,6 +97,21 @@ def test_helix_table(finished):
         assert (finished.folder / f"results/figures/helix/nano/{name}.svg").stat().st_size > 5000
 
 
+def test_helix_notes_and_curves(finished):
+    """Every note of every fit: of the network, of the three baselines, and pooled."""
+    points = table(finished, "points").query("model == 'nano'")
+    notes, curves = table(finished, "helix_notes"), table(finished, "helix_curves")
+    keys = ["model", "route", "point", "position", "stimuli", "layer", "features", "instrument"]
+    assert list(notes) == [*keys, "key", "pitch", "x", "y", "z"]
+    assert len(curves) == 2 * (7 * len(points) + 3)  # one instrument and pooled
+    assert len(notes) == 8 * len(curves)
+    assert not notes.duplicated([*keys, "key"]).any()
+    assert notes["x"].notna().all()
+    baselines = curves.query("route == 'baseline'")
+    assert baselines["features"].equals(baselines["point"])
+    assert baselines["layer"].eq(-1).all()
+
+
 def test_sae_tables(finished):
     """Two points, one layer, two SAEs each; every feature of the main one has its row."""
     saes = table(finished, "sae")
@@ -190,7 +205,7 @@ SAES_AGAIN = {
     "train_sae": 2, "measure_recovery": 2, "tally_features": 2, "match_features": 1,
     "gather_sae": 1, "plot_sae": 1,
 }  # fmt: skip
-HELIX_AGAIN = {"fit_helix": 5, "gather_helix": 1, "plot_helix": 1}
+HELIX_AGAIN = {"fit_helix": 5, "gather_helix": 1, "align_helix": 1, "plot_helix": 1}
 
 
 def nothing(config):
@@ -270,7 +285,8 @@ def set_in(*path):
         (
             set_in("stimuli", "sentences", "sheet", "others.txt"),
             {"list_stimuli": 1, "encode_stimuli": 1, "dump_activations": 3,
-             "measure_perplexity": 3, "gather_perplexity": 1, "plot_perplexity": 2},
+             "measure_perplexity": 3, "guess_tokens": 1, "gather_perplexity": 1,
+             "plot_perplexity": 2},
         ),
     ],
 )  # fmt: skip

@@ -13,7 +13,13 @@ from study import Study
 
 from rasen.study import archive as archives
 
-HELIX_AGAIN = {"fit_helix": 5, "fit_baselines": 1, "gather_helix": 1, "plot_helix": 1}
+HELIX_AGAIN = {
+    "fit_helix": 5,
+    "fit_baselines": 1,
+    "gather_helix": 1,
+    "align_helix": 1,
+    "plot_helix": 1,
+}
 
 
 @pytest.fixture(scope="module")

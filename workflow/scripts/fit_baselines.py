@@ -28,12 +28,13 @@ def fit_baselines(
     seed: int,
     rows: Path,
     loudness: Path,
+    notes: Path,
 ) -> None:
-    """Write one row per set, baseline and instrument, as fit_helix for layers, and the loudness.
+    """Write rows and notes of sets and baselines, as fit_helix for layers, and the loudness.
 
     clips, inputs, stimuli: of every set of notes; their names
     """
-    all_fits, all_loudness = [], []
+    all_fits, all_notes, all_loudness = [], [], []
     for sheet, encoded, name in zip(clips, inputs, stimuli, strict=True):
         table = parquet.read_table(sheet)
         table = table[table["clip"].isin(encoded_clips(encoded)["clip"])].reset_index(drop=True)
@@ -44,16 +45,19 @@ def fit_baselines(
         features = dict(sounds.features)
         if (shares := codec_token_shares(encoded)) is not None:
             features["codec tokens"] = shares
-        fits, _ = fit_layers(
+        fits, fitted_notes = fit_layers(
             {label: values[grid.rows] for label, values in features.items()},
             grid.instruments, settings, seed, *names_of_draws(stimuli, name, model),
             loudness=sounds.loudness[grid.rows], lowest=int(grid.pitches[0]),
         )  # fmt: skip
-        fits = fits.rename(columns={"label": "features"})
-        all_fits.append(fits.assign(layer=-1, stimuli=name, model=model, point=fits["features"]))
+        for tables, found in ((all_fits, fits), (all_notes, fitted_notes)):
+            found = found.rename(columns={"label": "features"})
+            whose = {"layer": -1, "stimuli": name, "model": model, "point": found["features"]}
+            tables.append(found.assign(**whose))
         loud = pd.DataFrame({"clip": table["clip"], "loudness": sounds.loudness})
         all_loudness.append(loud.assign(stimuli=name))
     parquet.write_table(pd.concat(all_fits, ignore_index=True), rows)
+    parquet.write_table(pd.concat(all_notes, ignore_index=True), notes)
     parquet.write_table(pd.concat(all_loudness, ignore_index=True), loudness)
 
 

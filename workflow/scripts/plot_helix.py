@@ -5,12 +5,14 @@ from pathlib import Path
 from rasen import command
 from rasen.figures import helix
 from rasen.figures.helix_curves import draw_curves
+from rasen.helix.layers import POOLED
 from rasen.io import parquet
 
 
 def plot_helix(
     table: Path,
-    curves: list[Path],
+    notes: Path,
+    curves: Path,
     model: str,
     stimuli: str,
     alpha: Path,
@@ -18,23 +20,23 @@ def plot_helix(
     layers: Path,
     picture: Path,
 ) -> None:
-    """Four figures of one set of notes, from the table, which may have several.
-
-    curves: of the points of the linear, or the first, route
-    """
+    """Four figures of one set of notes; the tables may have several, and several models."""
     of_model = parquet.read_table(table).query("model == @model")
     rows = of_model.query("stimuli == @stimuli")
     title = model if len(rows) == len(of_model) else f"{model}, {stimuli}"
     helix.draw_alpha(rows, title, alpha)
     helix.draw_routes(rows, title, routes)
     helix.draw_layers(rows, title, layers)
-    last_curves = parquet.read_tables(curves).query("stimuli == @stimuli")
-    last_curves = last_curves.query("layer == layer.max()")
     shown = "linear" if "linear" in set(rows["route"]) else rows["route"].iloc[0]
     last = rows[(rows["route"] == shown) & (rows["layer"] == rows["layer"].max())]
-    last_curves = last_curves.merge(last[["point", "position"]], on="point")
+    names = {"model": model, "route": shown, "stimuli": stimuli, "instrument": POOLED}
+    wanted = [(column, "==", name) for column, name in names.items()]
+    wanted.append(("layer", "==", int(last["layer"].iloc[0])))
     verdicts = dict(zip(last["position"], last["verdict"], strict=True))
-    draw_curves(last_curves, verdicts, title, picture)
+    draw_curves(
+        parquet.read_table(notes, wanted), parquet.read_table(curves, wanted), verdicts, title,
+        picture,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ with h5py.File("activations/nano/trained/notes.h5") as file:
 | `sae/{model}/matches/layer-NN.parquet` | which features of consecutive points match |
 | `sae/{model}/hand-labels/layer-NN.tsv` | texts: features to be labelled by hand; when it is filled in and set in `sae.hand`, a `.parquet` with Cohen's kappa is written next to it |
 | `helix/{model}/{point}.parquet`, `baselines.parquet`, `loudness.parquet` | the fit of every layer (baseline) and instrument, and of their `pooled` features; the notes' loudness (dB); of every set of notes (`stimuli`) |
-| `helix/{model}/{point}.curves.parquet` | the pooled notes and their fitted curve in coordinates aligned with the helix (`z` upward), four rows per key |
+| `helix/{model}/{point}.notes.parquet`, `baselines.notes.parquet` | the notes (`x, y, z`) of every layer (baseline), instrument and `pooled` in the axes of their own helix, and the numbers of its curve, before `align_helix` turns them |
 | `perplexity/`, `gradient/` | per-point results, before they are gathered into tables |
 | `songs/{song}/` | `vocals.flac, accompaniment.flac` (they add up to the recording times `gain`; `.opus` or gone after `songs.stems`), `alignment.json`, `structure.tsv` (and `.json`, as All-In-One writes it), `phonemes.json`, `sketch.npy` [frames], `latents.npy` [frames, 64 means and 64 scales] and, with `songs.latents.mono`, `latents.mono.npy`; 25 frames per second |
 | `scores/songs/{system}--{song}/` | of a song that is scored: stems, `heard.json` (what Whisper heard, and the phonemes of this and of the lyrics), `structure.tsv`, `embedding.npy` [n, d] for FAD, `prompt.npy` and `text.npy` (MuQ-MuLan) for MCC; of a decoded reference `decoded.flac` |

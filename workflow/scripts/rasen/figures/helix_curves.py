@@ -22,11 +22,15 @@ COLUMNS = 3
 
 
 def draw_curves(
-    curves: pd.DataFrame, verdicts: Mapping[float, str], model: str, path: Path
+    notes: pd.DataFrame,
+    curves: pd.DataFrame,
+    verdicts: Mapping[float, str],
+    title: str,
+    path: Path,
 ) -> None:
-    """Notes and fitted helix in 3D at five points of the linear route, turned alike.
+    """Notes and fitted helix in 3D at five points of a route.
 
-    curves: rows of one layer (of rasen.helix.layers.fit_layers) with column position;
+    notes, curves: rows of rasen.helix.aligned.align_tables of one route, layer and instrument;
     verdicts: {position: verdict in words}
     """
     positions = _evenly(sorted(curves["position"].unique()), PANELS)
@@ -40,15 +44,11 @@ def draw_curves(
     figure.subplots_adjust(0, bottom + 0.1 / height, 1, 1 - 0.55 / height, wspace=0, hspace=0.1)
     for axis in axes.flat[len(positions) :]:
         axis.set_axis_off()
-    panels = aligned(
-        [curves[curves["position"] == position].sort_values("key") for position in positions]
-    )
-    extent = np.nanmax(
-        [np.abs(panel[["note_x", "note_y", "note_z"]]).max() for panel in panels], axis=0
-    )
+    extent = notes.loc[notes["position"].isin(positions), ["x", "y", "z"]].abs().max().to_numpy()
     across, up = extent[:2].max(), extent[2]  # one scale for all, so that circles are round
-    for axis, position, panel in zip(axes.flat, positions, panels, strict=False):
-        _draw_panel(axis, panel)
+    for axis, position in zip(axes.flat, positions, strict=False):
+        at = notes[notes["position"] == position]
+        _draw_panel(axis, at, curves[curves["position"] == position].iloc[0])
         axis.set(xlim=(-across, across), ylim=(-across, across), zlim=(-up, up))
         axis.set_box_aspect((across, across, up), zoom=1.3)
         axis.view_init(elev=18, azim=-60)
@@ -66,56 +66,32 @@ def draw_curves(
     )  # fmt: skip
     bar.set_ticks(range(12), labels=[NAMES[(lowest + key) % 12] for key in range(12)], fontsize=7)
     bar.outline.set_visible(False)
-    head(figure, f"{model}: the notes of the last layer and their helix")
+    head(figure, f"{title}: the notes of the last layer and their helix")
     foot(figure, MARKS)
     save(figure, path)
 
 
-def aligned(panels: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Panels with columns note_x ... curve_z, turned about the axis and mirrored to match the last.
-
-    The direction of a component is arbitrary, and so is the handedness of a helix in components.
-    """
-    reference = _plane(panels[-1], "note")
-    result = []
-    for panel in panels:
-        notes = _plane(panel, "note")
-        candidates = (notes, notes.conj())
-        fits = [np.nansum(candidate.conj() * reference) for candidate in candidates]
-        mirror = np.abs(fits[1]) > np.abs(fits[0])
-        turn = np.exp(1j * np.angle(fits[int(mirror)]))
-        turned = panel.copy()
-        for kind in ("note", "curve"):
-            plane = _plane(panel, kind)
-            plane = (plane.conj() if mirror else plane) * turn
-            turned[f"{kind}_x"], turned[f"{kind}_y"] = plane.real, plane.imag
-        result.append(turned)
-    return result
+def curve_at(fit: pd.Series, keys: np.ndarray) -> np.ndarray:
+    """Points [key, 3] of the curve of a row of curves, at any keys."""
+    angle = fit["omega"] * keys + fit["turn"]
+    radius = fit["radius"] + fit["radius_slope"] * keys
+    height = fit["level"] + fit["rise"] * keys
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1)
 
 
-def _plane(panel, kind):
-    return panel[f"{kind}_x"].to_numpy() + 1j * panel[f"{kind}_y"].to_numpy()
-
-
-def _draw_panel(axis, panel):
-    notes = panel[panel["key"] % 1 == 0]
-    axis.plot(panel["curve_x"], panel["curve_y"], panel["curve_z"], color=BLACK, lw=1.1)
-    pitch = int(panel["lowest"].iloc[0]) + notes["key"].to_numpy().astype(int)
-    for row in notes.itertuples():  # from every note to its place on the curve
-        ends = zip(
-            (row.note_x, row.note_y, row.note_z), (row.curve_x, row.curve_y, row.curve_z),
-            strict=True,
-        )  # fmt: skip
-        axis.plot(*ends, color="#999999", lw=0.5)
+def _draw_panel(axis, notes, fit):
+    keys = notes["key"].to_numpy()
+    places = notes[["x", "y", "z"]].to_numpy()
+    axis.plot(*curve_at(fit, np.linspace(0, keys.max(), 4 * len(keys))).T, color=BLACK, lw=1.1)
+    for ends in zip(places, curve_at(fit, keys), strict=True):  # from a note to its place
+        axis.plot(*np.transpose(ends), color="#999999", lw=0.5)
     axis.scatter(
-        notes["note_x"], notes["note_y"], notes["note_z"], c=notes["key"] % 12, s=16,
-        cmap=PITCH_CLASSES, vmin=-0.5, vmax=11.5, depthshade=False, edgecolors="#555555",
-        linewidths=0.3,
+        *places.T, c=keys % 12, s=16, cmap=PITCH_CLASSES, vmin=-0.5, vmax=11.5, depthshade=False,
+        edgecolors="#555555", linewidths=0.3,
     )  # fmt: skip
-    for place in np.flatnonzero(pitch % 12 == 0):
-        row = notes.iloc[place]
-        name = f"C{pitch[place] // 12 - 1}"
-        axis.text(row["note_x"], row["note_y"], row["note_z"], f" {name}", fontsize=7)
+    for place, pitch in zip(places, notes["pitch"], strict=True):
+        if pitch % 12 == 0:
+            axis.text(*place, f" C{pitch // 12 - 1}", fontsize=7)
 
 
 def _evenly(values, count):

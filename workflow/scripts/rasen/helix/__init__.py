@@ -15,6 +15,8 @@ a fit to be the best.
 from rasen import lazy_exports
 
 _MODULES = {
+    "aligned": ("align_tables",),
+    "alignment": ("Alignment", "align_route"),
     "bootstrap": ("PooledIntervals", "bootstrap_pooled"),
     "bound": ("upper_bound",),
     "differences": ("paired_differences",),

@@ -18,6 +18,8 @@ from rasen.helix.reduction import centred_and_compressed, reduce
 from rasen.helix.settings import HelixSettings
 from rasen.helix.trials import best_of_trials
 
+PLACE = ["x", "y", "z"]  # of a note
+CURVE = ["omega", "radius", "radius_slope", "level", "rise"]  # of a fit
 POOLED = "pooled"  # the "instrument" of rows about the mean of all instruments' features
 
 
@@ -25,14 +27,14 @@ def fit_layers(
     notes: Mapping[Any, np.ndarray], instruments: Sequence[str], settings: HelixSettings,
     seed: int, *names: object, loudness: np.ndarray | None = None, lowest: int = 48,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """The helix of every instrument and of the pooled features: (rows, curves).
+    """The helix of every instrument and of the pooled features: (rows, notes).
 
     notes: {label: features [instrument, key, dim]}, one label per layer or baseline. Only the
     scalar products of keys matter, so the features are compressed to [..., key, key] first.
     names: of the model and the point, so that every point has random numbers of its own
     loudness: of the notes [instrument, key], to be controlled for;  lowest: MIDI pitch of key 0
     rows: a DataFrame with columns label, instrument, and those that the tables' README lists;
-    curves: label, key, lowest, and the pooled notes and their fitted curve in the helix's own axes.
+    notes: those of every fit in the axes of its helix, and its curve's numbers (`_in_own_axes`).
     """
     labels = list(notes)
     features = np.stack(
@@ -79,25 +81,32 @@ def fit_layers(
             best_of_trials(x[:, :3], omega).max() if np.isfinite(x).all() else np.nan
             for x in scores[:, -1]
         ]
-    curves = _curves(labels, scores[:, -1], fits[:, -1], chosen[:, -1])
-    return rows, curves.assign(lowest=lowest)
+    notes_in_axes = _in_own_axes(labels, every, scores, fits, chosen)
+    return rows, notes_in_axes.assign(lowest=lowest)
 
 
-def _curves(labels, scores, fits, chosen, steps=4):
-    """Pooled notes and fitted curves in the helix's own axes, `steps` rows per key."""
-    keys = scores.shape[1]
-    fine = np.arange(steps * (keys - 1) + 1) / steps
-    tables = []
-    for row, label in enumerate(labels):
-        helix = fits[row]
-        axes = np.stack([helix.cosine, helix.sine, helix.axis], axis=1)
-        note = np.full((len(fine), 3), np.nan)
-        note[::steps] = scores[row][:, chosen[row]] @ axes
-        table = pd.DataFrame(
-            np.hstack([note, helix.curve(fine) @ axes]),
-            columns=["note_x", "note_y", "note_z", "curve_x", "curve_y", "curve_z"],
-        )
-        table.insert(0, "label", label)
-        table.insert(1, "key", fine)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+def _in_own_axes(labels, instruments, scores, fits, chosen):
+    """A row per label, instrument and key: the note in the axes (cosine, sine, axis) of its helix.
+
+    Columns x, y, z and, the same for all keys of a fit, those of CURVE. At key t the curve is
+        x = r cos(omega t),  y = r sin(omega t),  z = level + rise t,  r = radius + radius_slope t,
+    so that radius and level are those at key 0, not at the middle key as in `Helix`.
+    """
+    axes = np.stack([fits.cosine, fits.sine, fits.axis], axis=-1)  # [label, instrument, 3, 3]
+    notes = np.take_along_axis(scores, chosen[:, :, None, :], -1) @ axes
+    keys = notes.shape[2]
+    middle = (keys - 1) / 2
+    curve = {
+        "omega": fits.omega,
+        "radius": fits.radius - fits.radius_slope * middle,
+        "radius_slope": fits.radius_slope,
+        "level": fits.level - fits.rise * middle,
+        "rise": fits.rise,
+    }
+    table = pd.DataFrame(notes.reshape(-1, 3).astype(np.float32), columns=PLACE)
+    table.insert(0, "label", np.repeat(labels, len(instruments) * keys))
+    table.insert(1, "instrument", np.tile(np.repeat(instruments, keys), len(labels)))
+    table.insert(2, "key", np.tile(np.arange(keys), len(labels) * len(instruments)))
+    for name in CURVE:
+        table[name] = np.repeat(curve[name].ravel(), keys)
+    return table

@@ -18,6 +18,18 @@ def write_table(table: pd.DataFrame, path: Path | str) -> None:
         table.to_parquet(partial, index=False, write_page_checksum=True)
 
 
+def write_parts(tables: Sequence[pd.DataFrame], path: Path | str) -> None:
+    """Write DataFrames with the same columns one after the other; categories may differ."""
+    text = pa.dictionary(pa.int32(), pa.string())
+    fields = pa.Schema.from_pandas(tables[0], preserve_index=False).remove_metadata()
+    schema = pa.schema(
+        (field.name, text if pa.types.is_dictionary(field.type) else field.type) for field in fields
+    )
+    with open_writer(path, schema) as writer:
+        for table in tables:
+            writer.write_table(pa.Table.from_pandas(table, schema, preserve_index=False))
+
+
 @contextmanager
 def open_writer(path: Path | str, schema: pa.Schema) -> Iterator[parquet.ParquetWriter]:
     """A writer of tables that are too large for memory, part by part; whole or absent."""
@@ -28,10 +40,13 @@ def open_writer(path: Path | str, schema: pa.Schema) -> Iterator[parquet.Parquet
         yield writer
 
 
-def read_table(path: Path | str) -> pd.DataFrame:
-    """One parquet file as a DataFrame, compared with its checksums."""
+def read_table(path: Path | str, rows: Sequence[tuple] | None = None) -> pd.DataFrame:
+    """One parquet file as a DataFrame, compared with its checksums.
+
+    rows: only those of which all is true, as [("model", "==", "nano")]
+    """
     with _damage_told(path):
-        return pd.read_parquet(path, page_checksum_verification=True)
+        return pd.read_parquet(path, filters=rows, page_checksum_verification=True)
 
 
 def read_tables(paths: Iterable[Path | str], columns: Sequence[str] | None = None) -> pd.DataFrame:

@@ -143,13 +143,6 @@ def per_batch(batches: Iterable[str], pattern: str) -> list[str]:
     return [pattern.format(batch=batch) for batch in batches]
 
 
-def route_in_3d(points: pd.DataFrame, model: str) -> list[str]:
-    """Points of the route whose helices are drawn: the linear one, or a model's first."""
-    rows = points[points["model"] == model]
-    route = "linear" if (rows["route"] == "linear").any() else rows["route"].iloc[0]
-    return rows.loc[rows["route"] == route, "point"].tolist()
-
-
 RUN_SETTINGS = ("preset", "network", "init_from", "data", "train")
 
 
