@@ -1,6 +1,6 @@
 # Perplexity: exp of the mean loss on held-out data, at every point of every route [Sato et al. 2026, eq. 5].
 #   needs    results/inputs/{model}/{D_eval}.h5, the weights of {point}
-#   makes    results/tables/perplexity.parquet    results/figures/perplexity/{model}.svg
+#   makes    results/tables/{perplexity,guessers}.parquet    results/figures/perplexity/{model}.svg
 
 
 rule measure_perplexity:
@@ -37,13 +37,45 @@ rule measure_perplexity:
         " --device {resources.device} --gpus {resources.gpu} --batch {resources.batch} > {log} 2>&1"
 
 
+rule guess_tokens:
+    """The loss of the same clips under guessers that know no context, for comparison."""
+    input:
+        weights=managed_weights,
+        certificate="results/weights/{model}/trained.json",
+        inputs=lambda wildcards: f"results/inputs/{{model}}/{MODELS[wildcards.model]['perplexity']}.h5",
+    output:
+        losses="results/perplexity/{model}/guessers.parquet",
+    log:
+        "logs/guess_tokens/{model}.log",
+    conda:
+        conda_file
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        env=environment,
+        needs="models",
+        recipe=recipe_json("encode"),  # which tokens there are
+        stimuli=of_model("perplexity"),
+        code=code("guess_tokens.py", environment),
+    shell:
+        "rasen {params.env} guess_tokens.py --recipe {params.recipe:q} --inputs {input.inputs}"
+        " --model {wildcards.model} --stimuli {params.stimuli} --losses {output.losses} > {log} 2>&1"
+
+
 rule gather_perplexity:
-    """One table of all perplexities, per codebook and mean, with intervals over clips."""
+    """Tables of all perplexities, per codebook and mean, with intervals over clips."""
     input:
         points="results/tables/points.parquet",
         losses=per_point("results/perplexity/{model}/{point}.parquet", "perplexity"),
+        guesses=[
+            f"results/perplexity/{name}/guessers.parquet"
+            for name, model in MODELS.items()
+            if model["perplexity"]
+        ],
     output:
         table="results/tables/perplexity.parquet",
+        guessers="results/tables/guessers.parquet",
     log:
         "logs/gather_perplexity.log",
     conda:
@@ -56,21 +88,22 @@ rule gather_perplexity:
         seed=config["seed"],
         code=code("gather_perplexity.py"),
     shell:
-        "rasen core gather_perplexity.py --losses {input.losses} --points {input.points}"
-        " --settings {params.settings:q} --seed {params.seed} --table {output.table}"
-        " > {log} 2>&1"
+        "rasen core gather_perplexity.py --losses {input.losses} --guesses {input.guesses}"
+        " --points {input.points} --settings {params.settings:q} --seed {params.seed}"
+        " --table {output.table} --guessers {output.guessers} > {log} 2>&1"
 
 
 rule plot_perplexity:
     """Perplexity along every route of a model, including the real training run."""
     input:
         table="results/tables/perplexity.parquet",
+        guessers="results/tables/guessers.parquet",
     output:
         figure=report(
             "results/figures/perplexity/{model}.svg",
             caption="../workflow/report/perplexity.rst",
             category="Perplexity",
-            labels={"model": "{model}"},
+            labels={"model": "{model}", "figure": "Perplexity along every route"},
         ),
     log:
         "logs/plot_perplexity/{model}.log",
@@ -82,16 +115,18 @@ rule plot_perplexity:
     params:
         code=code("plot_perplexity.py"),
     shell:
-        "rasen core plot_perplexity.py --table {input.table} --model {wildcards.model}"
-        " --figure {output.figure} > {log} 2>&1"
+        "rasen core plot_perplexity.py --table {input.table} --guessers {input.guessers}"
+        " --model {wildcards.model} --figure {output.figure} > {log} 2>&1"
 
 
 rule perplexity:
     """Perplexity tables and figures."""
     input:
-        "results/tables/perplexity.parquet"
-        if any(m["perplexity"] for m in MODELS.values())
-        else [],
+        (
+            rules.gather_perplexity.output
+            if any(m["perplexity"] for m in MODELS.values())
+            else []
+        ),
         [
             f"results/figures/perplexity/{name}.svg"
             for name, model in MODELS.items()

@@ -22,6 +22,7 @@ from rasen.families.jukebox import LEVELS
 from rasen.families.jukebox_causality import looks_ahead
 from rasen.io.inputs import Inputs, write_inputs
 from rasen.measure.gradient import correct_network
+from rasen.measure.guessing import guessed_losses
 from rasen.measure.interpolate import initial_tensors, network_at_point
 from rasen.measure.lens import layer_losses
 from rasen.measure.perplexity import clip_losses
@@ -457,6 +458,8 @@ def test_a_gradient_step_lowers_the_loss(case, inputs, checkpointing):
     table = correct_network(family, network, given, 1e-3, 1, "cpu", 2, checkpointing)
     assert table["loss_after"].item() < table["loss_before"].item()
     total = clip_losses(family, network, given, "cpu", 1)
+    guessed = guessed_losses(family, given).query("guesser == 'uniform'")
+    assert guessed["targets"].tolist() == total["targets"].tolist()
     mean = total["loss"].sum() / total["targets"].sum()
     assert mean == pytest.approx(table["loss_after"].item(), rel=1e-5)
 

@@ -15,7 +15,7 @@ import torch
 from rasen.families import Family, open_family
 from rasen.io.hdf5 import open_file
 from rasen.io.inputs import Inputs
-from rasen.measure import activations, gradient, perplexity, recovery
+from rasen.measure import activations, gradient, guessing, perplexity, recovery
 from rasen.measure.encoding import encode_clips
 from rasen.measure.interpolate import load_at_point, network_at_point
 from rasen.study import registry
@@ -72,6 +72,7 @@ def test_the_family_of_the_page_goes_through_every_measure(folder, tmp_path):
     together, alone = (perplexity.clip_losses(family, network, inputs, "cpu", n) for n in (2, 1))
     assert np.allclose(together["loss"], alone["loss"], rtol=1e-5)
     assert together["targets"].tolist() == [399, 159]
+    assert guessing.guessed_losses(family, inputs)["targets"].tolist() == [399, 159] * 2
     table = recovery.loss_recovered(family, network, inputs, 1, {"it": lambda x: x}, "cpu", 2)
     assert table["loss"].item() == pytest.approx(table["loss_model"].item())
     before = gradient.correct_network(family, network, inputs, 0.1, 1, "cpu", 2)

@@ -192,6 +192,9 @@ def test_the_loss_is_the_networks_own(folder, clips):
     table = clip_losses(family, network, clips, "cpu", 2)
     assert table["group"].unique().tolist() == ["sketch"]
     assert table["loss"].sum() == pytest.approx(out.lm_sum.item(), rel=1e-5)
+    wanted = family.wanted(batch)
+    assert torch.equal((wanted >= 0).sum(-1), counts)
+    assert wanted.max() < family.cardinality
 
 
 def test_the_gradient_is_of_both_losses_and_of_all_clips(folder, clips):

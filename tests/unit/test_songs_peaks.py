@@ -38,7 +38,7 @@ def test_rates_that_no_column_divides_keep_time():
 
 
 def corpus(results):
-    """A song with stems, one whose voice is Opus, one that cannot be read; the first has sections."""
+    """A song with stems and sections, one whose voice is Opus, one that cannot be read."""
     rows = []
     for name, stem in (("whole", "flac"), ("thinned", "opus"), ("damaged", "")):
         home = results / layout.SONGS / name
@@ -60,7 +60,8 @@ def corpus(results):
         path.parent.mkdir()
         outcome = ledger["outcome"].where((ledger["song"] == "whole") | (stage[0] == "m"), "out")
         parquet.write_table(ledger.assign(outcome=outcome), path)
-    text = "start\tend\tlabel\tbackend\tconfidence\n0\t1.5\tverse\tgiven\t0.5\n1.5\t2\toutro\tgiven\t0\n"
+    text = "start end label backend confidence\n0 1.5 verse given 0.5\n1.5 2 outro given 0\n"
+    text = text.replace(" ", "\t")
     (results / layout.SONGS / "whole" / layout.STRUCTURE).write_text(text)
     return results / layout.LEDGER.format(stage="measure_recordings", batch="00000")
 

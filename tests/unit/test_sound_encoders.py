@@ -17,6 +17,7 @@ from rasen.io import hdf5, inputs
 from rasen.measure.activations import DumpSettings, describe, dump
 from rasen.measure.batches import batches
 from rasen.measure.gradient import correct_network
+from rasen.measure.guessing import guessed_losses
 from rasen.measure.interpolate import load_at_point
 from rasen.measure.perplexity import clip_losses
 from rasen.study.config import load_config
@@ -237,6 +238,9 @@ def test_masked_loss(folders, encoded, name):
     assert np.allclose(table["loss"], one["loss"], rtol=1e-6)
     counts = family.targets(torch.from_numpy(clips.lengths))[:, 0].tolist()
     assert table["targets"].tolist() == counts == [75, 75, 51, 30]
+    guessed = guessed_losses(family, clips).query("guesser == 'uniform'")
+    assert guessed["targets"].tolist() == counts
+    np.testing.assert_allclose(guessed["loss"], np.log(tiny.CARD) * np.array(counts))
     assert (table["loss"] / table["targets"]).between(0.5, 20).all()
     # an untrained model knows nothing of the codes
     _, start = opened(folders, name, "untrained")

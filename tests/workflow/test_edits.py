@@ -86,7 +86,8 @@ def test_an_edit_of_the_code_reruns_exactly_its_dependants(copy, edit, name, old
     elif jobs == "llama":
         assert planned == {
             "encode_stimuli": 1, "check_weights": 1, "dump_activations": 3,
-            "measure_perplexity": 3, "gather_perplexity": 1, "plot_perplexity": 2,
+            "measure_perplexity": 3, "guess_tokens": 1, "gather_perplexity": 1,
+            "plot_perplexity": 2,
         }  # fmt: skip
     else:
         assert planned == jobs
@@ -102,7 +103,7 @@ def test_exchanged_weights_rerun_what_rests_on_them(copy):
     weights.write_bytes(before)
     assert planned == {
         "check_weights": 1, "encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3,
-        "gather_perplexity": 1, "plot_perplexity": 2,
+        "guess_tokens": 1, "gather_perplexity": 1, "plot_perplexity": 2,
     }  # fmt: skip
     assert copy.planned() == {}
     folder.rename(folder.with_name("elsewhere"))
@@ -257,7 +258,15 @@ def test_a_setting_that_nothing_here_uses_reruns_nothing(copy, part, change):
     ("change", "jobs"),
     [
         ({"dtype": "bfloat16"}, {"dump_activations": 3, "measure_perplexity": 3}),
-        ({"window": 8}, {"encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3}),
+        (
+            {"window": 8},
+            {
+                "encode_stimuli": 1,
+                "dump_activations": 3,
+                "measure_perplexity": 3,
+                "guess_tokens": 1,
+            },
+        ),
     ],
 )
 def test_a_setting_of_a_model_reruns_its_jobs_alone(copy, change, jobs):
@@ -286,6 +295,7 @@ def test_one_more_model_runs_alone(copy):
     undo()
     assert planned == {
         "check_weights": 1, "encode_stimuli": 1, "dump_activations": 3, "measure_perplexity": 3,
-        "list_points": 1, "gather_perplexity": 1, "plot_perplexity": 3, "gather_gradient": 1,
+        "guess_tokens": 1, "list_points": 1, "gather_perplexity": 1, "plot_perplexity": 3,
+        "gather_gradient": 1,
         "gather_helix": 1, "align_helix": 1, "plot_helix": 1, "gather_sae": 1, "plot_sae": 1,
     }  # fmt: skip

@@ -39,6 +39,7 @@ def test_points_are_visited_once(fresh):
     """Three routes and two control-free models: ends are shared, 5 + 3 points in all."""
     jobs = fresh.planned("--forceall")
     assert jobs["measure_perplexity"] == 5 + 3
+    assert jobs["guess_tokens"] == 2
     assert jobs["dump_activations"] == 2 * 5 + 3
     assert jobs["correct_gradient"] == 1
     assert jobs["check_weights"] == 3

@@ -285,7 +285,8 @@ def set_in(*path):
         (
             set_in("stimuli", "sentences", "sheet", "others.txt"),
             {"list_stimuli": 1, "encode_stimuli": 1, "dump_activations": 3,
-             "measure_perplexity": 3, "gather_perplexity": 1, "plot_perplexity": 2},
+             "measure_perplexity": 3, "guess_tokens": 1, "gather_perplexity": 1,
+             "plot_perplexity": 2},
         ),
     ],
 )  # fmt: skip

@@ -18,9 +18,8 @@ The fits of single instruments (`helix/{model}/{point}.parquet`) also have `chir
 components are arbitrary, so that of `chirality` is), `explained_1..3` (variance of the components) and `flags` in words.
 """
 
-NOTES = """
-One row per note of every fit, in three dimensions: standardised components, `z` is the axis of the helix and points
-upward in pitch.
+ALIGNED = """
+Every note of every fit in three dimensions, one row per note.
 
 **Each fit is turned about its axis and, where that comes closer, mirrored (`y` to `-y`), and nothing else**: components
 have no sign, so the place of key 0 around the axis is arbitrary in every fit, and unaligned notes would jump from point
@@ -28,20 +27,6 @@ to point. Along a route the pooled notes of a layer are matched to those of the 
 trained end back; at the trained end each layer is matched to the layer above; instruments are matched to the pooled
 notes of their point. So turns between points or layers, and the handedness, are no finding; radii, heights and
 distances within a fit are those of the fit. Baselines stay as fitted.
-"""
-CURVES = """
-One row per fit: its curve in the axes of `helix_notes`. At key t, with r = `radius` + `radius_slope` t:
-x = r cos(`omega` t + `turn`), y = r sin(`omega` t + `turn`), z = `level` + `rise` t. Empty where there is no fit.
-"""
-FIT = """
-model
-route: name of the route; `baseline` of features without a network
-point: one set of weights, or the name of the features without a network
-position: place on the route; none of a baseline
-stimuli
-layer: 0 is what enters the first block, n the output of block n; -1 without a network
-features: `network`, or the features without one (`log-mel`, `log-frequency`, `codec tokens`)
-instrument: name of the instrument, or `pooled`: the mean of the features of all
 """
 
 TABLES = (
@@ -108,15 +93,23 @@ peak [position]: where the mean over instruments is highest
 low, high [position]: 95 % of the peaks of resampled instruments
 before_end: share of resamples in which the peak is before the route's last position
 """),
-    table("helix_notes", NOTES, FIT + """key: place of the note, from the lowest, 0 on
-pitch [MIDI pitch]: of the note (60 is C4)
-x, y, z [standard deviations]: of the note, 32 bits; empty where there is no fit
+    table("helix_notes", ALIGNED, """
+model
+route: as in `helix`; `baseline` of features without a network
+point, position: as in `helix`; of a baseline its name, and no position
+stimuli, layer, features: as in `helix`
+instrument: name of the instrument, or `pooled`: the mean of their features
+key: place of the note from the lowest, 0 on
+pitch [MIDI pitch]: 60 is C4
+x, y, z: where the note is, in standardised components; `z` is the axis of the helix and points upward in pitch. Empty where there is no fit
 """),
-    table("helix_curves", CURVES, FIT + """omega [radians per key]: turn per key; negative where the helix was mirrored
-turn [radians]: angle at key 0
-radius, radius_slope [standard deviations]: at key 0, and its change per key (in `helix/{model}/{point}.parquet` the radius is that at the middle key)
-level, rise [standard deviations]: height at key 0, and its change per key
-lowest [MIDI pitch]: of key 0
-keys: how many keys
+    table("helix_curves", "The fitted curve through the notes of each fit, as numbers. At key t, with r = `radius` + `radius_slope` t: x = r cos(`omega` t + `turn`), y = r sin(`omega` t + `turn`), z = `level` + `rise` t. Turned and mirrored as the notes are.", """
+model, route, point, position, stimuli, layer
+features, instrument: as in `helix_notes`
+lowest, keys: MIDI pitch of key 0, number of keys
+omega [radians per key]: negative where the helix was mirrored
+turn [radians]: angle of key 0
+radius, radius_slope: at key 0, and per key (`radius` in `helix/{model}/{point}.parquet` is that at the middle key)
+level, rise: height of key 0, and per key
 """),
 )  # fmt: skip

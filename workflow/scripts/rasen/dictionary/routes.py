@@ -29,6 +29,24 @@ low, high: {INTERVAL}, of the perplexity
 clips: how many clips
 targets: how many predictions
 """),
+    table("guessers", """
+The same loss of guessers that know no context, one row per model, set of clips, guesser and group. What a model learns
+beyond `unigram` is context.
+
+- `uniform`: all tokens are equally likely.
+- `unigram`: token w has the probability (count(w) + k / cardinality) / (n + k) by its count among the n tokens, k of them
+  different, of the **other** clips (Witten-Bell smoothing, leave one clip out): frequencies of the very tokens that are
+  guessed would give their entropy, which no guesser reaches.
+""", f"""
+model, stimuli
+guesser: `uniform` or `unigram`
+group: a codebook, or their `mean`
+loss [nats per target]: mean cross entropy
+perplexity: exp(loss)
+low, high: {INTERVAL}, of the perplexity
+clips: how many clips
+targets: how many predictions
+"""),
     table("lens", "One row per point, layer and group: the loss on D_eval when the model's own final norm and heads read that layer. The last layer's is the model's own.", f"""
 model, route, point, position, layer
 group: a codebook, or their `mean`

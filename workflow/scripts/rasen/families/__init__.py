@@ -86,6 +86,11 @@ class LossFamily(Family):
     loss_groups: list[str]  # names of the loss's parts: one per codebook, or one in all
 
     @property
+    @abstractmethod
+    def cardinality(self) -> int:
+        """How many tokens a target is one of."""
+
+    @property
     def prefix(self) -> int:
         """Positions in front of the stimulus in the forward pass of `losses` (special tokens)."""
         return 0
@@ -108,6 +113,10 @@ class LossFamily(Family):
     @abstractmethod
     def losses(self, network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed cross entropy and number of targets, each [clip, group]."""
+
+    @abstractmethod
+    def wanted(self, batch: Batch) -> torch.Tensor:
+        """The tokens that `losses` asks for [clip, group, time], -1 where there is no target."""
 
     @abstractmethod
     def targets(self, lengths: torch.Tensor) -> torch.Tensor:

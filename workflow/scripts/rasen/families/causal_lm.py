@@ -137,12 +137,20 @@ class CausalLM(LossFamily, TextFamily):
         logits = network(input_ids=tokens, attention_mask=_mask(batch), use_cache=False).logits[
             :, :-1
         ]
-        wanted = tokens[:, 1:].masked_fill(~_mask(batch)[:, 1:].bool(), -100)
+        wanted = self.wanted(batch)[:, 0]
         loss = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1).float(), wanted.flatten(), reduction="none"
+            logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=-1, reduction="none"
         )
         loss = loss.view(wanted.shape).sum(-1, keepdim=True)
-        return loss, (wanted != -100).sum(-1, keepdim=True)
+        return loss, (wanted != -1).sum(-1, keepdim=True)
+
+    @property
+    def cardinality(self) -> int:
+        return self.config.get_text_config().vocab_size
+
+    def wanted(self, batch: Batch) -> torch.Tensor:
+        tokens = batch["tokens"][:, 1:].long()
+        return tokens.masked_fill(~_mask(batch)[:, 1:].bool(), -1)[:, None]
 
     def targets(self, lengths: torch.Tensor) -> torch.Tensor:
         return (lengths - 1)[:, None]

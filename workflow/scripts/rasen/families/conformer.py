@@ -121,6 +121,19 @@ class ConformerFamily(LossFamily, AudioFamily):
         loss, count = masked_prediction.masked_losses(network, batch["samples"], quantiser)
         return loss[:, None], count[:, None]
 
+    def wanted(self, batch: Batch) -> torch.Tensor:
+        samples = batch["samples"]
+        quantiser = self.quantiser(str(samples.device))
+        spectrogram = self.build(str(samples.device), "float32").spectrogram(samples)
+        # every frame is asked for in so many passes
+        return masked_prediction.codes(spectrogram, quantiser).repeat(1, masked_prediction.MASKED)[
+            :, None
+        ]
+
+    @property
+    def cardinality(self) -> int:
+        return len(self.quantiser("cpu")["codebook"])
+
     def targets(self, lengths: torch.Tensor) -> torch.Tensor:
         return masked_prediction.targets(lengths)[:, None]
 

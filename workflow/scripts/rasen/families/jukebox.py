@@ -194,6 +194,15 @@ class Jukebox(LossFamily, AudioFamily):
         past = torch.arange(loss.shape[1], device=loss.device) >= lengths[:, None]
         return loss.masked_fill(past, 0).sum(1, keepdim=True), lengths[:, None]
 
+    @property
+    def cardinality(self) -> int:
+        return self.prior_config.music_vocab_size
+
+    def wanted(self, batch: Batch) -> torch.Tensor:
+        codes = batch["codes"].long().flatten(1)
+        past = torch.arange(codes.shape[1], device=codes.device) >= batch["lengths"][:, None]
+        return codes.masked_fill(past, -1)[:, None]
+
     def targets(self, lengths: torch.Tensor) -> torch.Tensor:
         return lengths[:, None]
 

@@ -178,18 +178,25 @@ class MusicGen(LossFamily, AudioFamily):
         logits = network(input_ids=sequence[:, :-1].transpose(1, 2), use_cache=False).logits
         clips, steps = len(codes), codes.shape[1]
         logits = logits.view(clips, self.books, steps, -1)
-        wanted = sequence[:, 1:].transpose(1, 2)  # [clip, book, time]
-        # What a short clip's delayed books still say after its last step is no target.
-        over = torch.arange(steps, device=codes.device) >= batch["lengths"][:, None]
-        wanted = wanted.masked_fill(over[:, None], self.special)
+        wanted = self.wanted(batch)
         loss = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 2).float(),
-            wanted.flatten(),
-            ignore_index=self.special,
-            reduction="none",
+            logits.flatten(0, 2).float(), wanted.flatten(), ignore_index=-1, reduction="none"
         )
         loss = loss.view(clips, self.books, steps).sum(-1)
-        return loss, (wanted != self.special).sum(-1)
+        return loss, (wanted != -1).sum(-1)
+
+    @property
+    def cardinality(self) -> int:
+        return self.config.vocab_size
+
+    def wanted(self, batch: Batch) -> torch.Tensor:
+        codes = batch["codes"].long()
+        steps = codes.shape[1]
+        sequence = delayed(codes, batch["lengths"], self.special)[:, 1 : steps + 1]
+        # What a short clip's delayed books still say after its last step is no target.
+        over = torch.arange(steps, device=codes.device) >= batch["lengths"][:, None]
+        none = (sequence == self.special) | over[:, :, None]
+        return sequence.masked_fill(none, -1).transpose(1, 2)  # [clip, book, time]
 
     def targets(self, lengths: torch.Tensor) -> torch.Tensor:
         # Codebook k starts k steps late, so k of its frames fall behind the last step.

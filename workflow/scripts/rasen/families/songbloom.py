@@ -181,6 +181,15 @@ class SongBloomFamily(LossFamily, AudioFamily):
         loss, _ = sketch_loss(network, batch)
         return loss[:, None], batch["lengths"][:, None]
 
+    @property
+    def cardinality(self) -> int:
+        return self.config.codes
+
+    def wanted(self, batch: Batch) -> torch.Tensor:
+        sketch = batch["sketch"].long()
+        past = torch.arange(sketch.shape[1], device=sketch.device) >= batch["lengths"][:, None]
+        return sketch.masked_fill(past, -1)[:, None]
+
     def targets(self, lengths: torch.Tensor) -> torch.Tensor:
         return lengths[:, None]
 
