@@ -15,8 +15,8 @@ BIN = .venv/bin
 .PHONY: demo demo-songbloom open test test-units test-workflow test-slurm test-songs lint bench bench-gpu pins install install-test
 
 demo: install
-	$(BIN)/snakemake --cores $(CORES) all results/report/report.html
-	@echo "Done. Open results/report/report.html; results/README.md says what lies where."
+	$(BIN)/snakemake --cores $(CORES) all results/report/report.html explorer
+	@echo "Done. Open results/explorer/index.html; results/README.md says what lies where."
 
 demo-songbloom: install
 	$(BIN)/snakemake --cores $(CORES) --directory examples/songbloom all songbloom scores

@@ -30,6 +30,7 @@
 #   results/scores/{stage}/{scored}.parquet        songs of a sheet that are scored, stage by stage
 #   results/tables/{gradient,perplexity,helix,sae,...}.parquet   one tidy table per analysis
 #   results/figures/                               figures
+#   results/explorer/index.html                    a page to look and listen, when requested
 #   results/share.zip                              an archive to share, when requested
 #   results/export/{model}/{point}/                a point as a checkpoint folder, when requested
 
@@ -51,6 +52,7 @@ include: "rules/similarity.smk"
 include: "rules/lens.smk"
 include: "rules/probes.smk"
 include: "rules/share.smk"
+include: "rules/explorer.smk"
 include: "rules/prepare.smk"
 
 

@@ -26,6 +26,7 @@ os.environ.update(RASEN_CHECKOUT=str(ROOT))  # for envs/*.post-deploy.sh
 from rasen.device import visible_cards
 from rasen.errors import RasenError
 from rasen.io.group import keep_group_rights
+from rasen.io.hashes import hash_folder
 from rasen.io.json_dataclass import to_json
 from rasen.songs import corpus, disk, layout
 from rasen.stimuli import recordings

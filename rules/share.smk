@@ -44,6 +44,7 @@ rule pack_results:
         lambda wildcards: rules.all.input,
         config="results/config.yaml",
         report="results/report/report.html",
+        explorer="results/explorer",
     output:
         archive="results/share.zip",
     log:

@@ -22,6 +22,7 @@ NAMES = (
 )
 LOOSE = {"command", "errors", "seeds", "device", "stats"}
 BELOW = [  # a layer imports only itself and what stands after it
+    {"explorer"},
     {"nano", "songbloom"},
     {"songs"},
     {"measure"},

@@ -14,6 +14,8 @@ ALWAYS = (  # tables, figures, and the records by which nothing is computed agai
     "results/README.md",
     "results/config.yaml",
     "results/report/report.html",
+    "results/explorer/**/*.{html,css,js,txt}",
+    "results/explorer/.snakemake_timestamp",
     "results/tables/*.{parquet,md}",
     "results/figures/**/*.svg",
     "results/figures/**/.snakemake_timestamp",

@@ -1,0 +1,77 @@
+"use strict";
+// A value along routes: the chosen route with its interval, the others of its kind thin beside it.
+{
+  /**
+   * Returns {node, draw({title, label, route, routes: {name: [{position, value, low, high}]}, lines:
+   * [{value, text}]}), mark(place), svg}; onpick(place): a point of the chosen route was clicked.
+   */
+  rasen.routeChart = ({ onpick }) => {
+    const node = rasen.el("div", { class: "chart" });
+    let marker = null;
+    let shown = null;
+
+    async function draw(what) {
+      const { Plot } = await rasen.charts();
+      const own = what.routes[what.route];
+      const steps = what.route.startsWith("step");
+      const others = Object.entries(what.routes)
+        .filter(([name]) => name !== what.route && name.startsWith("step") === steps)
+        .flatMap(([name, rows]) => rows.map((row) => ({ ...row, name })));
+      const ends = [...new Map(others.map((row) => [row.name, row])).keys()].map((name) => {
+        const rows = others.filter((row) => row.name === name);
+        return rows[Math.floor(rows.length / 2)];
+      });
+      const accent = rasen.colours.of("accent");
+      const quiet = rasen.colours.of("quiet");
+      const values = [...own, ...others].flatMap((row) => [row.low ?? row.value, row.high ?? row.value]);
+      const highest = Math.max(...values.filter((value) => value !== null));
+      // A guesser far above all values would press them to the ground: it is named, not drawn.
+      const lines = what.lines.filter((line) => line.value <= 2.5 * highest);
+      const plot = Plot.plot({
+        width: node.clientWidth || 560,
+        height: 220,
+        marginLeft: 44, marginRight: 14, marginTop: 18, marginBottom: 38,
+        style: rasen.chartStyle(),
+        x: {
+          label: steps ? "training step" : "α, from untrained to trained",
+          labelAnchor: "center", labelArrow: "none", type: steps ? "symlog" : "linear", constant: steps ? 10 : undefined,
+          ticks: steps ? own.map((row) => row.position).filter((_, i) => i % Math.ceil(own.length / 7) === 0) : 5,
+        },
+        y: { label: what.label, labelArrow: "none", grid: true, nice: true, ticks: 5 },
+        marks: [
+          Plot.ruleY(lines, { y: "value", stroke: quiet, strokeDasharray: "2 4" }),
+          Plot.text(lines, { y: "value", frameAnchor: "right", text: "text", dy: -7, textAnchor: "end" }),
+          Plot.line(others, { x: "position", y: "value", z: "name", stroke: quiet, strokeOpacity: 0.55, strokeWidth: 1.2 }),
+          Plot.text(ends, { x: "position", y: "value", text: "name", dy: -8, fill: quiet }),
+          Plot.areaY(own, { x: "position", y1: "low", y2: "high", fill: accent, fillOpacity: 0.16 }),
+          Plot.line(own, { x: "position", y: "value", stroke: accent, strokeWidth: 2 }),
+          Plot.dot(own, { x: "position", y: "value", fill: accent, r: 3 }),
+        ],
+      });
+      const svg = rasen.named(plot, `${what.title} along ${what.route}`);
+      const [x, y] = [plot.scale("x"), plot.scale("y")];
+      marker = rasen.svg("circle", { class: "marker", r: 7 });
+      svg.append(marker);
+      svg.addEventListener("click", (event) => {
+        const box = svg.getBoundingClientRect();
+        const at = (event.clientX - box.left) * (svg.viewBox.baseVal.width / box.width);
+        const far = own.map((row) => Math.abs(x.apply(row.position) - at));
+        onpick(far.indexOf(Math.min(...far)));
+      });
+      shown = { own, x, y };
+      node.replaceChildren(svg);
+    }
+
+    return {
+      node,
+      draw,
+      mark(place) {
+        const row = shown?.own[place];
+        if (!row) return;
+        marker.setAttribute("cx", shown.x.apply(row.position));
+        marker.setAttribute("cy", shown.y.apply(row.value));
+      },
+      svg: () => rasen.svgText(node.querySelector("svg")),
+    };
+  };
+}

@@ -1,0 +1,194 @@
+"use strict";
+// A table of any length: only the rows in sight are in the page. Sorted by a click on a column's
+// name, searched by what is typed.
+{
+  const HEIGHT = 32; // of a row, as in style.css
+  const MORE = 6; // rows beyond those in sight
+
+  const compare = (a, b) => {
+    if (a === null || a === undefined) return b === null || b === undefined ? 0 : 1;
+    if (b === null || b === undefined) return -1;
+    if (typeof a === "number" && typeof b === "number") return a - b;
+    return a < b ? -1 : a > b ? 1 : 0;
+  };
+
+  /**
+   * columns: [{name, about?, values: array or (row) => value, show?: (value, row) => text or node, wide?}]
+   * options: {rows: number of them, name, search: bool, pick?: (row) => ..., order?: rows as sorted at first}
+   * Returns {node, select(row), search(text), sort(column, down)}.
+   */
+  rasen.table = (columns, { rows, name, search = rows > 20, pick, order: first }) => {
+    const at = (column, row) =>
+      typeof column.values === "function" ? column.values(row) : column.values[row];
+    const numeric = columns.map((column) => {
+      for (let row = 0; row < Math.min(rows, 50); row++) {
+        const value = at(column, row);
+        if (value !== null && value !== undefined) return typeof value === "number";
+      }
+      return false;
+    });
+    let order = first ? [...first] : Array.from({ length: rows }, (_, row) => row);
+    let shown = order;
+    let sorted = { column: null, down: false };
+    let chosen = null;
+    let texts = null; // of every row, made at the first search
+
+    const body = rasen.el("div", { class: "rows", role: "presentation" });
+    const count = rasen.el("span", { class: "quiet", role: "status" });
+    const heads = columns.map((column, place) =>
+      rasen.el(
+        "span",
+        { role: "columnheader", class: numeric[place] ? "num" : null, "aria-sort": "none" },
+        rasen.el(
+          "button",
+          { type: "button", title: column.about, onclick: () => sort(place) },
+          column.name,
+        ),
+      ),
+    );
+    const template = columns.map(({ wide }) => (wide ? "minmax(14rem, 3fr)" : "minmax(7rem, 1fr)"));
+    const grid = rasen.el(
+      "div",
+      { class: "grid", role: "table", "aria-label": name, "aria-rowcount": rows + 1 },
+      rasen.el("div", { class: "head", role: "row" }, ...heads),
+      body,
+    );
+    grid.style.setProperty("--columns", template.join(" "));
+    grid.style.setProperty("--least", `${columns.reduce((sum, c) => sum + (c.wide ? 14 : 7), 0)}rem`);
+    const scroll = rasen.el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": `${name}, rows` },
+      grid,
+    );
+    const field = rasen.el("input", {
+      type: "search",
+      placeholder: "Search",
+      "aria-label": `Search in ${name}`,
+      oninput: (event) => find(event.target.value),
+    });
+    const bar = rasen.el("div", { class: "bar" }, search ? field : null, count);
+    const node = rasen.el("div", { class: "table" }, bar, scroll);
+
+    function text(row) {
+      return columns.map((column) => at(column, row) ?? "").join(" ").toLowerCase();
+    }
+
+    function find(words) {
+      texts ??= Array.from({ length: rows }, (_, row) => text(row));
+      const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+      shown = wanted.length
+        ? order.filter((row) => wanted.every((word) => texts[row].includes(word)))
+        : order;
+      scroll.scrollTop = 0;
+      draw();
+    }
+
+    function sort(place, down) {
+      const again = sorted.column === place;
+      sorted = { column: place, down: down ?? (again ? !sorted.down : numeric[place]) };
+      const column = columns[place];
+      const values = Array.from({ length: rows }, (_, row) => at(column, row));
+      const sign = sorted.down ? -1 : 1;
+      const missing = (value) => value === null || value === undefined;
+      order = Array.from({ length: rows }, (_, row) => row).sort((a, b) => {
+        const [one, other] = [values[a], values[b]];
+        // what is missing stays last
+        const by = missing(one) || missing(other) ? compare(one, other) : sign * compare(one, other);
+        return by || a - b;
+      });
+      heads.forEach((head, index) =>
+        head.setAttribute(
+          "aria-sort",
+          index !== place ? "none" : sorted.down ? "descending" : "ascending",
+        ),
+      );
+      find(field.value);
+    }
+
+    function cell(column, place, row) {
+      const value = at(column, row);
+      const content = column.show
+        ? column.show(value, row)
+        : typeof value === "number"
+          ? rasen.words.number(value)
+          : (value ?? "–");
+      return rasen.el(
+        "span",
+        { role: "cell", class: numeric[place] ? "num" : null, title: typeof value === "string" ? value : null },
+        content,
+      );
+    }
+
+    function draw() {
+      const high = scroll.clientHeight || 320;
+      const from = Math.max(0, Math.floor(scroll.scrollTop / HEIGHT) - MORE);
+      const to = Math.min(shown.length, from + Math.ceil(high / HEIGHT) + 2 * MORE);
+      body.style.height = `${shown.length * HEIGHT}px`;
+      body.replaceChildren(
+        ...shown.slice(from, to).map((row, index) => {
+          const line = rasen.el(
+            "div",
+            {
+              role: "row",
+              class: "row",
+              "aria-rowindex": from + index + 2,
+              "aria-selected": pick ? String(row === chosen) : null,
+              tabindex: pick ? "0" : null,
+              onclick: pick ? () => choose(row) : null,
+              onkeydown: pick ? (event) => key(event, from + index) : null,
+            },
+            ...columns.map((column, place) => cell(column, place, row)),
+          );
+          line.style.top = `${(from + index) * HEIGHT}px`;
+          line.dataset.row = row;
+          return line;
+        }),
+      );
+      count.textContent =
+        shown.length === rows ? `${rows} rows` : `${shown.length} of ${rows} rows`;
+    }
+
+    function choose(row) {
+      chosen = row;
+      draw();
+      pick(row);
+    }
+
+    function key(event, place) {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        choose(shown[place]);
+        focus(place);
+      } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        event.preventDefault();
+        focus(place + (event.key === "ArrowDown" ? 1 : -1));
+      }
+    }
+
+    function focus(place) {
+      if (place < 0 || place >= shown.length) return;
+      const top = place * HEIGHT;
+      if (top < scroll.scrollTop) scroll.scrollTop = top;
+      const bottom = top + 2 * HEIGHT - scroll.clientHeight;
+      if (bottom > scroll.scrollTop) scroll.scrollTop = bottom;
+      draw();
+      body.querySelector(`[data-row="${shown[place]}"]`)?.focus();
+    }
+
+    scroll.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
+    new ResizeObserver(() => draw()).observe(scroll);
+    draw();
+    return {
+      node,
+      sort,
+      search(words) {
+        field.value = words;
+        find(words);
+      },
+      select(row) {
+        chosen = row;
+        draw();
+      },
+    };
+  };
+}

@@ -1,0 +1,129 @@
+"use strict";
+rasen.view({
+  name: "overview",
+  title: "Overview",
+  sentence: "What was run: models, their routes through weight space, the jobs and their time, and what is absent.",
+  needs: ["overview"],
+  config: ["models", "routes", "seed"],
+
+  async build(place) {
+    const { el, words } = rasen;
+    const { values } = await rasen.data.load("overview");
+    const points = rasen.data.has("points") ? rasen.data.rows(await rasen.data.load("points")) : [];
+
+    const fact = (number, what) =>
+      el("div", { class: "fact" }, el("b", {}, String(number)), el("span", {}, what));
+
+    function routesOf(model) {
+      const routes = new Map();
+      for (const row of points.filter((one) => one.model === model.name)) {
+        if (!routes.has(row.route)) routes.set(row.route, []);
+        routes.get(row.route).push(row);
+      }
+      return el(
+        "article",
+        { class: "card" },
+        el("h3", {}, model.name),
+        el("p", { class: "quiet" }, `family ${model.family}`, model.weights ? `, from ${model.weights}` : ""),
+        ...[...routes].map(([route, rows]) =>
+          el(
+            "section",
+            { class: "route" },
+            el("h4", {}, route, el("span", { class: "quiet" }, ` ${rows.length} points`)),
+            el(
+              "ol",
+              { class: "points" },
+              ...rows.map((row) =>
+                el("li", { title: words.position(route, row.position) }, row.point),
+              ),
+            ),
+          ),
+        ),
+      );
+    }
+
+    function absent() {
+      if (!values.absent.length) return null;
+      return el(
+        "section",
+        { class: "card" },
+        el("h3", {}, "Not in these results"),
+        el(
+          "dl",
+          { class: "absent" },
+          ...values.absent.flatMap((one) => [
+            el("dt", {}, one.title),
+            el("dd", {}, "set ", el("code", {}, one.setting), ", then run ", el("code", {}, one.command)),
+          ]),
+        ),
+      );
+    }
+
+    async function jobs() {
+      if (!rasen.data.has("jobs")) return [null, null];
+      const table = await rasen.data.load("jobs");
+      const rows = rasen.data.rows(table);
+      const all = rows.reduce((sum, row) => sum + row.jobs, 0);
+      const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
+      const panel = rasen.panel({
+        title: "Jobs",
+        about: `${all} jobs took ${words.time(seconds)} of computing (jobs that run side by side are added up).`,
+        name: "jobs",
+        rows: () => ({
+          columns: ["rule", "jobs", "seconds", "longest (s)", "memory (MB)"],
+          rows: rows.map((row) => [row.rule, row.jobs, row.seconds, row.longest, row.memory]),
+        }),
+      });
+      const most = Math.max(...rows.map((row) => row.seconds));
+      panel.body.append(
+        el(
+          "ul",
+          { class: "bars" },
+          ...rows.slice(0, 12).map((row) => {
+            const bar = el("i", {});
+            bar.style.width = `${(100 * row.seconds) / most}%`;
+            return el(
+              "li",
+              {},
+              el("span", {}, row.rule),
+              el("span", { class: "quiet" }, `${row.jobs} × · ${words.time(row.seconds)}`),
+              bar,
+            );
+          }),
+        ),
+      );
+      return [panel.node, fact(all, `jobs, ${words.time(seconds)}`)];
+    }
+
+    const [jobPanel, jobFact] = await jobs();
+    const different = new Set(points.map((row) => `${row.model} ${row.point}`)).size;
+    const list = (title, rows, key) =>
+      el(
+        "section",
+        { class: "card" },
+        el("h3", {}, title),
+        el(
+          "dl",
+          { class: "pairs" },
+          ...rows.flatMap((row) => [el("dt", {}, row.what), el("dd", {}, row[key])]),
+        ),
+      );
+    place.append(
+      el(
+        "div",
+        { class: "facts" },
+        fact(values.models.length, values.models.length === 1 ? "model" : "models"),
+        fact(new Set(points.map((row) => `${row.model} ${row.route}`)).size, "routes"),
+        fact(different, "different points"),
+        jobFact,
+      ),
+      el(
+        "div",
+        { class: "columns" },
+        el("div", {}, ...values.models.map(routesOf), absent()),
+        el("div", {}, jobPanel, list("Seeds", values.seeds, "seed"), list("Versions", values.versions, "version")),
+      ),
+    );
+    return {};
+  },
+});

@@ -1,0 +1,1 @@
+"""The explorer: a folder with a page in which people see and hear the results."""
