@@ -103,7 +103,7 @@ rule plot_perplexity:
             "results/figures/perplexity/{model}.svg",
             caption="../workflow/report/perplexity.rst",
             category="Perplexity",
-            labels={"model": "{model}"},
+            labels={"model": "{model}", "figure": "Perplexity along every route"},
         ),
     log:
         "logs/plot_perplexity/{model}.log",

@@ -146,6 +146,7 @@ rule plot_songs:
             "results/figures/songs.svg",
             caption="../workflow/report/songs.rst",
             category="Songs",
+            labels={"figure": "What became of the songs"},
         ),
     log:
         "logs/plot_songs.log",

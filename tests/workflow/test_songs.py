@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from described import undescribed
 from song_study import FIXTURES, new_study, songs_alone
 from study import ROOT
 
@@ -198,6 +199,7 @@ def test_nothing_is_left_to_do_and_nothing_half_written(corpus):
     assert not list(study.folder.rglob("*.partial"))
     for shard in (study.folder / "results/shards").glob("*.h5"):
         hdf5.verify(shard)
+    assert not undescribed(study.folder / "results")
 
 
 def test_a_filter_reruns_the_index_alone(corpus):
