@@ -1,4 +1,4 @@
-"""Tables as the workflow makes them, of any size, with notes that wind up to a helix along a route."""
+"""Tables as the workflow makes them, of any size; notes wind up to a helix along a route."""
 
 from pathlib import Path
 
