@@ -36,6 +36,7 @@ from rasen.study import (
     cluster_jobs,
     config as configs,
     generation,
+    made,
     nodes,
     planned,
     presence,

@@ -1,5 +1,5 @@
 # Explorer: a page in which people see and hear the results, with its data beside it.
-#   needs    everything that `all` makes
+#   needs    everything that `all` makes; what else is there of songs, training runs and scores
 #   makes    results/explorer/index.html
 
 
@@ -8,6 +8,15 @@ rule write_explorer:
     input:
         lambda wildcards: rules.all.input,
         targets.note_sounds(config),
+        per_sae_layer("results/sae/{model}/{point}/layer-{layer}/top_clips.parquet"),
+        targets.per_matched_layer(
+            config, points, "results/sae/{model}/matches/layer-{layer}.parquet"
+        ),
+        [
+            f"results/stimuli/{model['sae']}.parquet"
+            for model in MODELS.values()
+            if model["sae"]
+        ],
         config="results/config.yaml",
     output:
         explorer=directory("results/explorer"),
@@ -20,10 +29,13 @@ rule write_explorer:
         tables=lambda wildcards, input: [
             path for path in input if Path(path).suffix == ".parquet"
         ],
+        # what is requested by name: shown when it is there, never made for the page
+        made=made.made_tables(),
+        changed=made.changed(made.made_tables()),
         page=hash_folder(ROOT / "workflow/explorer"),
         code=code("write_explorer.py"),
     shell:
-        "rasen core write_explorer.py --tables {params.tables} --config {input.config}"
+        "rasen core write_explorer.py --tables {params.tables} {params.made} --config {input.config}"
         " --benchmarks results/benchmarks --explorer {output.explorer} > {log} 2>&1"
 
 

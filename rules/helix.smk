@@ -132,25 +132,28 @@ rule plot_helix:
             "results/figures/helix/{model}/alpha.svg",
             caption="../workflow/report/helix-alpha.rst",
             category="Helix",
-            labels={"model": "{model}", "figure": "Helicality against alpha"},
+            labels={
+                "model": "{model}",
+                "figure": "Helicality along the straight line",
+            },
         ),
         routes=report(
             "results/figures/helix/{model}/routes.svg",
             caption="../workflow/report/helix-routes.rst",
             category="Helix",
-            labels={"model": "{model}", "figure": "routes"},
+            labels={"model": "{model}", "figure": "Helicality along every route"},
         ),
         layers=report(
             "results/figures/helix/{model}/layers.svg",
             caption="../workflow/report/helix-layers.rst",
             category="Helix",
-            labels={"model": "{model}", "figure": "layers"},
+            labels={"model": "{model}", "figure": "Helicality by layer and point"},
         ),
         curves=report(
             "results/figures/helix/{model}/curves.svg",
             caption="../workflow/report/helix-curves.rst",
             category="Helix",
-            labels={"model": "{model}", "figure": "notes and curve in 3D"},
+            labels={"model": "{model}", "figure": "The notes and their helix"},
         ),
     log:
         "logs/plot_helix/{model}.log",

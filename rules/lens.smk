@@ -76,7 +76,7 @@ rule plot_lens:
             "results/figures/lens/{model}.svg",
             caption="../workflow/report/lens.rst",
             category="Probes",
-            labels={"model": "{model}", "figure": "perplexity of every layer"},
+            labels={"model": "{model}", "figure": "Perplexity of every layer"},
         ),
     log:
         "logs/plot_lens/{model}.log",

@@ -50,8 +50,8 @@ rule guess_tokens:
     conda:
         conda_file
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         env=environment,
         needs="models",
@@ -103,7 +103,7 @@ rule plot_perplexity:
             "results/figures/perplexity/{model}.svg",
             caption="../workflow/report/perplexity.rst",
             category="Perplexity",
-            labels={"model": "{model}"},
+            labels={"model": "{model}", "figure": "Perplexity along every route"},
         ),
     log:
         "logs/plot_perplexity/{model}.log",

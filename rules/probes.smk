@@ -192,19 +192,22 @@ rule plot_probes:
             "results/figures/probes/{model}/profiles.svg",
             caption="../workflow/report/probes-profiles.rst",
             category="Probes",
-            labels={"model": "{model}", "figure": "what each layer knows"},
+            labels={
+                "model": "{model}",
+                "figure": "What a probe reads from every layer",
+            },
         ),
         choice=report(
             "results/figures/probes/{model}/choice.svg",
             caption="../workflow/report/probes-choice.rst",
             category="Probes",
-            labels={"model": "{model}", "figure": "what choosing a layer is worth"},
+            labels={"model": "{model}", "figure": "What choosing a layer is worth"},
         ),
         concepts=report(
             "results/figures/probes/{model}/concepts.svg",
             caption="../workflow/report/probes-concepts.rst",
             category="Probes",
-            labels={"model": "{model}", "figure": "concepts along routes"},
+            labels={"model": "{model}", "figure": "Which layer knows which concept"},
         ),
     log:
         "logs/plot_probes/{model}.log",
@@ -232,7 +235,10 @@ rule plot_freezing:
             "results/figures/probes/{model}/freezing.svg",
             caption="../workflow/report/probes-freezing.rst",
             category="Probes",
-            labels={"model": "{model}", "figure": "training the layers above k"},
+            labels={
+                "model": "{model}",
+                "figure": "What training the upper layers is worth",
+            },
         ),
     log:
         "logs/plot_freezing/{model}.log",

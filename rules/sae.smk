@@ -420,7 +420,10 @@ rule plot_sae:
             patterns=["{name}.svg"],
             caption="../workflow/report/sae.rst",
             category="Sparse autoencoders",
-            labels={"model": "{model}", "figure": "{name}"},
+            labels=lambda wildcards: {
+                "model": wildcards.model,
+                "figure": targets.title_of_sae_figure(wildcards.name),
+            },
         ),
     log:
         "logs/plot_sae/{model}.log",

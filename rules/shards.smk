@@ -1,6 +1,6 @@
 # Shards: the training set as files and tables, and the quarantine of rejected songs with reasons.
 #   needs    results/batches/{stage}/{batch}.parquet, results/songs/{song}/...
-#   makes    results/shards/{batch}.h5    results/tables/{songs,quarantine,lines,words}.parquet, songs.md
+#   makes    results/shards/{batch}.h5    results/tables/{songs,quarantine,lines,words,sections}.parquet, songs.md
 
 
 rule write_shard:
@@ -88,6 +88,54 @@ rule thin_stems:
         " --songs results/songs --policy {params.policy} --ledger {output.ledger} > {log} 2>&1"
 
 
+rule gather_sections:
+    """The sections of all songs in one table."""
+    input:
+        ledgers=per_batch("results/batches/tag_structure/{batch}.parquet"),
+    output:
+        sections="results/tables/sections.parquet",
+    log:
+        "logs/gather_sections.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        batches=len(BATCHES),
+        code=code("gather_sections.py"),
+    shell:
+        "rasen core gather_sections.py --batches {params.batches} --results results"
+        " --sections {output.sections} > {log} 2>&1"
+
+
+rule measure_peaks:
+    """The waveforms of a batch's recordings and of the stems that are kept, to be drawn."""
+    input:
+        recordings="results/batches/measure_recordings/{batch}.parquet",
+        stems="results/batches/separate_stems/{batch}.parquet",
+        thinned=(
+            "results/batches/thin_stems/{batch}.parquet"
+            if SONGS["stems"] != "keep"
+            else []
+        ),
+    output:
+        peaks="results/batches/measure_peaks/{batch}.parquet",
+    log:
+        "logs/measure_peaks/{batch}.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=song_memory(1000),
+        runtime=growing(30),
+    params:
+        needs="songs",
+        code=code("measure_peaks.py"),
+    shell:
+        "rasen core measure_peaks.py --recordings {input.recordings} --songs results/songs"
+        " --peaks {output.peaks} > {log} 2>&1"
+
+
 rule plot_songs:
     """The outcomes of the songs, and how well their lyrics were found."""
     input:
@@ -98,6 +146,7 @@ rule plot_songs:
             "results/figures/songs.svg",
             caption="../workflow/report/songs.rst",
             category="Songs",
+            labels={"figure": "What became of the songs"},
         ),
     log:
         "logs/plot_songs.log",
@@ -168,6 +217,8 @@ rule songs:
         "results/tables/recordings.parquet",
         "results/tables/songs.md",
         "results/figures/songs.svg",
+        rules.gather_sections.output,
+        per_batch(rules.measure_peaks.output.peaks),
         (
             per_batch("results/batches/thin_stems/{batch}.parquet")
             if SONGS["stems"] != "keep"

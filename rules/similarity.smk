@@ -62,7 +62,7 @@ rule plot_similarity:
             "results/figures/probes/{model}/similarity-{measure}.svg",
             caption="../workflow/report/similarity.rst",
             category="Probes",
-            labels={"model": "{model}", "figure": "similarity of layers, {measure}"},
+            labels={"model": "{model}", "figure": "How alike layers are ({measure})"},
         ),
     log:
         "logs/plot_similarity/{model}-{measure}.log",

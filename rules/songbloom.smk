@@ -133,7 +133,7 @@ rule plot_training:
             "results/figures/training/{run}.svg",
             caption="../workflow/report/training.rst",
             category="SongBloom",
-            labels={"run": "{run}", "figure": "losses"},
+            labels={"run": "{run}", "figure": "Losses of the training run"},
         ),
     log:
         "logs/plot_training/{run}.log",

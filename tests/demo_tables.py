@@ -5,10 +5,12 @@
 The tables in tests/demo/ are those of the run whose numbers and pictures the README shows.
 """
 
+import json
 import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 KEPT = {
     "perplexity": ["route", "point", "position", "group", "perplexity", "low", "high"],
@@ -17,7 +19,7 @@ KEPT = {
               "folding_rival", "octave_q", "held_out_octave", "held_out_p", "random_mean",
               "random_95"],
     "sae": ["route", "point", "sae", "best", "kind", "expansion", "k", "normalise", "n", "fvu",
-            "loss_recovered", "seed"],
+            "loss_recovered", "seed", "lr", "best_at_edge"],
     "features": ["point", "label", "column", "confirmed", "units"],
     "feature_flow": ["from_point", "to_point", "before", "after", "matched", "overlap",
                      "matched_low", "matched_high", "seed_share_before", "seed_share_after",
@@ -40,13 +42,17 @@ def read(folder):
 
 
 def keep(folder):
-    """Copy the columns that the README rests on."""
+    """Copy the columns that the README rests on, and list those of all tables."""
     HERE.mkdir(exist_ok=True)
     for name, columns in KEPT.items():
         table = pd.read_parquet(Path(folder) / f"{name}.parquet", columns=columns)
         if name in SHOWN:
             table = table.query(SHOWN[name])
         table.to_parquet(HERE / f"{name}.parquet", index=False)
+    columns = {
+        path.stem: pq.read_schema(path).names for path in sorted(Path(folder).glob("*.parquet"))
+    }
+    (HERE / "columns.json").write_text(json.dumps(columns, indent=1) + "\n")
 
 
 def short(number, digits=2):
@@ -163,6 +169,9 @@ def autoencoders(tables):
     yield f"{listed(flow['matched'])} features of one point match the next"
     beyond = listed(f"{value:.0f}" for value in flow["deaths_beyond"])
     yield f"of {listed(flow['deaths'])} deaths, {beyond} are beyond"
+    assert sae["best_at_edge"].all(), "two learning rates: every one is at the grid's edge"
+    greatest = (sae["lr"] == tables["sae"]["lr"].max()).sum()
+    yield f"for {greatest} of {len(sae)} SAEs the greater"
 
 
 def listed(values):

@@ -79,6 +79,7 @@ def test_every_stage_of_the_songs_is_in_few_slurm_jobs(runs):
         "encode_sketch": [("gpu", 2000 + 6000, 30)] * 2,
         "encode_latents": [("gpu", 2000 + 6000, 30)] * 2,
         "shards_describe_music_write_phonemes_write_shard": [("main", 1000 + 6000, 2 * 150)],
+        "stems_gather_sections_measure_peaks": [("main", 1000 + 6000, 10 + 2 * 30)],
         "index_index_songs_plot_songs_write_songs_card": [("main", 8000, 60 + 10 + 10)],
     }
 

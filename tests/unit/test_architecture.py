@@ -38,6 +38,7 @@ APART = {
     "probes": {"stats", "errors", "seeds"},
     "scores": {"stats", "errors", "seeds"},
     "figures": {"stats"},
+    "dictionary": set(),
 }  # arrays and tables in
 # export names for notebooks
 LAZY = ("rasen.helix", "rasen.probes", "rasen.scores", "rasen.sae", "rasen.songbloom")

@@ -323,12 +323,34 @@ def test_pictures_can_be_drawn_of_little_and_of_much(tmp_path, rng):
             text = path.read_text()
             assert len(text) > 3000
             assert "nano: Helicality" in text  # every picture names its model
-            assert ("Red ring" in text) == (draw is not figures.draw_routes)
+            assert "Red ring: these notes have an octave" in text
     notes, curves = route_in_3d(rng, (0.0, 0.25, 0.5, 0.7, 0.75, 1.0))
     draw_curves(notes, curves, {1.0: "octave"}, "nano", path := tmp_path / "c.svg")
     text = path.read_text()
     assert "nano: the notes" in text
     assert text.count(">C4<") + text.count("> C4<") + text.count(" C4") >= 5  # note names, 5 panels
+
+
+@pytest.mark.parametrize("height", [0.1, 0.47, 12.9])
+def test_features_without_a_network_are_arrows_that_do_not_stretch_the_scale(
+    height, tmp_path, rng, monkeypatch
+):
+    one = table_of({0: octaves(rng)}).assign(route="linear")
+    table = pd.concat([one.assign(position=x, helicality=0.4 + x / 10) for x in (0, 0.5, 1)])
+    base = one.assign(route="baseline", layer=-1, features="log-mel", position=np.nan)
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: drawn.append(figure.axes[0]))
+    for rows in (table, pd.concat([table, base.assign(helicality=height)])):
+        figures.draw_alpha(rows, "nano", tmp_path / "a.svg")
+    plain, marked = drawn
+    assert plain.get_ylim() == marked.get_ylim()
+    assert not plain.texts
+    (words,) = [text.get_text() for text in marked.texts]
+    assert "log-mel" in words
+    assert f"{height:.2f}".lstrip("0") in words
+    low, high = plain.get_ylim()
+    assert words.startswith("\N{UPWARDS ARROW}") == bool(height > high)
+    assert words.startswith("\N{DOWNWARDS ARROW}") == bool(height < low)
 
 
 def test_pictures_without_a_linear_route_say_so(tmp_path, rng):

@@ -54,7 +54,7 @@ def test_the_choice_of_a_layer_is_drawn_with_and_without_a_mix(table, tmp_path):
     draw_choice(whole, "nano", tmp_path / "figure.svg")
     text = (tmp_path / "figure.svg").read_text()
     assert "learned mix of layers" in text
-    assert "chosen layer - last" in text
+    assert "minus the last layer" in text
     draw_choice(whole[whole["kind"].ne("mix") & whole["features"].ne("mix")
                       & whole["against"].ne("mix")], "nano", tmp_path / "figure.svg")  # fmt: skip
     assert "learned mix" not in (tmp_path / "figure.svg").read_text()
@@ -63,7 +63,8 @@ def test_the_choice_of_a_layer_is_drawn_with_and_without_a_mix(table, tmp_path):
 def test_concepts_are_drawn_along_every_route(table, tmp_path):
     draw_concepts(table, "nano", tmp_path / "figure.svg")
     text = (tmp_path / "figure.svg").read_text()
-    for word in ("linear", "step", "500", "pitch class", "tempo"):
+    routes = ("straight line", "real training run", "training step")
+    for word in (*routes, "500", "pitch class", "tempo"):
         assert word in text, word
     assert "seed1" not in text  # one point is no route
 
@@ -76,7 +77,7 @@ def test_maps_of_similarity_show_points_and_models(measure, tmp_path, rng):
     two = found.assign(point="trained", model_2="other", point_2="untrained")
     draw_similarity(pd.concat([one, two]), "nano", tmp_path / "figure.svg", measure)
     text = (tmp_path / "figure.svg").read_text()
-    assert "trained | other, untrained" in text
+    assert "trained and other, untrained" in text
     assert {"cka": "debiased linear CKA", "pwcca": "PWCCA"}[measure] in text
     draw_similarity(found.iloc[:0].assign(point="", model_2="", point_2=""), "nano",
                     tmp_path / "none.svg", measure)  # fmt: skip

@@ -60,11 +60,13 @@ def draw_flow(table, what, path):
     ("draw", "table", "words"),
     [
         (figures.draw_route, route, ["Japanese", "both", "English", "token", "unrelated"]),
-        (figures.draw_grid, grid, [".400", ".125", "30 %", "n / d"]),
-        (figures.draw_dead, normalisations, ["scalar", "none", "untrained", "trained"]),
+        (figures.draw_grid, grid, [".400", ".125", "30 %", "in a frame (K)",
+                                   "features per dimension of the layer (n / d)"]),
+        (figures.draw_dead, normalisations, ["scalar", "none", "untrained", "trained",
+                                            "in test frames", "without outliers"]),
         (figures.draw_labels, names, ["pitch class", "not confirmed", "untrained"]),
         (figures.draw_label_counts, names, ["pitch class", "7 (7)", "trained", "7 of 20"]),
-        (draw_flow, flows, ["35", "85", "93", "116", "step-000010", "trained",
+        (draw_flow, flows, ["35", "85", "93", "116", "step 10", "trained", "only before: died",
                             "matched between two seeds at one point", "matched, of all seeds"]),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from described import undescribed
 from families_study import three_families
 
 from rasen.io import hdf5, parquet
@@ -22,6 +23,7 @@ def test_one_table_of_all_models_points_layers_and_tasks(study):
     probes = table(study, "probes")
     network = probes[(probes["features"] == "network") & (probes["row"] == "probe")]
     depth = {"musicgen": 4, "muq": 4, "jukebox": 4}
+    assert not undescribed(study.folder / "results")
     for model, layers in depth.items():
         some = network[(network["model"] == model) & (network["task"] == "pitch_class")]
         assert some["layer"].nunique() == layers

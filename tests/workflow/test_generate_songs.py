@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
+from described import undescribed
 from song_study import new_study
 
 from rasen.io import hashes, parquet
@@ -79,6 +80,7 @@ def test_every_song_is_a_recording_and_a_row(run, folder):
         assert sound.any()
     out = parquet.read_table(run.folder / "results/tables/generated_left_out.parquet")
     assert out[["song", "reason"]].to_numpy().tolist() == [["lost", "missing"]]
+    assert not undescribed(run.folder / "results")
 
 
 def test_the_sheet_can_be_scored_as_it_is(run, folder, monkeypatch):

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from described import undescribed
 from safetensors.torch import load_file
 
 from rasen.io import hdf5
@@ -26,6 +27,10 @@ def test_a_run_leaves_what_it_promises_and_nothing_half_done(finished):
     assert not list(finished.folder.rglob("*.partial"))
     assert not list(results.glob("gradient/**/*.safetensors")), "corrected weights are temporary"
     assert finished.planned() == {}
+
+
+def test_every_column_of_every_table_has_a_word(finished):
+    assert not undescribed(finished.folder / "results")
 
 
 def test_tables_are_tidy_and_complete(finished):

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import tiny
 import yaml
+from described import undescribed
 from study import Study
 
 from rasen.sae.features.tally import open_tally
@@ -58,6 +59,7 @@ def study(tmp_path_factory):
 
 
 def test_the_clips_of_one_song_are_tallied(study):
+    assert not undescribed(study.folder / "results")
     with open_tally(study.folder / LAYER / "tally.h5") as tally:
         songs = set(tally.clips.number // CLIPS)
         assert len(songs) == 1

@@ -7,6 +7,7 @@ import bilingual
 import pandas as pd
 import pytest
 import yaml
+from described import undescribed
 from study import Study
 
 POINTS = ["untrained", "step-000010", "trained"]
@@ -54,6 +55,7 @@ def test_language_tendency_changes_along_the_run(study):
     context = pd.read_parquet(examples)["context"]
     assert context.str.contains("«.+»", regex=True).all()
     assert not context.str.contains("«<s>»", regex=False).any(), "the BOS token's frame is left out"
+    assert not undescribed(study.folder / "results")
 
 
 def test_the_question_shows_words_in_context(study):

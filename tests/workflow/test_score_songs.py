@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from described import undescribed
 from song_study import FIXTURES, new_study
 
 from rasen.io import parquet
@@ -133,6 +134,7 @@ def test_the_page_has_our_rows_beside_the_papers(run):
     page = (run.folder / "results/tables/scores.md").read_text()
     assert "| good | " in page
     assert "| SongBloom-full (paper) | 6.75 |" in page
+    assert not undescribed(run.folder / "results")
 
 
 def test_the_listening_sheet_is_blind_and_read_back(run):

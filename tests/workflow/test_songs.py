@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from described import undescribed
 from song_study import FIXTURES, new_study, songs_alone
 from study import ROOT
 
@@ -198,6 +199,7 @@ def test_nothing_is_left_to_do_and_nothing_half_written(corpus):
     assert not list(study.folder.rglob("*.partial"))
     for shard in (study.folder / "results/shards").glob("*.h5"):
         hdf5.verify(shard)
+    assert not undescribed(study.folder / "results")
 
 
 def test_a_filter_reruns_the_index_alone(corpus):
@@ -244,7 +246,8 @@ def test_settings_of_a_stage_rerun_what_rests_on_it(corpus):
     assert study.planned("songs") == {"encode_latents": 1} | last
     back()
     back = study.edit(lambda config: config["songs"]["structure"].update(backend="given"))
-    assert study.planned("songs") == {"tag_structure": 1, "write_phonemes": 1} | last
+    sections = {"tag_structure": 1, "write_phonemes": 1, "gather_sections": 1}
+    assert study.planned("songs") == sections | last
     back()
 
 
@@ -263,6 +266,8 @@ def test_a_corpus_grows_without_doing_anything_twice(corpus):
         "index_songs",
         "plot_songs",
         "write_songs_card",
+        "gather_sections",
+        "measure_peaks",
     }
     output = study.snakemake("songs")
     assert "train_codebook" not in output

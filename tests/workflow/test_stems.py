@@ -96,7 +96,7 @@ def test_a_later_stage_reads_the_recompressed_stems(study):
 
 def test_a_corpus_without_stems_grows_by_a_song(study):
     study.edit(lambda config: config["songs"].update(stems="delete"))
-    assert study.planned("songs") == {"thin_stems": 1}
+    assert study.planned("songs") == {"thin_stems": 1, "measure_peaks": 1}
     study.snakemake("songs")
     assert stem_files(study, "river") == []
     assert thinned(study)["after"].tolist() == [0]

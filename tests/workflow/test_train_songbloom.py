@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
+from described import undescribed
 from events import read_scalars
 from songbloom_study import RUN, noise_songs
 
@@ -50,6 +51,7 @@ def kill_when(process, folder, run):
 
 
 def test_a_killed_run_ends_as_an_undisturbed_one(study):
+    assert not undescribed(study.folder / "results")
     runs = study.folder / "results/songbloom"
     for step in (0, 5, 10, 30):
         files = [runs / f"{run}/weights/step-{step:06d}" for run in ("whole", "broken")]

@@ -1,5 +1,6 @@
 """Tally the features of a layer's main sparse autoencoder."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from rasen.sae.features.tally import (
     with_context,
     write_tally,
 )
+from rasen.sae.features.traces import with_activation
 from rasen.sae.saelens_format import load
 from rasen.sae.settings import main_sae
 from rasen.study.recipe import Recipe
@@ -61,6 +63,8 @@ def tally_features(
         table = feature_table(counts)
         table["kept"] = table["clip_rate"].between(*label.rate)
         listed = top_clips(counts, label.top)
+        listed = listed[listed["feature"].map(table["kept"])].reset_index(drop=True)
+        rate, words = math.nan, None
         shown = strong_examples(counts, tenths=label.tenths)
         analyses = [label_by_clips(counts, clips, seed)]
         if isinstance(family, TextFamily):
@@ -68,16 +72,18 @@ def tally_features(
             shown = with_context(counts, shown, words)
             known = read_meanings(meanings) if meanings else None
             analyses.append(classify_by_words(family, counts, shown, words, language, seed, known))
-        elif intervals and isinstance(family, AudioFamily):
-            times = read_intervals(intervals, list(clips["clip"]))
-            analyses.append(label_by_intervals(counts, times, family.frame_rate, seed))
+        elif isinstance(family, AudioFamily):
+            rate = family.frame_rate
+            if intervals:
+                times = read_intervals(intervals, list(clips["clip"]))
+                analyses.append(label_by_intervals(counts, times, rate, seed))
+        listed = with_activation(counts, listed, table["maximum"].to_numpy(), words)
     for analysis in analyses:
         if analysis is not None:
             # both analyses test features: p is that of the labels where there are any
             table = table.merge(analysis, on="feature", how="left", suffixes=("", "_granularity"))
     parquet.write_table(shown.assign(**origin), examples)
-    listed = listed[listed["feature"].map(table["kept"])]
-    parquet.write_table(listed.assign(**origin), top)
+    parquet.write_table(listed.assign(frame_rate=rate, stimuli=frames.stem, **origin), top)
     parquet.write_table(table.assign(**origin), features)
 
 

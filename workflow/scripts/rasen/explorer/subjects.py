@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rasen.explorer import helix, perplexity, points, probes, similarity
+from rasen.explorer import (
+    features,
+    helix,
+    perplexity,
+    points,
+    probes,
+    similarity,
+    songbloom,
+    songs,
+)
 from rasen.explorer.part import Part
 
 Tables = Mapping[str, Path]
@@ -33,6 +42,26 @@ SUBJECTS = (
     Subject(
         "Similarity of layers", ("similarity",), similarity.parts,
         "`similarity: STIMULI` of a model", "snakemake probes",
+    ),
+    Subject(
+        "SAE features", ("features",), features.parts, "`sae: STIMULI` of a model",
+        "snakemake sae",
+    ),
+    Subject(
+        "Songs", ("songs", "quarantine", "recordings", "sections"), songs.parts, "`songs`",
+        "snakemake songs, then snakemake explorer",
+    ),
+    Subject(
+        "Training runs of SongBloom", ("training",), songbloom.training_parts,
+        "`songbloom: {runs}`", "snakemake songbloom, then snakemake explorer",
+    ),
+    Subject(
+        "Songs of SongBloom", ("generated",), songbloom.generated_parts, "`songbloom: {generate}`",
+        "snakemake generated, then snakemake explorer",
+    ),
+    Subject(
+        "Scores", ("scores",), songbloom.score_parts, "`scores`",
+        "snakemake scores, then snakemake explorer",
     ),
 )  # fmt: skip
 

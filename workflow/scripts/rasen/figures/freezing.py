@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from rasen.figures.probes import COLUMNS, NAMES
+from rasen.figures.routes import point_label
 from rasen.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, foot, head, page, save
 
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)  # of points
@@ -29,7 +30,9 @@ def draw_freezing(table: pd.DataFrame, model: str, path: Path) -> None:
         of_task = of_task[of_task["metric"] == metric]
         for point, colour in zip(points, COLOURS, strict=False):
             some = of_task[of_task["point"] == point]
-            _draw_point(axis, some, colour, point if len(points) > 1 else "trained above k")
+            _draw_point(
+                axis, some, colour, point_label(point) if len(points) > 1 else "trained above k"
+            )
         chance = of_task.loc[of_task["features"] == "frozen", "chance"].iloc[0]
         axis.axhline(chance, color=BLACK, ls=":", lw=1, label="chance")
         axis.set_title(
@@ -47,7 +50,7 @@ def draw_freezing(table: pd.DataFrame, model: str, path: Path) -> None:
     foot(
         figure,
         "0: all blocks are trained; the last layer: the head alone. Ridge: untouched network, same "
-        "test folds.\nBars: 95 % over groups, where several are tested.",
+        "test folds. Bars: 95 % over groups, where several are tested.",
     )
     save(figure, path)
 

@@ -4,25 +4,44 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
-from rasen.figures.routes import ALPHA, TRAINING_RUN, route_styles, set_step_axis
-from rasen.figures.style import RED, foot, head, page, save
+from rasen.figures.routes import (
+    ALPHA,
+    TRAINING_RUN,
+    route_label,
+    route_styles,
+    set_step_axis,
+)
+from rasen.figures.style import (
+    PANEL,
+    RED,
+    SMALL,
+    VALUES,
+    foot,
+    head,
+    page,
+    save,
+    short,
+    write_values,
+)
 
-LAYERS = colormaps["viridis"]  # dark to light, distinct in every type of colour vision
 NEAR = 0.9  # where the panel near the trained end begins
 MOST_ROWS = 30  # of a heat map that still has its numbers written in
 MOST_LINES = 12  # that still have a legend and bands
 
 BANDS = "Coloured bands: 95 % interval over instruments. "
-RING = "Red ring: verdict octave, corrected over the route. "
-NULLS = (
-    "Grey: keys in random order;\nbeige: smooth paths without an octave (both of one fit, middle "
-    "to 95 % quantile). Dotted lines, arrows: no network."
+RING = (
+    "Red ring: these notes have an octave (verdict of the tests, false discovery rate of 5 % over "
+    "the route). "
 )
+NULLS = (
+    "Grey: keys in random order; beige: smooth paths without an octave (both of one fit, middle to "
+    "95 % quantile). "
+)
+SOUND = "Arrows at the axis: the same notes without a network."
 
 
 def draw_alpha(table: pd.DataFrame, model: str, path: Path) -> None:
@@ -41,11 +60,13 @@ def draw_alpha(table: pd.DataFrame, model: str, path: Path) -> None:
     colours = Normalize(0, max(1, max(layers)) * 1.08)  # the palest yellow is lost on white paper
     # intervals as bands would hide the rise on the finer scale, and each other of many layers
     few = len(layers) <= MOST_LINES
-    for axis, panel, band in zip(axes[0], [linear, near], [0.06 * few, 0], strict=False):
+    between = (linear["position"] >= NEAR) & (linear["position"] < 1)
+    whole = linear[~between] if zoom else linear  # rings of the right panel would hide each other
+    for axis, panel, band in zip(axes[0], [whole, near], [0.06 * few, 0], strict=False):
         for layer in layers:
             rows = panel[panel["layer"] == layer].sort_values("position")
             _draw_line(
-                axis, rows, LAYERS(colours(layer)), label=f"{layer}", band=band, thin=not few
+                axis, rows, VALUES(colours(layer)), label=f"{layer}", band=band, thin=not few
             )
         _ring_octaves(axis, panel, 8 if few else 5)
         axis.set_xlabel(ALPHA if axis is axes[0, 0] else r"$\alpha$")
@@ -53,12 +74,12 @@ def draw_alpha(table: pd.DataFrame, model: str, path: Path) -> None:
     _shade_nulls(route_axis, table, linear)
     _mark_baselines(route_axis, table)
     route_axis.set_ylabel("Helicality")
-    route_axis.set_title("whole route", loc="left", fontsize=9)
+    route_axis.set_title("whole route", loc="left", fontsize=PANEL)
     if zoom:
-        axes[0, 1].set_title("near the trained end (finer scale)", loc="left", fontsize=9)
-    _colour_bar(figure, axes, LAYERS, colours, "layer", ticks=MaxNLocator(integer=True))
-    head(figure, f"{model}: Helicality along the straight line, mean over instruments")
-    foot(figure, f"{BANDS if few else ''}{RING}{NULLS}")
+        axes[0, 1].set_title("near the trained end (finer scale)", loc="left", fontsize=PANEL)
+    _colour_bar(figure, axes, colours, "layer", ticks=MaxNLocator(integer=True))
+    head(figure, f"{model}: Helicality of every layer along the straight line")
+    foot(figure, f"Mean over instruments. {BANDS if few else ''}{RING}{NULLS}{SOUND}")
     save(figure, path)
     return None
 
@@ -87,17 +108,20 @@ def draw_routes(table: pd.DataFrame, model: str, path: Path) -> None:
             run = TRAINING_RUN
             _draw_line(row[1], rows, run.colour, run.line, run.marker, run.label)
             row[1].set_xscale("symlog", linthresh=1, linscale=0.5)
+        if name != "mean over layers":
+            _ring_octaves(row[0], panel[panel["route"].isin(list(styles))], 7)
+            _ring_octaves(row[-1], panel[panel["route"] == "step"], 7)
         for axis, routes in zip(row, (list(styles), ["step"]), strict=False):
             _shade_nulls(axis, table, panel[panel["route"].isin(routes)])
         row[0].set_ylabel("Helicality")
-        row[0].set_title(name, loc="left", fontsize=9)
+        row[0].set_title(name, loc="left", fontsize=PANEL)
     axes[-1, 0].set_xlabel(ALPHA)
     if has_run:
         set_step_axis(axes[-1, 1], table.loc[table["route"] == "step", "position"].max())
-        axes[0, 1].set_title("real training run", loc="left", fontsize=9)
-    axes[0, 0].legend(fontsize=7.5, loc="best")
-    head(figure, f"{model}: Helicality along every route, mean over instruments")
-    foot(figure, BANDS + NULLS)
+        axes[0, 1].set_title(TRAINING_RUN.label, loc="left", fontsize=PANEL)
+    axes[0, 0].legend(fontsize=SMALL, loc="best")
+    head(figure, f"{model}: Helicality along every route")
+    foot(figure, f"Mean over instruments. {BANDS}{RING}{NULLS}".strip())
     save(figure, path)
 
 
@@ -115,22 +139,23 @@ def draw_layers(table: pd.DataFrame, model: str, path: Path) -> None:
     values = table.loc[table["features"] == "network", "helicality"]
     colours = Normalize(values.min(), values.max())
     for axis, route, (grid, octaves) in zip(axes[0], routes, grids, strict=True):
-        axis.pcolormesh(grid.to_numpy(), cmap=LAYERS, norm=colours)
+        axis.pcolormesh(grid.to_numpy(), cmap=VALUES, norm=colours)
+        axis.set_title(route_label(route), loc="left", fontsize=PANEL)
         axis.grid(False)
         ticks = [f"{x:,.0f}" if route == "step" else f"{x:g}" for x in grid.columns]
         axis.set_xticks(np.arange(grid.shape[1]) + 0.5, ticks, fontsize=7.5)
-        axis.set_xlabel("training step" if route == "step" else r"$\alpha$")
+        axis.set_xlabel("training step" if route == "step" else ALPHA)
         tick_step = -(-layers // MOST_ROWS)
         axis.set_yticks(np.arange(layers)[::tick_step] + 0.5, grid.index[::tick_step])
         if layers <= MOST_ROWS:
-            _write_values(axis, grid.to_numpy(), colours)
+            write_values(axis, grid.to_numpy(), colours)
         y, x = np.nonzero(octaves.to_numpy())
         size, width = (19, 1.4) if layers <= MOST_ROWS else (5, 0.9)
         axis.plot(x + 0.5, y + 0.5, "o", ms=size, mfc="none", mec=RED, mew=width)
     axes[0, 0].set_ylabel("layer")
-    _colour_bar(figure, axes, LAYERS, colours, "Helicality")
-    head(figure, f"{model}: Helicality by layer, mean over instruments")
-    foot(figure, RING.strip())
+    _colour_bar(figure, axes, colours, "Helicality")
+    head(figure, f"{model}: Helicality by layer and point")
+    foot(figure, f"Mean over instruments. {RING.strip()}")
     save(figure, path)
     return None
 
@@ -171,25 +196,33 @@ def _shade_nulls(axis, table, rows):
 
 
 def _mark_baselines(axis, table):
-    """Dotted lines of the features without a network; an arrow where one is far above the model."""
+    """An arrow at the right axis for each kind of features without a network.
+
+    Values off the scale, which is that of the model's layers, are written at its ends.
+    """
     baselines = table[table["route"] == "baseline"].sort_values("helicality")
     bottom, top = axis.get_ylim()
-    spacing = 0.09 * (top - bottom)  # labels must not overlap
-    label_height, above = -np.inf, 0
-    for name, height in zip(baselines["features"], baselines["helicality"], strict=True):
-        name = name.replace("-", "-\n").replace(" ", "\n")
-        if height > top:
-            axis.annotate(
-                f"\N{UPWARDS ARROW} {name} {height:.2f}", (1.02, 1 - 0.13 * above), va="top",
-                xycoords="axes fraction", fontsize=7.5,
+    spacing = 0.075 * (top - bottom)  # labels must not overlap
+    label_height = -np.inf
+    for end, arrow, rows in (
+        (0.0, "\N{DOWNWARDS ARROW}", baselines[baselines["helicality"] < bottom]),
+        (1.0, "\N{UPWARDS ARROW}", baselines[baselines["helicality"] > top]),
+    ):
+        named = zip(rows["features"], rows["helicality"], strict=True)
+        words = "\n".join(f"{arrow} {name} {short(height)}" for name, height in named)
+        if words:
+            axis.text(
+                1.02, end, words, transform=axis.transAxes, va="top" if end else "bottom",
+                fontsize=SMALL,
             )  # fmt: skip
-            above += 1
-            continue
-        axis.axhline(height, color="black", linestyle=":", linewidth=0.9)
+    inside = baselines[baselines["helicality"].between(bottom, top)]
+    for name, height in zip(inside["features"], inside["helicality"], strict=True):
         label_height = max(height, label_height + spacing)
         axis.annotate(
-            name, (1.02, label_height), xycoords=("axes fraction", "data"), va="center",
-            fontsize=7.5,
+            f"{name} {short(height)}", (1, height), (1.06, label_height),
+            xycoords=("axes fraction", "data"), textcoords=("axes fraction", "data"), va="center",
+            fontsize=SMALL, annotation_clip=False,
+            arrowprops={"arrowstyle": "-|>", "lw": 0.7, "color": "black", "shrinkB": 0},
         )  # fmt: skip
     axis.set_ylim(bottom, top)
 
@@ -201,17 +234,7 @@ def _layer_grid(rows):
     return helicality, rows.pivot(index="layer", columns="position", values="is_octave")
 
 
-def _write_values(axis, values, colours):
-    """The numbers of a heat map, in white on dark cells."""
-    for (y, x), value in np.ndenumerate(values):
-        dark = colours(value) < 0.55
-        axis.text(
-            x + 0.5, y + 0.5, f"{value:.2f}".lstrip("0"), ha="center", va="center",
-            fontsize=6.5, color="white" if dark else "black",
-        )  # fmt: skip
-
-
-def _colour_bar(figure, axes, colormap, colours, label, ticks=None):
-    shades = ScalarMappable(colours, colormap)
+def _colour_bar(figure, axes, colours, label, ticks=None):
+    shades = ScalarMappable(colours, VALUES)
     bar = figure.colorbar(shades, ax=axes, label=label, aspect=30, ticks=ticks)
     bar.outline.set_visible(False)

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from rasen.figures.perplexity import plain_ticks
-from rasen.figures.routes import route_styles
-from rasen.figures.style import foot, head, page, save
+from rasen.figures.routes import route_label
+from rasen.figures.style import PANEL, SMALL, VALUES, foot, head, page, save
 
-COLOURS = colormaps["viridis"].reversed()
+COLOURS = VALUES.reversed()
 
 
 def draw_lens(table: pd.DataFrame, path: Path) -> None:
@@ -19,19 +18,22 @@ def draw_lens(table: pd.DataFrame, path: Path) -> None:
     counts = table.groupby("route", sort=False)["point"].nunique()
     routes = list(counts.index[counts > 1]) or list(counts.index)
     figure, axes = page(columns=len(routes), sharey=True, height=3.4)
-    labels = {"step": "real training run"} | {
-        route: style.label for route, style in route_styles(routes).items() if route != "step"
-    }
     for axis, route in zip(axes[0], routes, strict=True):
         _draw_route(axis, table[table["route"] == route])
-        axis.set_title(labels[route], loc="left", fontsize=9)
+        axis.set_title(route_label(route), loc="left", fontsize=PANEL)
         axis.set_xlabel("layer")
     axes[0][0].set_ylabel("perplexity")
     axes[0][0].set_yscale("log")
     plain_ticks(axes[0][0], table)
-    head(figure, f"{table['model'].iloc[0]}: each layer read by the model's own heads")
-    foot(figure, "layer 0 enters the first block; the last layer's perplexity is the model's; "
-                 "bands: 95 % over clips")  # fmt: skip
+    head(
+        figure,
+        f"{table['model'].iloc[0]}: perplexity of every layer, read by the model's own heads",
+    )
+    foot(
+        figure,
+        "Layer 0 enters the first block; the last layer's perplexity is the model's. "
+        "Bands: 95 % interval over clips.",
+    )
     save(figure, path)
 
 
@@ -48,7 +50,8 @@ def _draw_route(axis: Axes, rows: pd.DataFrame) -> None:
             label=f"{row.position:g}",
         )  # fmt: skip
     axis.set_xticks(sorted(rows["layer"].unique()))
+    name = "training step" if rows["route"].iloc[0] == "step" else r"$\alpha$"
     axis.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7, ncol=4, title="position",
-        title_fontsize=7.5, columnspacing=1, handlelength=1.2,
+        loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=SMALL, ncol=4, title=name,
+        title_fontsize=SMALL, columnspacing=1, handlelength=1.2,
     )  # fmt: skip

@@ -7,19 +7,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from rasen.figures.routes import ALPHA, TRAINING_RUN, RouteStyle, route_styles, set_step_axis
-from rasen.figures.style import page, save
-
-GREY = "#666666"
+from rasen.figures.style import NOTE, SMALL, foot, head, page, save
 
 
 def draw_perplexity(table: pd.DataFrame, guessers: pd.DataFrame, path: Path) -> None:
     """Alpha on the left, training steps on the right, one logarithmic axis of perplexity.
 
-    table: rows of one model: route, position, perplexity, low, high
+    table: rows of one model: model, route, position, perplexity, low, high
     guessers: rows of what is drawn as lines across: guesser, perplexity, low, high
     """
     real_run = table[table["route"] == "step"]
-    figure, axes = page(columns=1 + (len(real_run) > 0), sharey=True, height=3.1)
+    figure, axes = page(columns=1 + (len(real_run) > 0), sharey=True, height=3.4)
     axes = axes[0]
     styles = route_styles(route for route in table["route"].unique() if route != "step")
     for route, style in styles.items():
@@ -31,14 +29,20 @@ def draw_perplexity(table: pd.DataFrame, guessers: pd.DataFrame, path: Path) -> 
         set_step_axis(axes[1], real_run["position"].max())
     for axis in axes:
         for row in guessers.itertuples():
-            axis.axhline(row.perplexity, color=GREY, lw=0.8, ls=(0, (1, 2)), zorder=0)
-        axis.legend()  # where it hides least of the line
+            axis.axhline(row.perplexity, color=NOTE, lw=0.8, ls=(0, (1, 2)), zorder=0)
+        axis.legend(fontsize=SMALL)  # where it hides least of the line
     for place, row in enumerate(guessers.sort_values("perplexity").itertuples()):
         axes[-1].annotate(  # beside the line, apart also where two are equal
-            f" {row.guesser}\n guesser", (1, row.perplexity), color=GREY, fontsize=7,
+            f" {row.guesser}\n guesser", (1, row.perplexity), color=NOTE, fontsize=SMALL,
             xycoords=("axes fraction", "data"), va="bottom" if place else "top",
         )  # fmt: skip
     plain_ticks(axes[0], pd.concat([table, guessers]))
+    head(figure, f"{table['model'].iloc[0]}: perplexity on held-out data along every route")
+    foot(
+        figure,
+        "Bands: 95 % interval over clips. The lower, the better the model predicts. Dotted: who "
+        "guesses without context: equal odds (uniform), or by how often tokens occur (unigram).",
+    )
     save(figure, path)
 
 

@@ -3,26 +3,42 @@
 All take rows of one model of results/tables/probes.parquet, and show each task's first metric.
 """
 
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
-from rasen.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, foot, head, page, save
+from rasen.figures.routes import route_label
+from rasen.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    SMALL,
+    VALUES,
+    foot,
+    head,
+    page,
+    save,
+)
 
 COLUMNS = 3
-MAP = colormaps["viridis"]
 SPLITS = ("given", "grouped")  # never the random one: it leaks
 BASELINES = (ORANGE, GREEN, PURPLE, SKY)
+DASHES = ((0, (5, 3)), (4, (5, 3)), (0, (2, 2)))  # two that coincide are both seen
 NAMES = {
     "accuracy": "accuracy", "macro_f1": "macro-F1", "key_score": "weighted key score",
     "r2": "R²", "roc_auc": "ROC-AUC", "average_precision": "average precision",
     "beat_f": "beat F", "boundary_f_0.5": "boundary F, .5 s", "boundary_f_3": "boundary F, 3 s",
 }  # fmt: skip
+WORDS = {"last": "the last layer", "mix": "the mix of layers"}
 NOT_LAYERS = ("network", "selected", "last", "mix")
 
 
@@ -48,10 +64,10 @@ def draw_profiles(table: pd.DataFrame, model: str, path: Path) -> None:
             chosen["layer"], chosen["value"], s=20 + 60 * chosen["selected"], facecolor="none",
             edgecolor=RED, label="chosen on inner folds",
         )  # fmt: skip
-        for name, colour in baselines.items():
+        for (name, colour), dashes in zip(baselines.items(), cycle(DASHES), strict=False):
             row = some[(some["features"] == name) & (some["row"] == "probe")]
             if len(row):
-                axis.axhline(row["value"].iloc[0], color=colour, ls="--", lw=1, label=name)
+                axis.axhline(row["value"].iloc[0], color=colour, ls=dashes, lw=1.2, label=name)
         axis.axhline(layers["chance"].iloc[0], color=BLACK, ls=":", lw=1, label="chance")
         null = some[(some["row"] == "permuted") & (some["features"] == "network")]
         if len(null):
@@ -70,9 +86,13 @@ def draw_profiles(table: pd.DataFrame, model: str, path: Path) -> None:
     labels: dict = {}
     for axis in axes.flat[: len(tasks)]:
         labels |= dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
-    figure.legend(labels.values(), labels, loc="outside right upper", fontsize=7.5)
+    figure.legend(labels.values(), labels, loc="outside right upper", fontsize=SMALL)
     head(figure, f"{model}: what a {table['kind'].iloc[0]} probe reads from every layer")
-    foot(figure, f"{_split_in_words(table)} Bands: 95 % interval over groups.")
+    foot(
+        figure,
+        f"{_split_in_words(table)} Bands: 95 % interval over groups. Red ring: the layer is chosen "
+        "on inner folds, the greater the more often. Dashed: read from the sound, no network.",
+    )
     save(figure, path)
 
 
@@ -104,15 +124,15 @@ def draw_choice(table: pd.DataFrame, model: str, path: Path) -> None:
             row = some[keep & (some["against"] == other)]
             if len(row):
                 _bar(axes[0, 1], row.iloc[0], place + 0.24 * (number - 0.5), colour, marker,
-                     f"chosen layer - {other}" if place == 0 else None)  # fmt: skip
+                     f"minus {WORDS[other]}" if place == 0 else None)  # fmt: skip
     ticks = [_label(task, _of_task(table, task)) for task in tasks]
     axes[0, 0].set_yticks(range(len(tasks)), ticks)
     axes[0, 0].set_ylim(len(tasks) - 0.5, -0.5)
     axes[0, 0].set_xlabel("value")
     axes[0, 1].axvline(0, color=BLACK, lw=0.8)
-    axes[0, 1].set_xlabel("difference, paired")
+    axes[0, 1].set_xlabel("chosen layer minus the other, paired")
     for axis in axes.flat:
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.75 / len(tasks)), fontsize=7.5)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.75 / len(tasks)), fontsize=SMALL)
     head(figure, f"{model}: what choosing a layer is worth")
     foot(figure, f"{_split_in_words(table)} Bars: 95 % interval over groups.")
     save(figure, path)
@@ -139,20 +159,24 @@ def draw_concepts(table: pd.DataFrame, model: str, path: Path) -> None:
             rows = _of_task(network[network["route"] == route], task)
             share = (rows["value"] - rows["chance"]) / (1 - rows["chance"])
             grid = rows.assign(share=share).pivot(index="layer", columns="position", values="share")
-            axis.pcolormesh(grid.to_numpy(dtype=float).clip(0), cmap=MAP, norm=colours)
+            axis.pcolormesh(grid.to_numpy(dtype=float).clip(0), cmap=VALUES, norm=colours)
             axis.grid(False)
             _mark_highest(axis, grid)
             _grid_ticks(axis, grid, route)
             axis.set_title(_label(task, rows), loc="left", fontsize=8)
-        line[0].set_ylabel(f"{route}\nlayer")
+            axis.set_xlabel("training step" if route == "step" else r"$\alpha$", fontsize=8)
+        line[0].set_ylabel(f"{route_label(route)}\nlayer")
     bar = figure.colorbar(
-        ScalarMappable(colours, MAP), ax=axes, label="share of the way from chance to 1", aspect=30
+        ScalarMappable(colours, VALUES),
+        ax=axes,
+        label="share of the way from chance to 1",
+        aspect=30,
     )
     bar.outline.set_visible(False)
     head(figure, f"{model}: which layer knows which concept, along its routes")
     foot(
         figure,
-        f"Dot: the highest layer value at a position, if above .05. {_split_in_words(table)}",
+        f"Dot: the layer that knows most at this point (if above .05). {_split_in_words(table)}",
     )
     save(figure, path)
 

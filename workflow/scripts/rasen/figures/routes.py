@@ -21,7 +21,7 @@ class RouteStyle(NamedTuple):
     label: str
 
 
-LINEAR = RouteStyle(BLUE, "o", "-", "linear")
+LINEAR = RouteStyle(BLUE, "o", "-", "straight line")
 GRADIENT = RouteStyle(ORANGE, "s", "--", "gradient-corrected")
 TRAINING_RUN = RouteStyle(BLACK, "o", "-", "real training run")
 OTHERS = [(SKY, "^", ":"), (RED, "v", ":"), (GREEN, "D", ":"), (PURPLE, "P", ":")]
@@ -44,7 +44,7 @@ def route_styles(routes: Iterable[str]) -> dict[str, RouteStyle]:
 def _label(route):
     """The name of a variant of a route in words: "gradient-corrected from zeros, 10 steps"."""
     kind, *parts = route.split("+")
-    label = GRADIENT.label if kind == "gradient" else kind
+    label = GRADIENT.label if kind == "gradient" else LINEAR.label
     for part in parts:
         if eta := re.fullmatch(r"eta(\d+\.\d+)", part):
             label += rf", $\eta$ = {float(eta[1]):g}"
@@ -53,6 +53,23 @@ def _label(route):
         else:
             label += f" from {part}"
     return label
+
+
+def route_label(route: str) -> str:
+    """The name of a route in words."""
+    return route_styles([route])[route].label
+
+
+def point_label(point: str) -> str:
+    """A point in words: "step 64", "alpha = 0.9", "seed1, alpha = 0.9", "untrained"."""
+    if step := re.fullmatch(r"step-(\d+)", point):
+        return f"step {int(step[1]):,}"
+    if found := re.fullmatch(r"((?:linear|gradient).*?)-(\d+\.\d+)", point):
+        alpha = rf"$\alpha$ = {float(found[2]):g}"
+        if found[1] == "linear":
+            return alpha
+        return f"{_label(found[1]).removeprefix(LINEAR.label + ' from ')}, {alpha}"
+    return point
 
 
 def set_step_axis(axis: Axes, last_step: float) -> None:

@@ -4,22 +4,40 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from rasen.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, foot, head, page, save
+from rasen.figures.routes import point_label
+from rasen.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PALE,
+    PANEL,
+    PURPLE,
+    RED,
+    SKY,
+    SMALL,
+    VALUES,
+    foot,
+    head,
+    key,
+    page,
+    save,
+    write_values,
+)
 
-GREY, PALE = "#999999", "#dddddd"
 LANGUAGE = {"ja": BLUE, "mixed": PALE, "en": ORANGE, "neutral": GREY}
 GRANULARITY = {"token": BLUE, "synonym": SKY, "meaning": GREEN, "unrelated": PALE}
 NAMES = {"ja": "Japanese", "en": "English", "mixed": "both", "neutral": "neither"}
 COLUMNS = [BLUE, ORANGE, GREEN, PURPLE, SKY, RED, "#F0E442", BLACK]
-MOST_LEVEL, MOST_NUMBERED = 5, 16  # steps of a flow with numbers side by side, and at all
+WIDE = 0.36  # of a bar, where two stand side by side
+MOST_NUMBERED = 6  # steps of a flow with numbers in their bars
 UNLABELLED = "unlabelled"
-VALUES = colormaps["viridis"]
 NORMALISATIONS = {"none": BLACK, "rms": SKY, "scalar": ORANGE, "standard": GREEN}
 
 
@@ -46,7 +64,7 @@ def draw_route(features: pd.DataFrame, what: str, path: Path) -> None:
         axis.set(xlim=(0, max(1, len(x) - 1)), ylim=(0, 100))
         axis.grid(False)
         _point_ticks(axis, points)
-        axis.set_title(_plain(kind), loc="left", fontsize=9)
+        axis.set_title(_plain(kind), loc="left", fontsize=PANEL)
         handles, labels = axis.get_legend_handles_labels()
         axis.legend(
             handles[::-1], labels[::-1], loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=4,
@@ -64,9 +82,12 @@ def draw_grid(metrics: pd.DataFrame, what: str, path: Path) -> None:
     metrics: rows of rasen.sae.train with fixed kind and normalisation, of one point and layer
     """
     best = metrics[metrics["best"]] if "best" in metrics else metrics
-    panels = {"fvu_normal": "unexplained variance (FVU)", "dead": "dead features"}
-    figure, axes = page(columns=2, height=2.9, sharey=True)
-    for axis, (column, title) in zip(axes[0], panels.items(), strict=True):
+    panels = {
+        "fvu_normal": ("unexplained variance (FVU)", lambda x: f"{x:.3f}".removeprefix("0")),
+        "dead": ("dead features", lambda x: f"{100 * x:.0f} %"),
+    }
+    figure, axes = page(columns=2, height=3.1, sharey=True)
+    for axis, (column, (title, say)) in zip(axes[0], panels.items(), strict=True):
         grid = best.pivot_table(index="k", columns="expansion", values=column)
         colours = Normalize(0, np.nanmax(grid.to_numpy(), initial=1e-9))
         axis.pcolormesh(grid.to_numpy(), cmap=VALUES, norm=colours)
@@ -75,21 +96,15 @@ def draw_grid(metrics: pd.DataFrame, what: str, path: Path) -> None:
             np.arange(grid.shape[1]) + 0.5, [f"{expansion:g}" for expansion in grid.columns]
         )
         axis.set_yticks(np.arange(grid.shape[0]) + 0.5, [f"{k:g}" for k in grid.index])
-        axis.set_xlabel("n / d")
-        axis.set_title(title, loc="left", fontsize=9)
-        for (y, x), number in np.ndenumerate(grid.to_numpy()):
-            if np.isfinite(number):
-                dark = colours(number) < 0.55
-                text = f"{number:.3f}".lstrip("0") if column != "dead" else f"{100 * number:.0f} %"
-                axis.text(
-                    x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=8,
-                    color="white" if dark else "black",
-                )  # fmt: skip
-    axes[0, 0].set_ylabel("K")
+        axis.set_xlabel("features per dimension of the layer (n / d)")
+        axis.set_title(title, loc="left", fontsize=PANEL)
+        write_values(axis, grid.to_numpy(), colours, say)
+    axes[0, 0].set_ylabel("features active\nin a frame (K)")
     head(figure, f"{what}: SAEs by size and sparsity")
     foot(
         figure,
-        "Best learning rate of each. FVU: without outlier frames. Dead: active in no test frame.",
+        "Best learning rate of each. FVU: of frames that are no outliers. Dead: active in no test "
+        "frame. Dark is less.",
     )
     save(figure, path)
 
@@ -102,35 +117,41 @@ def draw_dead(metrics: pd.DataFrame, what: str, path: Path) -> None:
     """
     best = metrics[metrics["best"]] if "best" in metrics else metrics
     kinds = [kind for kind in NORMALISATIONS if (best["normalise"] == kind).any()]
-    panels = {
-        "dead features (%)": ("dead", "dead_in_training"),
-        "unexplained variance (FVU)": ("fvu", "fvu_normal"),
+    panels = {  # title: (column of the filled dots, of the hollow ones), what they are
+        "dead features (%)": (
+            ("dead", "dead_in_training"),
+            "in test frames",
+            "at the end of training",
+        ),
+        "unexplained variance (FVU)": (("fvu", "fvu_normal"), "of all frames", "without outliers"),
     }
     points = best.drop_duplicates("point").sort_values("position")["point"].tolist()
-    figure, axes = page(columns=2, height=3.5)
-    for axis, (title, (first, second)) in zip(axes[0], panels.items(), strict=True):
-        factor = 100 if first == "dead" else 1
+    figure, axes = page(columns=2, height=3.7)
+    for axis, (title, (columns, filled, hollow)) in zip(axes[0], panels.items(), strict=True):
+        factor = 100 if columns[0] == "dead" else 1
         for kind, shift in zip(kinds, 0.14 * _centred(len(kinds)), strict=True):
             rows = best[best["normalise"] == kind].drop_duplicates("point").set_index("point")
-            ends = rows.reindex(points)[[first, second]].to_numpy() * factor
+            ends = rows.reindex(points)[list(columns)].to_numpy() * factor
             x, colour = np.arange(len(points)) + shift, NORMALISATIONS[kind]
-            options = {"s": 30, "edgecolors": colour, "zorder": 3}
             axis.vlines(x, *ends.T, color=colour, lw=0.7)
             axis.plot(x, ends[:, 0], color=colour, lw=0.7, alpha=0.5)
-            axis.scatter(x, ends[:, 0], color=colour, s=30, zorder=3, label=kind)
-            axis.scatter(x, ends[:, 1], c="white", **options)
+            axis.scatter(x, ends[:, 0], color=colour, s=30, zorder=3)
+            axis.scatter(x, ends[:, 1], c="white", edgecolors=colour, s=30, zorder=3)
         axis.set_xlim(-0.5, len(points) - 0.5)
-        axis.set_ylim(0, 1.08 * max(1e-9, np.nanmax(best[[first, second]].to_numpy()) * factor))
+        highest = np.nanmax(best[list(columns)].to_numpy(), initial=1e-9) * factor
+        axis.set_ylim(0, 1.08 * highest)
         _point_ticks(axis, points)
-        axis.set_title(title, loc="left", fontsize=9)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(kinds), fontsize=8)
-    head(figure, f"{what}: normalisation of the frames")
-    foot(
-        figure,
-        "Left: filled, dead on test frames; hollow, at the end of training. "
-        "Right: filled, all frames; hollow, without outliers.",
-    )
+        axis.set_title(title, loc="left", fontsize=PANEL)
+        marks = [
+            Line2D([], [], ls="", marker="o", color=GREY, mfc=face, label=name)
+            for face, name in ((GREY, filled), ("white", hollow))
+        ]
+        axis.legend(handles=marks, fontsize=SMALL, loc="best")
+    handles = [
+        Line2D([], [], ls="", marker="o", color=NORMALISATIONS[kind], label=kind) for kind in kinds
+    ]
+    head(figure, f"{what}: what the normalisation of the frames does")
+    key(figure, handles, "Colours: how frames are normalised before an SAE sees them.", len(kinds))
     save(figure, path)
 
 
@@ -159,17 +180,21 @@ def draw_label_counts(features: pd.DataFrame, what: str, path: Path, columns: in
             axis.barh(place, count - sure, left=sure, height=0.72, color=SKY, alpha=0.6)
             axis.text(count + 0.02 * most, place, f"{count} ({sure})", va="center", fontsize=7)
         total = int((tested["point"] == point).sum())
-        axis.set_title(f"{point}\n{len(at_point)} of {total}", loc="left", fontsize=8)
+        axis.set_title(f"{point_label(point)}\n{len(at_point)} of {total}", loc="left", fontsize=8)
         axis.set_yticks(range(len(kinds)), [_plain(kind) for kind in kinds], fontsize=8)
         axis.set_xlim(0, 1.35 * most)
         axis.grid(False)
     for axis in axes[-1]:
         axis.set_xlabel("features")
-    head(figure, f"{what}: features that a label of the clips names")
-    foot(
-        figure,
-        "Labelled (confirmed on held-out clips, dark) features; above, how many of those tested.",
-    )
+    head(figure, f"{what}: how many features a label of the clips names")
+    marks = [
+        Patch(color=BLUE, label="confirmed on held-out clips"),
+        Patch(color=SKY, alpha=0.6, label="not confirmed"),
+    ]
+    key(
+        figure, marks,
+        "At the bars: labelled features (confirmed). Above: labelled features of those tested.",
+    )  # fmt: skip
     save(figure, path)
 
 
@@ -197,7 +222,7 @@ def draw_labels(features: pd.DataFrame, what: str, path: Path, columns: int = 4)
             rows_of_layer = tested[(tested["point"] == point) & (tested["layer"] == layer)]
             if len(rows_of_layer):
                 _stack_labels(axis, place, rows_of_layer, colours)
-        axis.set_title(point, loc="left", fontsize=9)
+        axis.set_title(point_label(point), loc="left", fontsize=PANEL)
         axis.grid(False)
         axis.set_yticks(range(len(layers)), layers, fontsize=6.5 if len(layers) > 12 else 8)
         axis.set_ylim(-0.6, len(layers) - 0.4)
@@ -211,88 +236,69 @@ def draw_labels(features: pd.DataFrame, what: str, path: Path, columns: int = 4)
     ]
     marks.append(Patch(facecolor=PALE, edgecolor="white", hatch="/////", label="not confirmed"))
     head(figure, f"{what}: features that a label of the clips names, by layer")
-    _legend(figure, marks, 6, "Share of the features tested, by what names them; hatched where "
-            "held-out clips do not confirm it.")  # fmt: skip
+    key(figure, marks, "Share of the features tested, by what names them; hatched where held-out "
+        "clips do not confirm it.", 6)  # fmt: skip
     save(figure, path)
 
 
 def draw_flow(flows: pd.DataFrame, seeds: pd.DataFrame, what: str, path: Path) -> None:
-    """Features from point to point: matched ones go on, others die or are born between.
+    """Two stacked bars for every step: what becomes of the features of a point, and where those of
+    the next one come from.
 
     flows: a row per step with point, following, before, after, matched, births, deaths (and
     matched_low, matched_high), in the order of the route; of one model, route and layer
     seeds: a row per point and two seeds with point, share: what matches where nothing changed
     """
-    figure, axes = page(height=4.0)
+    figure, axes = page(height=4.2)
     axis = axes[0, 0]
-    upright = 90 if len(flows) > MOST_LEVEL else 0
-    band = seeds.groupby("point")["share"].agg(["min", "max"])
+    numbered = len(flows) <= MOST_NUMBERED
+    least = 0.04 * flows[["before", "after"]].to_numpy().max()  # that a number fits into
+    by_seed = seeds.groupby("point")["share"].mean()
     for place, row in enumerate(flows.itertuples()):
-        left, middle, right = place + 0.06, place + 0.5, place + 0.94
-        kept = row.matched
-        axis.fill_between([left, right], 0, kept, color=PALE, lw=0)
-        if kept and len(flows) <= MOST_NUMBERED:
-            height = max(kept / 2, 0.04 * flows["before"].max())
-            axis.text(
-                middle, height, f"{kept:,}", ha="center", va="center", fontsize=8, rotation=upright
-            )
-        for x, top, colour, hatch, share, where in (
-            ([left, middle], row.before, RED, "\\\\\\\\", row.deaths, 0.28),
-            ([right, middle], row.after, BLUE, "////", row.births, 0.72),
+        for x, point, total, colour, lost in (
+            (place - WIDE / 2, row.point, row.before, RED, row.deaths),
+            (place + WIDE / 2, row.following, row.after, BLUE, row.births),
         ):
-            axis.fill_between(
-                x, [kept, kept], [top, kept], facecolor=colour, alpha=0.75, lw=0, hatch=hatch,
-                edgecolor="white",
-            )  # fmt: skip
-            if share and len(flows) <= MOST_NUMBERED:
-                height = kept + 0.62 * (top - kept)
-                box = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.8}
-                axis.text(
-                    place + where, height, f"{share:,}", ha="center", va="center", fontsize=8,
-                    bbox=box, rotation=upright,
-                )  # fmt: skip
-        for point, total, ends in (
-            (row.point, row.before, [left, middle]),
-            (row.following, row.after, [middle, right]),
-        ):
-            if point in band.index:
-                low, high = total * band.loc[point]
-                axis.fill_between(ends, low, high, color=BLACK, alpha=0.25, lw=0, zorder=4)
-                axis.hlines([low, high], *ends, color=BLACK, lw=1.2, ls="--", zorder=4)
-        if np.isfinite(getattr(row, "matched_low", np.nan)):
-            axis.vlines(middle, row.matched_low, row.matched_high, color=GREEN, lw=2.5, zorder=5)
-    totals = [*flows["before"], flows["after"].iloc[-1]]
-    axis.bar(range(len(totals)), totals, width=0.12, color=BLACK)
-    points = [*flows["point"], flows["following"].iloc[-1]]
-    _point_ticks(axis, points)
-    axis.grid(False, axis="x")
-    axis.set_ylabel("features that fire")
-    marks = [
-        ("matched", PALE),
-        ("born between the points", BLUE),
-        ("died between the points", RED),
-        ("all at a point", BLACK),
+            axis.bar(x, row.matched, WIDE, color=PALE, ec="white")
+            axis.bar(x, lost, WIDE, bottom=row.matched, color=colour, ec="white")
+            if numbered:
+                for y, count, ink in (
+                    (row.matched / 2, row.matched, BLACK),
+                    (row.matched + lost / 2, lost, "white"),
+                ):
+                    if count > least:
+                        axis.text(
+                            x, y, f"{count:,}", ha="center", va="center", fontsize=8, color=ink
+                        )
+            if point in by_seed.index:
+                ends = (x - WIDE / 2, x + WIDE / 2)
+                axis.hlines(by_seed[point] * total, *ends, color=BLACK, lw=1.4, ls="--", zorder=4)
+        if getattr(row, "matched_high", np.nan) > getattr(row, "matched_low", np.nan):
+            axis.vlines(place, row.matched_low, row.matched_high, color=GREEN, lw=3, zorder=5)
+    names = [
+        f"{point_label(row.point)} \N{RIGHTWARDS ARROW}\n{point_label(row.following)}"
+        for row in flows.itertuples()
     ]
-    handles = [Line2D([], [], ls="", marker="s", ms=8, color=c, label=name) for name, c in marks]
-    said = "Features are those of the main SAE."
-    if len(band):
-        handles += [
-            Line2D([], [], ls="--", color=BLACK, label="matched between two seeds at one point"),
-            Line2D([], [], lw=2.5, color=GREEN, label="matched, of all seeds"),
-        ]
-        said += " Where the matched reach the dashed line, deaths and births are those of the seed."
+    tilted = {} if numbered else {"rotation": 45, "ha": "right"}
+    axis.set_xticks(range(len(names)), names, fontsize=SMALL, **tilted)
+    axis.grid(False, axis="x")
+    axis.set_ylabel("features that are active")
+    handles: list[Artist] = [
+        Patch(color=PALE, label="at both points (matched)"),
+        Patch(color=RED, label="only before: died"),
+        Patch(color=BLUE, label="only after: born"),
+    ]
+    said = "Left bar: the point before; right bar: the point after."
+    if len(by_seed):
+        handles.append(
+            Line2D([], [], ls="--", color=BLACK, label="matched between two seeds at one point")
+        )
+        said += " At the dashed line, the changes are no more than the seed's."
+    if "matched_low" in flows and flows["matched_low"].notna().any():
+        handles.append(Line2D([], [], lw=3, color=GREEN, label="matched, of all seeds"))
     head(figure, f"{what}: features that go on, die and are born")
-    _legend(figure, handles, 3, said)
+    key(figure, handles, said, 3)
     save(figure, path)
-
-
-def _legend(figure, handles, columns, said):
-    """The marks, and above them what they say, at the bottom."""
-    legend = figure.legend(
-        handles=handles, loc="outside lower left", ncols=columns, fontsize=8, title=said,
-        title_fontsize=7.5, alignment="left", columnspacing=1.2,
-    )  # fmt: skip
-    legend.get_title().set_color("#444444")
 
 
 def _stack_labels(axis, place, rows, colours):
@@ -317,7 +323,8 @@ def _shares(rows, kind, classes):
 
 
 def _point_ticks(axis, points):
-    axis.set_xticks(range(len(points)), points, rotation=30, ha="right", fontsize=7.5)
+    names = [point_label(point) for point in points]
+    axis.set_xticks(range(len(points)), names, rotation=30, ha="right", fontsize=SMALL)
 
 
 def _centred(count):

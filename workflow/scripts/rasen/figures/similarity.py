@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from rasen.figures.style import foot, head, page, save
+from rasen.figures.routes import point_label
+from rasen.figures.style import SMALL, VALUES, foot, head, page, save, write_values
 
 COLUMNS = 3
-MAP = colormaps["magma"]
+MOST_WRITTEN = 10  # layers of a map that still has its numbers written in
 MEASURES = {"cka": "debiased linear CKA", "pwcca": "PWCCA"}
 
 
@@ -32,24 +32,27 @@ def draw_similarity(table: pd.DataFrame, model: str, path: Path, measure: str = 
     colours = Normalize(0, 1)
     for axis, ((point, model_2, point_2), some) in zip(axes.flat, panels, strict=False):
         grid, same = _grid(some, model, model_2, point, point_2)
-        axis.pcolormesh(np.ma.masked_invalid(grid.to_numpy(dtype=float)), cmap=MAP, norm=colours)
+        axis.pcolormesh(np.ma.masked_invalid(grid.to_numpy(dtype=float)), cmap=VALUES, norm=colours)
+        if max(grid.shape) <= MOST_WRITTEN:
+            write_values(axis, grid.to_numpy(dtype=float), colours)
         axis.set_aspect("equal")
         axis.grid(False)
         for set_ticks, labels in ((axis.set_xticks, grid.columns), (axis.set_yticks, grid.index)):
             step = -(-len(labels) // 8)
-            set_ticks(np.arange(len(labels))[::step] + 0.5, list(labels)[::step], fontsize=7)
-        other = point_2 if model_2 == model else f"{model_2}, {point_2}"
-        axis.set_title(point if same else f"{point} | {other}", loc="left", fontsize=8.5)
-        axis.set_xlabel(f"layer of {point if same else other}", fontsize=8)
-        axis.set_ylabel("layer" if same else f"layer of {point}", fontsize=8)
+            set_ticks(np.arange(len(labels))[::step] + 0.5, list(labels)[::step], fontsize=SMALL)
+        here, there = point_label(point), point_label(point_2)
+        other = there if model_2 == model else f"{model_2}, {there}"
+        axis.set_title(here if same else f"{here} and {other}", loc="left", fontsize=8.5)
+        axis.set_xlabel("layer" if same else f"layer of {other}", fontsize=8)
+        axis.set_ylabel("layer" if same else f"layer of {here}", fontsize=8)
     bar = figure.colorbar(
-        ScalarMappable(colours, MAP), ax=axes, label=MEASURES.get(measure, measure), aspect=30
+        ScalarMappable(colours, VALUES), ax=axes, label=MEASURES.get(measure, measure), aspect=30
     )
     bar.outline.set_visible(False)
-    head(figure, f"{model}: how alike layers are, {MEASURES.get(measure, measure)}")
+    head(figure, f"{model}: how alike its layers are ({MEASURES.get(measure, measure)})")
     null = table["null"].mean() if "null" in table and len(table) else np.nan
-    told = f" Unrelated features have {null:.2f} in the mean." if np.isfinite(null) else ""
-    foot(figure, f"White: not compared.{told}")
+    told = f" Unrelated features: {null:.2f}." if np.isfinite(null) else ""
+    foot(figure, f"1: equal up to rotation and scale.{told} White: not compared.")
     save(figure, path)
 
 

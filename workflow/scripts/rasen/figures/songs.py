@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rasen.figures.style import BLUE, GREEN, ORANGE, RED, SKY, page, save
+from rasen.figures.style import BLUE, GREEN, ORANGE, RED, SKY, foot, head, page, save
 
 SPLITS = {"train": BLUE, "valid": SKY, "test": GREEN}
 REJECTED = ORANGE
@@ -22,7 +22,7 @@ def draw_songs(
 
     songs, quarantine: the tables of `songs.index`
     """
-    figure, ((left, right),) = page(columns=2, height=3.2)
+    figure, ((left, right),) = page(columns=2, height=3.5)
     _outcomes(left, songs, quarantine)
     groups = [
         (quarantine.drop_duplicates("song"), REJECTED, "x", "rejected"),
@@ -38,6 +38,8 @@ def draw_songs(
     right.set_ylabel("mean score of the words")
     if right.get_legend_handles_labels()[0]:
         right.legend(loc="lower left")
+    head(figure, "Songs: what became of them, and how well their lyrics were found")
+    foot(figure, "Red lines: the filters; rejected songs are orange, by their first reason.")
     save(figure, path)
 
 

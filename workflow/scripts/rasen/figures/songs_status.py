@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rasen.figures.style import BLUE, ORANGE, SKY, page, save
+from rasen.figures.style import BLUE, ORANGE, SKY, foot, head, page, save
 
 LEFT = "0.88"  # grey of what is still to do
 
@@ -17,7 +17,7 @@ def draw_status(
 
     stages, reasons, sizes: those of `songs.status.CorpusStatus`
     """
-    figure, ((left, spare), (lower_left, lower_right)) = page(2, 2, height=4.6)
+    figure, ((left, spare), (lower_left, lower_right)) = page(2, 2, height=5.0)
     spare.remove()
     left.set_subplotspec(left.get_gridspec()[0, :])  # the whole width
     place = np.arange(len(stages))[::-1]
@@ -35,6 +35,8 @@ def draw_status(
         lower_left, reasons.groupby("reason")["songs"].sum().sort_values(), ORANGE, "rejected songs"
     )
     _bars(lower_right, sizes.set_index("kind")["gb"].sort_values(), SKY, "GB on disk")
+    head(figure, "Songs: where the corpus stands")
+    foot(figure, "ok: passed the stage; out: rejected by it; left: not reached it yet.")
     save(figure, path)
 
 

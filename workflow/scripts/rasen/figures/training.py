@@ -28,6 +28,6 @@ def draw_training(table: pd.DataFrame, run: str, path: Path) -> None:
         axis.set(xlabel="step", ylabel=label)
         axis.set_ylim(bottom=0)
         axis.legend()
-    head(figure, f"Training of {run}")
+    head(figure, f"{run}: losses of the training run")
     foot(figure, f"Thin: every step; thick: mean over {width} steps.")
     save(figure, path)

@@ -56,6 +56,7 @@ ASKED = {  # `share.with` of the config
     "lyrics": (
         "results/tables/{words,lines}.parquet",
         "results/songs/*/{alignment,phonemes}.json",
+        "results/explorer/data/song_lyrics/*.js",
         "results/scores/transcribe/*.parquet",
     ),
     "generated": ("results/songbloom/*/songs/*/*.flac",),

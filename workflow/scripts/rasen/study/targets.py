@@ -192,3 +192,16 @@ def environments(config: Mapping[str, Any]) -> list[str]:
     if songs := config.get("songs"):
         needed |= {"songs", *["allin1"] * (songs["structure"]["backend"] == "allin1")}
     return sorted(needed)
+
+
+def title_of_sae_figure(name: str) -> str:
+    """The words for results/figures/sae/{model}/{name}.svg in the report: "flow-layer-4"."""
+    kind, _, layer = name.partition("-layer-")
+    titles = {
+        "grid": "SAEs by size and sparsity",
+        "dead": "What the normalisation does",
+        "labels": "Features that a label names",
+        "words": "The words that activate features",
+        "flow": "Features that go on, die and are born",
+    }
+    return titles[kind] + (f", layer {layer}" if layer else "")

@@ -1,0 +1,175 @@
+"use strict";
+{
+  const PARTS = { features: "features", clips: "feature_clips" };
+  const UNLABELLED = "unlabelled";
+  const SHOW = [
+    { value: "all", text: "all features" },
+    { value: "confirmed", text: "confirmed" },
+    { value: "labelled", text: "with a label" },
+    { value: "kept", text: "with clips" },
+    { value: "partner", text: "with a partner" },
+    { value: "alone", text: "without a partner" },
+  ];
+
+  /** Columns of one table as plain functions of the row. */
+  function reader(table) {
+    const { columns } = table;
+    const at = (name, row) => rasen.valueOf(columns[name], row);
+    const labelled = (row) => {
+      const label = at("label", row);
+      return Boolean(label) && label !== UNLABELLED;
+    };
+    return {
+      at,
+      count: table.sizes.rows,
+      labelled,
+      confirmed: (row) => Boolean(columns.confirmed[row]),
+      partner: (row) => columns.earlier[row] >= 0 || columns.later[row] >= 0,
+      name: (row) => (labelled(row) ? at("label", row) : at("words", row) || null),
+      // what an unlabelled feature scores is the best of many chances
+      score: (row, name) => (labelled(row) ? at(name, row) : null),
+    };
+  }
+
+  /** Rows as they lead: confirmed, labelled, others; in each those with clips, then by the label. */
+  function leading(of) {
+    const rank = Float64Array.from({ length: of.count }, (_, row) => {
+      const group = 2 * (of.confirmed(row) ? 2 : of.labelled(row) ? 1 : 0) + of.at("kept", row);
+      return 10 * group + (of.score(row, "auroc_hard") ?? 0) + (of.score(row, "ap") ?? 0) + 1e-3 * Math.min(1, of.at("clip_rate", row) ?? 0);
+    });
+    return Array.from({ length: of.count }, (_, row) => row).sort((a, b) => rank[b] - rank[a] || a - b);
+  }
+
+  rasen.featureOrder = (table) => leading(reader(table));
+
+  rasen.view({
+    name: "features",
+    title: "SAE features",
+    sentence:
+      "What the features of sparse autoencoders respond to: confirmed labels come first, the others after them; " +
+      "each with the clips in which it is most active.",
+    needs: ["features", "clips"],
+    config: ["sae"],
+
+    async build(place) {
+      const { el, words } = rasen;
+      const parts = rasen.data.parts(PARTS.features);
+      const unique = (name, among) => [...new Set(among.map((part) => String(part[name])))];
+      const pick = (name) => (value) => rasen.state.set({ [name]: value, feature: null });
+      const model = rasen.choice("Model", pick("model"));
+      const point = rasen.choice("Point", pick("point"));
+      const layer = rasen.choice("Layer", pick("layer"));
+      const shownOnly = rasen.choice("Show", (value) => rasen.state.set({ show: value }));
+      const column = rasen.choice("Labels of", (value) => rasen.state.set({ column: value }));
+      const listPlace = el("div", { class: "feature-list" });
+      const page = el("div", { class: "feature-page" });
+      const note = el("p", { class: "quiet" });
+      place.append(
+        el("div", { class: "controls" }, model.node, point.node, layer.node, shownOnly.node, column.node),
+        el("div", { class: "columns features" }, el("div", {}, listPlace, note), page),
+      );
+      let key = "";
+      let filter = "";
+      let table = null;
+      let of = null;
+      let order = [];
+      let list = null;
+      let opened = "";
+
+      function here() {
+        const chosen = { model: model.select.value, point: point.select.value, layer: layer.select.value };
+        return chosen;
+      }
+
+      function choose() {
+        const models = unique("model", parts);
+        const one = models.includes(rasen.state.get("model")) ? rasen.state.get("model") : models[0];
+        model.set(models, one);
+        const points = unique("point", parts.filter((part) => part.model === one));
+        const at = points.includes(rasen.state.get("point")) ? rasen.state.get("point") : points.at(-1);
+        point.set(points, at);
+        const layers = unique("layer", parts.filter((part) => part.model === one && part.point === at));
+        layer.set(layers, layers.includes(rasen.state.get("layer")) ? rasen.state.get("layer") : layers[0]);
+      }
+
+      function chosenRows() {
+        const [show, wanted] = [rasen.state.get("show", "all"), rasen.state.get("column", "")];
+        const passes = {
+          all: () => true,
+          confirmed: of.confirmed,
+          labelled: of.labelled,
+          kept: (row) => of.at("kept", row),
+          partner: of.partner,
+          alone: (row) => !of.partner(row),
+        }[show] || (() => true);
+        return order.filter((row) => passes(row) && (!wanted || of.at("column", row) === wanted));
+      }
+
+      function fillList() {
+        const rows = chosenRows();
+        const value = (name) => (index) => of.at(name, rows[index]);
+        const score = (name) => (index) => of.score(rows[index], name);
+        const about = rasen.data.about(PARTS.features);
+        const text = table.values.reads === "text";
+        const yes = (index) => (of.confirmed(rows[index]) ? "confirmed" : of.labelled(rows[index]) ? "labelled" : null);
+        const columns = [
+          { name: "Feature", values: value("feature"), about: about.feature, show: String },
+          { name: text ? "Words or label" : "Label", values: (index) => of.name(rows[index]), about: about.label, wide: true },
+          ...(text ? [{ name: "Granularity", values: value("granularity"), about: about.granularity }, { name: "Language", values: value("language"), about: about.language }] : []),
+          { name: "Status", values: yes, about: about.confirmed },
+          { name: "AUROC", values: score("auroc_hard"), about: about.auroc_hard },
+          { name: "AP", values: score("ap"), about: `${about.ap}; of features without a label it is left out` },
+          { name: "In clips", values: value("clip_rate"), about: about.clip_rate, show: (share) => (share === null ? "–" : `${(100 * share).toFixed(1)} %`) },
+          { name: "Maximum", values: value("maximum"), about: about.maximum },
+        ];
+        list = rasen.table(columns, {
+          rows: rows.length,
+          name: "features",
+          search: true,
+          pick: (index) => rasen.state.set({ feature: of.at("feature", rows[index]) }),
+        });
+        list.rows = rows;
+        listPlace.replaceChildren(list.node);
+        note.textContent =
+          "Order: confirmed labels, other labels, no label; in each those that have clips, then by AUROC and AP of the label. " +
+          "A feature without a label has no AP here: the best of many labels by chance can reach 1.";
+      }
+
+      async function fillTable() {
+        const at = here();
+        table = await rasen.data.load(PARTS.features, at);
+        of = reader(table);
+        order = leading(of);
+        const names = [...new Set(Array.from({ length: of.count }, (_, row) => of.at("column", row)))].filter(Boolean).sort();
+        column.set([{ value: "", text: "anything" }, ...names], rasen.state.get("column", ""));
+      }
+
+      return {
+        async show() {
+          choose();
+          const next = JSON.stringify(here());
+          if (next !== key) {
+            key = next;
+            opened = filter = "";
+            await fillTable();
+            if (next !== key) return;
+          }
+          shownOnly.set(SHOW, rasen.state.get("show", "all"));
+          column.select.value = rasen.state.get("column", "");
+          const wanted = `${key} ${rasen.state.get("show", "all")} ${rasen.state.get("column", "")}`;
+          if (wanted !== filter) {
+            filter = wanted;
+            fillList();
+          }
+          const number = Number(rasen.state.get("feature", of.at("feature", order[0])));
+          const row = order.find((one) => of.at("feature", one) === number);
+          if (row === undefined || opened === `${key} ${number}`) return;
+          opened = `${key} ${number}`;
+          const place = list.rows.indexOf(row);
+          if (place >= 0) list.select(place);
+          await rasen.featurePage(page, { table, of, row, here: here(), current: () => opened === `${key} ${number}` });
+        },
+      };
+    },
+  });
+}
