@@ -6,6 +6,7 @@
 #
 #   resources/models/                              checkpoints, made or downloaded here
 #   results/stimuli/{stimuli}.parquet              one row per clip
+#   results/notes/{rendered,recorded}/{stimuli}.parquet   notes to be heard, when requested
 #   results/weights/{model}/{checkpoint}.json      hashes of checkpoints that were checked
 #   results/weights/{model}/{checkpoint}.tsv       of every file, to notice when one changes
 #   results/weights/songs/{place}.{json,tsv}       the same of the models of songs and scores
@@ -14,7 +15,9 @@
 #   results/gradient/{model}/{point}.parquet       loss before and after each gradient step
 #   results/activations/{model}/{point}/{stimuli}.h5   every layer's output
 #   results/perplexity/{model}/{point}.parquet     loss of every clip
+#   results/perplexity/{model}/guessers.parquet    and of guessers without context
 #   results/helix/{model}/{point}.parquet          the helix of every layer and instrument
+#   results/helix/{model}/{point}.notes.parquet    their notes in its axes
 #   results/frames/{model}/{point}/{stimuli}.h5    some layers' output, every frame
 #   results/sae/{model}/{point}/layer-{layer}/     sparse autoencoders and the labels of their features
 #   results/probes/{model}/{point}/{stimuli}.parquet   what probes read from every layer

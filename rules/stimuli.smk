@@ -2,6 +2,7 @@
 #   needs    stimuli.{stimuli}
 #   makes    results/stimuli/{stimuli}.parquet    results/inputs/{model}/{stimuli}.h5
 #            and a .quarantine.parquet with the clips that are left out and the reason of each
+#            results/notes/{rendered,recorded}/{stimuli}.parquet when requested
 
 
 rule list_stimuli:
@@ -69,6 +70,28 @@ rule encode_stimuli:
         " --certificate {input.certificate} --inputs {output.inputs}"
         " --quarantine {output.quarantine} --device {resources.device} --workers {threads}"
         " --code {params.code} > {log} 2>&1"
+
+
+rule render_notes:
+    """Notes to be heard: an MP3 of each instrument, half a second a key."""
+    input:
+        clips="results/stimuli/{stimuli}.parquet",
+    output:
+        notes="results/notes/{origin}/{stimuli}.parquet",
+    log:
+        "logs/render_notes/{origin}/{stimuli}.log",
+    wildcard_constraints:
+        origin="rendered|recorded",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        needs="stimuli",
+        code=code("render_notes.py"),
+    shell:
+        "rasen core render_notes.py --clips {input.clips} --notes {output.notes} > {log} 2>&1"
 
 
 rule stimuli:

@@ -15,6 +15,7 @@ from song_study import new_study
 from study import ROOT, Study, profile_of_a_site
 
 from rasen.errors import RasenError
+from rasen.study import targets
 from rasen.study.config_file import require_plain
 
 TARGETS = [
@@ -51,6 +52,13 @@ def test_points_are_visited_once(fresh):
     assert jobs["match_features"] == jobs["gather_sae"] == jobs["plot_sae"] == 1
     for rule in ("fit_baselines", "gather_helix", "align_helix", "plot_helix"):
         assert jobs[rule] == 1, rule
+
+
+def test_notes_are_rendered_on_request_alone(fresh):
+    assert "render_notes" not in fresh.planned()
+    config = yaml.safe_load((fresh.folder / "config/config.yaml").read_text())
+    (path,) = targets.note_sounds({**config, "models": {"nano": config["models"]["nano"]}})
+    assert fresh.planned(path)["render_notes"] == 1
 
 
 def test_default_config_can_be_planned_as_typed():
@@ -232,7 +240,7 @@ def test_a_helix_of_several_sets_is_one_job_a_point(other):
 
 
 def test_a_route_of_16_points_is_few_slurm_jobs(other):
-    """58 jobs of a model that is there already in 11 SLURM jobs; needs no SLURM to be planned."""
+    """60 jobs of a model that is there already in 11 SLURM jobs; needs no SLURM to be planned."""
 
     def change(config):
         config["models"]["nano"] = {

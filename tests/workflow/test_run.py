@@ -97,6 +97,22 @@ def test_helix_table(finished):
         assert (finished.folder / f"results/figures/helix/nano/{name}.svg").stat().st_size > 5000
 
 
+def test_every_table_has_models_routes_and_points_in_one_order(finished):
+    """That of points.parquet, which says so in the results' README; baselines come after."""
+    keys = ["model", "route", "point"]
+    order = [tuple(row) for row in table(finished, "points")[keys].to_numpy()]
+    assert list(dict.fromkeys(route for _, route, _ in order)) == ["linear", "gradient", "step"]
+    checked = 0
+    for path in sorted((finished.folder / "results/tables").glob("*.parquet")):
+        rows = pd.read_parquet(path)
+        if set(keys) <= set(rows) and path.stem != "points":
+            visited = rows.query("route != 'baseline'")[keys].drop_duplicates()
+            visited = [tuple(row) for row in visited.to_numpy()]
+            assert visited == [point for point in order if point in visited], path.stem
+            checked += 1
+    assert checked > 5
+
+
 def test_helix_notes_and_curves(finished):
     """Every note of every fit: of the network, of the three baselines, and pooled."""
     points = table(finished, "points").query("model == 'nano'")
@@ -108,7 +124,7 @@ def test_helix_notes_and_curves(finished):
     assert not notes.duplicated([*keys, "key"]).any()
     assert notes["x"].notna().all()
     baselines = curves.query("route == 'baseline'")
-    assert baselines["features"].equals(baselines["point"])
+    assert baselines["features"].tolist() == baselines["point"].tolist()
     assert baselines["layer"].eq(-1).all()
 
 

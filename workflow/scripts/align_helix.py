@@ -24,10 +24,10 @@ def align_helix(
         of_route = [path_of.get((row.model, row.point)) for row in visited.itertuples()]
         if None in of_route:  # a model without notes
             continue
-        tables = [parquet.read_table(path) for path in of_route]
-        for stimuli in tables[0]["stimuli"].unique():
-            of_set = [table[table["stimuli"] == stimuli] for table in tables]
-            aligned.append(align_tables(of_set, visited))
+        for stimuli in parquet.read_tables(of_route[:1], ["stimuli"])["stimuli"].unique():
+            of_set = [("stimuli", "==", stimuli)]
+            tables = [parquet.read_table(path, of_set) for path in of_route]
+            aligned.append(align_tables(tables, visited))
     keys = ["model", "stimuli", "point"]
     for names, of_set in parquet.read_tables(baselines).groupby(keys, sort=False):
         alone = dict(zip(keys, names, strict=True)) | {"route": "baseline", "position": np.nan}

@@ -29,6 +29,7 @@ with h5py.File("activations/nano/trained/notes.h5") as file:
 | `figures/` | figures (SVG) |
 | `report/report.html`, `share.zip`, `config.yaml` | made by `snakemake share`: the report on one page, the archive, the config as used |
 | `stimuli/{stimuli}.parquet` | one row per clip: how it was rendered or read, and its labels |
+| `notes/rendered/{stimuli}.parquet`, `notes/recorded/` | notes to be heard (made when requested), a row per `instrument`: `mp3`, in which the key of MIDI pitch `lowest` + k begins at k * `seconds` (of `keys` keys; decoded to exactly so many at `rate` Hz; a key that is missing is silent). What the workflow renders is in the archive to share, recordings (stimuli of kind `audio`) are not |
 | `inputs/{model}/{stimuli}.h5` | the clips as the model reads them (tokens) |
 | `inputs/{model}/{stimuli}.quarantine.parquet` | `clip, reason`: clips that could not be used and are left out of everything that follows |
 | `activations/{model}/{point}/{stimuli}.h5` | `layers/NN` [rows, dim], one row per clip (per frame with `pool: all`; then `rows/clip` and `rows/frame` identify it, `rows/time` is its middle in s); `clips/` repeats the sheet; attributes: recipe of the weights, hashes of weights and stimuli, what each layer is |

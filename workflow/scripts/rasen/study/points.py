@@ -127,7 +127,10 @@ def routes_of_model(
     checkpoints: Mapping[str, Any] | None = None,
     controls: Iterable[str] = (),
 ) -> pd.DataFrame:
-    """Every (model, route, point, position) of one model, in the order of the route.
+    """Every (model, route, point, position) of one model, in the order in which all is shown.
+
+    Routes: linear, those of its controls, gradient and its variants, the real training run; the
+    points of each from the untrained end on.
 
     routes:       {"linear": {"whole": [...], "near": [...]}, "gradient": {"positions": [...],
                   "eta": one or several, "steps": one or several, "controls": from them too?}}

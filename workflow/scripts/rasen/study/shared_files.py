@@ -1,7 +1,8 @@
 """Which files of `results/` an archive may hold: an allow-list, for packing and opening alike.
 
-What is on no list (a note, a key, a recording) never travels; what tells lyrics, or can be decoded
-to sound again, travels only when it is asked for by its name.
+What is on no list (a memo, a key, a recording) never travels; what tells lyrics, or can be decoded
+to sound again, travels only when it is asked for by its name. The notes that the workflow renders
+itself do travel.
 """
 
 import re
@@ -19,6 +20,7 @@ ALWAYS = (  # tables, figures, and the records by which nothing is computed agai
     "results/figures/**/.snakemake_timestamp",
     "results/benchmarks/**/*.tsv",
     "results/stimuli/*.parquet",
+    "results/notes/rendered/*.parquet",
     "results/clap/*.parquet",
     "results/weights/*/*.json",
     "results/inputs/*/*.parquet",
@@ -68,6 +70,7 @@ KEPT = {  # never packed: their owners' to share, or not finished
         "results/songs/*/{vocals,accompaniment}.*",
         "results/scores/songs/**/*",
         "results/listening/**/*",
+        "results/notes/recorded/*",
         "results/sae/**/*.{wav,flac}",
     ),
     "unfinished": ("results/inputs/*/*.parts/*", "results/**/*.partial"),

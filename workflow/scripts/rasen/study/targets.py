@@ -24,6 +24,22 @@ def has_sound(config: Mapping[str, Any], stimuli: str) -> bool:
     return config["stimuli"][stimuli]["kind"] not in ("text", "windows")
 
 
+def note_sounds(config: Mapping[str, Any]) -> list[str]:
+    """The files of notes to be heard, of all sets to which a helix is fitted.
+
+    What a user recorded is apart from what the workflow renders, as it never travels
+    (`shared_files`).
+    """
+    sets = dict.fromkeys(
+        name for model in config["models"].values() for name in stimulus_sets(model, "helix")
+    )
+    origins = {"audio": "recorded"}
+    return [
+        f"results/notes/{origins.get(config['stimuli'][name]['kind'], 'rendered')}/{name}.parquet"
+        for name in sets
+    ]
+
+
 def per_point(config: Mapping[str, Any], points: pd.DataFrame, pattern: str, key: str) -> list[str]:
     """`pattern` at every point of every model, for the sets that the model has as `key`.
 
