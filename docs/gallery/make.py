@@ -33,8 +33,12 @@ def make_gallery(figures: Path) -> None:
 
 
 def shortened(svg: str) -> str:
-    """The same picture with two decimals; a screen shows no more."""
-    return re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", svg)
+    """The same picture with two decimals, of which a screen shows no more; texts as they are."""
+
+    def in_tag(tag):
+        return re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", tag[0])
+
+    return re.sub(r"<[^>]*>", in_tag, svg)
 
 
 if __name__ == "__main__":

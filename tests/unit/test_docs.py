@@ -66,8 +66,8 @@ def test_the_gallery_shows_its_files_and_is_small():
 
 
 def test_pictures_of_the_gallery_are_shortened_and_no_more():
-    svg = '<path d="M 12.345678 9 L 1.5 -0.00049"/><text>.123 0.12</text>'
-    short = '<path d="M 12.35 9 L 1.5 -0.00"/><text>.123 0.12</text>'
+    svg = '<path d="M 12.345678 9 L 1.5 -0.00049"/><text>0.925 of 12.345</text>'
+    short = '<path d="M 12.35 9 L 1.5 -0.00"/><text>0.925 of 12.345</text>'
     assert gallery_maker().shortened(svg) == short
 
 
