@@ -268,7 +268,7 @@ def test_lyrics_are_shared_only_when_they_are_asked_for(path, group):
 
 
 def copied():
-    """The copies of all that sounds in results/, and what was printed of each."""
+    """The copies of all that sounds in results/."""
     tables = {
         name_of(path, Path("results")): path for path in Path("results").glob("*/**/*.parquet")
     }
