@@ -43,6 +43,7 @@ rule write_explorer:
             if config["explorer"]["media"] == "copy"
             else []
         ),
+        targets.note_sounds(config),
         config="results/config.yaml",
     output:
         explorer=directory("results/explorer"),

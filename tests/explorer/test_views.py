@@ -386,3 +386,32 @@ def test_the_config_of_a_view_is_shown(page, small):
     text = page.wait("document.querySelector('.config pre')?.textContent")
     assert "method: exact" in text
     assert text.startswith("helix:")
+
+
+def test_notes_are_heard_and_decode_to_their_length(page, sounding):
+    """Of three keys only the middle one sounds: it is found where it was put."""
+    looked_at(page, sounding, "helix")
+    shape = page.run(
+        """rasen.notes.sound("notes", "instrument 1").then(({ buffer }) => {
+            const third = buffer.length / 3;
+            const part = (k) => buffer.getChannelData(0).slice(k * third, (k + 1) * third);
+            const loud = [0, 1, 2].map((k) => part(k).reduce((sum, v) => sum + v * v, 0));
+            return [buffer.duration, ...loud];
+        })"""
+    )
+    assert shape[0] == pytest.approx(1.5, abs=0.06)
+    assert shape[2] > 50 * max(shape[1], shape[3])
+    said = page.run("rasen.notes.play('notes', 'instrument 1', 49)")
+    assert said == "heard: instrument 1"
+    page.run("document.querySelector('canvas').focus()")
+    page.key("j", "j")
+    told = page.wait("[...document.querySelectorAll('.panel [role=status]')].at(-1).textContent")
+    assert told == "C3: heard: instrument 1."
+    assert not page.problems
+
+
+def test_where_there_is_no_sound_it_is_said(page, small):
+    looked_at(page, small, "helix")
+    page.run("document.querySelector('canvas').focus()")
+    page.key("j", "j")
+    page.wait("document.querySelector('.panel').textContent.includes('no sounds of notes')")

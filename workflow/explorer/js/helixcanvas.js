@@ -164,7 +164,7 @@
       if (!act || !frame) return;
       event.preventDefault();
       act();
-      oncamera(camera);
+      if (!"jkEnter".includes(event.key)) oncamera(camera);
     });
     canvas.addEventListener("blur", () => point(-1));
     new ResizeObserver(ask).observe(node);

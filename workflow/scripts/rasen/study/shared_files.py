@@ -76,6 +76,7 @@ KEPT = {  # never packed: their owners' to share, or not finished
         "results/media/**/*",
         "results/explorer/media/**/*",
         "results/notes/recorded/*",
+        "results/explorer/data/recorded_sounds/*",
         "results/sae/**/*.{wav,flac}",
     ),
     "unfinished": ("results/inputs/*/*.parts/*", "results/**/*.partial"),
