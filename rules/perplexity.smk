@@ -50,8 +50,8 @@ rule guess_tokens:
     conda:
         conda_file
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         env=environment,
         needs="models",

@@ -119,8 +119,9 @@ def test_tables_are_those_of_a_local_run(runs, cluster):
     assert set(study.tables) == {
         f"{name}.parquet"
         for name in (
-            *("points", "gradient", "perplexity"),
+            *("points", "gradient", "perplexity", "guessers"),
             *("helix", "helix_differences", "helix_slopes", "helix_peaks"),
+            *("helix_notes", "helix_curves"),
         )
     }
     assert study.tables == local.tables
@@ -146,7 +147,7 @@ def test_allocations_are_those_of_the_rules(runs):
         "points-llama": [(1, 1500, 2 * 5)],
         "baselines-nano": [(1, 2000, 30)],
         "helix-nano": [(1, 2000, 3 * 30)],
-        "tables": [(1, 1000, 5 * 10)],
+        "tables": [(1, 2000, 7 * 10)],
     }
 
 

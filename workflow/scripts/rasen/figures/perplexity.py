@@ -41,7 +41,7 @@ def draw_perplexity(table: pd.DataFrame, guessers: pd.DataFrame, path: Path) -> 
     foot(
         figure,
         "Bands: 95 % interval over clips. The lower, the better the model predicts. Dotted: who "
-        "guesses without context, by equal odds (uniform) or by how often tokens occur (unigram).",
+        "guesses without context: equal odds (uniform), or by how often tokens occur (unigram).",
     )
     save(figure, path)
 

@@ -1,0 +1,57 @@
+"""The pages of docs/: their links lead somewhere, and numbers of the demo are the demo's."""
+
+import re
+
+import demo_tables
+import pytest
+from study import ROOT
+
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "config/README.md"])
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    for heading in re.findall(r"^#+ (.+)$", text, re.M):
+        words = re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower())
+        yield words.replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    for link in LINK.findall(text):
+        if re.match(r"https?:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor and target.suffix == ".md":
+            assert anchor in set(anchors(target)), f"{page.name}: {link}"
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs/README.md").read_text()
+    for page in PAGES:
+        inside = page.is_relative_to(ROOT / "docs")
+        name = page.relative_to(ROOT / "docs").as_posix() if inside else ""
+        if name and name != "README.md":
+            assert f"({name})" in index, name
+
+
+def test_numbers_of_the_demo_are_those_of_its_tables():
+    tables = demo_tables.read(demo_tables.HERE)
+    page = " ".join((ROOT / "docs/method.md").read_text().split())
+    mean = tables["perplexity"].query("group == 'mean'").drop_duplicates("point")
+    at = mean.set_index("point")["perplexity"].map("{:.1f}".format)
+    own, other = at["linear-0.500"], at["linear+seed1-0.500"]
+    assert f"is {own} from the run's own, and {other} from another draw" in page
+    assert f"(perplexity {at['trained']} to {at['gradient-1.000']})" in page
+    probes = tables["probes"].query("features == 'selected' and point == 'untrained'")
+    value = probes.query("task == 'pitch_class'").drop_duplicates("split").set_index("split")
+    random, grouped = (demo_tables.short(value.loc[s, "value"]) for s in ("random", "grouped"))
+    assert f"class at {random} by a random split, and {grouped} (chance" in page
+    shares = tables["feature_seeds"]["share"]
+    assert "share a quarter of their features on nano" in page
+    assert 0.2 < shares.mean() < 0.3
