@@ -38,12 +38,12 @@ rule write_explorer:
             for model in MODELS.values()
             if model["sae"]
         ],
+        targets.note_sounds(config),
         copies=(
             "results/media/copies.parquet"
             if config["explorer"]["media"] == "copy"
             else []
         ),
-        targets.note_sounds(config),
         config="results/config.yaml",
     output:
         explorer=directory("results/explorer"),
