@@ -58,6 +58,7 @@ bench: install-test
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/starts.py
 	$(BIN)/python benchmarks/helix.py
+	$(BIN)/python benchmarks/explorer.py
 	$(BIN)/python benchmarks/encoders.py
 	$(BIN)/python benchmarks/songbloom.py
 	$(BIN)/python benchmarks/songbloom_memory.py

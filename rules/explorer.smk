@@ -1,6 +1,28 @@
 # Explorer: a page in which people see and hear the results, with its data beside it.
 #   needs    everything that `all` makes; what else is there of songs, training runs and scores
-#   makes    results/explorer/index.html
+#   makes    results/explorer/index.html    results/media/, when copies of sound are asked for
+
+
+if config["explorer"]["media"] == "copy":
+
+    rule copy_sounds:
+        """Recordings, stems and generated songs as MP3; one that is there is not made again."""
+        output:
+            copies="results/media/copies.parquet",
+        log:
+            "logs/copy_sounds.log",
+        conda:
+            "../envs/core.yaml"
+        resources:
+            mem_mb=growing(4000),
+            runtime=growing(240),
+        params:
+            made=made.sounding_tables(),
+            changed=made.changed(made.sounding_tables()),
+            code=code("copy_sounds.py"),
+        shell:
+            "rasen core copy_sounds.py --tables {params.made} --copies {output.copies}"
+            " > {log} 2>&1"
 
 
 rule write_explorer:
@@ -16,6 +38,12 @@ rule write_explorer:
             for model in MODELS.values()
             if model["sae"]
         ],
+        targets.note_sounds(config),
+        copies=(
+            "results/media/copies.parquet"
+            if config["explorer"]["media"] == "copy"
+            else []
+        ),
         config="results/config.yaml",
     output:
         explorer=directory("results/explorer"),

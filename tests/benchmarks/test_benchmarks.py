@@ -33,6 +33,7 @@ RUN_BY = {  # every file of benchmarks/: the test here that runs it
     "sae.py": "test_sae",
     "songs.py": "test_songs",
     "starts.py": "test_starts",
+    "explorer.py": "test_explorer",
     "structure.py": "test_structure",
     "song_networks.py": "test_song_networks",
 }
@@ -224,6 +225,12 @@ def test_starts():
     printed = run("starts.py", "--repeats", "1")
     assert "MISSED" not in printed, printed
     assert re.search(r"start of a job: warm / plain +0\.", printed), printed
+
+
+def test_explorer():
+    printed = run("explorer.py", "--size", "tiny")
+    assert re.search(r"^folder +0\.\d+ MB", printed, re.M), printed
+    assert "helix painted" in printed or "no Chromium here" in printed
 
 
 def test_songbloom():

@@ -3,13 +3,17 @@
 from pathlib import Path
 
 import made
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from browser import Browser, find_chromium
 from write_explorer import write_explorer
 
+from rasen.io.audio import mp3_bytes
 
-def written(folder, tables, config=made.CONFIG, benchmarks=()):
+
+def written(folder, tables, config=made.CONFIG, benchmarks=(), also=()):
     """The explorer of these tables; its folder."""
     paths = made.write_tables(folder / "tables", tables)
     (folder / "config.yaml").write_text(config)
@@ -17,7 +21,7 @@ def written(folder, tables, config=made.CONFIG, benchmarks=()):
     for rule, text in benchmarks:
         (times / rule).parent.mkdir(parents=True, exist_ok=True)
         (times / rule).write_text(text)
-    write_explorer(paths, folder / "config.yaml", times, folder / "explorer")
+    write_explorer([*paths, *also], folder / "config.yaml", times, folder / "explorer")
     return folder / "explorer"
 
 
@@ -68,6 +72,21 @@ def text(tmp_path_factory) -> Path:
     kept = ("points", "perplexity", "probes", "similarity")
     config = made.CONFIG.replace("nano", "llama")
     return written(tmp_path_factory.mktemp("text"), {name: tables[name] for name in kept}, config)
+
+
+@pytest.fixture(scope="session")
+def sounding(tmp_path_factory) -> Path:
+    """Notes of three keys, of which the middle one sounds."""
+    rate, keys = 24000, 3
+    sound = np.zeros(rate // 2 * keys, np.float32)
+    middle = slice(rate // 2, rate)
+    sound[middle] = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate // 2) / rate)
+    row = {"instrument": "instrument 1", "mp3": mp3_bytes(sound, rate), "lowest": 48}
+    sounds = pd.DataFrame([row]).assign(keys=keys, seconds=0.5, rate=rate)
+    folder = tmp_path_factory.mktemp("sounding")
+    (folder / "notes/rendered").mkdir(parents=True)
+    sounds.to_parquet(folder / "notes/rendered/notes.parquet")
+    return written(folder, made.study_tables(), also=[folder / "notes/rendered/notes.parquet"])
 
 
 HOSTILE = (

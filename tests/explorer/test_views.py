@@ -386,3 +386,60 @@ def test_the_config_of_a_view_is_shown(page, small):
     text = page.wait("document.querySelector('.config pre')?.textContent")
     assert "method: exact" in text
     assert text.startswith("helix:")
+
+
+def test_notes_are_heard_and_decode_to_their_length(page, sounding):
+    """Of three keys only the middle one sounds: it is found where it was put."""
+    looked_at(page, sounding, "helix")
+    shape = page.run(
+        """rasen.notes.sound("notes", "instrument 1").then(({ buffer }) => {
+            const third = buffer.length / 3;
+            const part = (k) => buffer.getChannelData(0).slice(k * third, (k + 1) * third);
+            const loud = [0, 1, 2].map((k) => part(k).reduce((sum, v) => sum + v * v, 0));
+            return [buffer.duration, ...loud];
+        })"""
+    )
+    assert shape[0] == pytest.approx(1.5, abs=0.06)
+    assert shape[2] > 50 * max(shape[1], shape[3])
+    said = page.run("rasen.notes.play('notes', 'instrument 1', 49)")
+    assert said == "heard: instrument 1"
+    page.run("document.querySelector('canvas').focus()")
+    page.key("j", "j")
+    told = page.wait("[...document.querySelectorAll('.panel [role=status]')].at(-1).textContent")
+    assert told == "C3: heard: instrument 1."
+    assert not page.problems
+
+
+def test_where_there_is_no_sound_it_is_said(page, small):
+    looked_at(page, small, "helix")
+    page.run("document.querySelector('canvas').focus()")
+    page.key("j", "j")
+    page.wait("document.querySelector('.panel').textContent.includes('no sounds of notes')")
+
+
+def test_a_table_is_sorted_with_what_is_missing_last_and_searched_by_words(page, small):
+    page.open(small)
+    page.run("""window.table = rasen.table([
+        { name: "number", values: [3, null, -1, 10, NaN, 3] },
+        { name: "text", values: ["b", "a b", null, "Zed", "a", "b"] },
+    ], { rows: 6, name: "test", search: true });
+    document.querySelector("main").replaceChildren(table.node)""")
+    order = "[...document.querySelectorAll('.row')].map(row => Number(row.dataset.row))"
+    page.run("table.sort(0, false)")
+    assert page.run(order) == [2, 0, 5, 3, 1, 4]
+    page.run("table.sort(0, true)")
+    assert page.run(order) == [3, 0, 5, 2, 1, 4]
+    page.run("table.sort(1, false)")
+    assert page.run(order) == [3, 4, 1, 0, 5, 2]
+    page.run("table.search('B a')")
+    assert page.run(order) == [1]
+
+
+def test_a_long_table_keeps_only_what_is_in_sight(page, small):
+    page.open(small)
+    page.run("""document.querySelector("main").replaceChildren(rasen.table(
+        [{ name: "n", values: (row) => row }], { rows: 30000, name: "long" }).node)""")
+    page.settle()
+    assert page.run("document.querySelectorAll('.row').length") < 60
+    page.run("document.querySelector('.scroll').scrollTop = 1e9")
+    page.wait("[...document.querySelectorAll('.row')].at(-1).textContent === '29999'")

@@ -57,6 +57,7 @@
       context.globalAlpha = 1;
       context.clearRect(0, 0, size.width, size.height);
       places = rasen.paint(pen, size.width, size.height, frame, lookNow());
+      performance.mark("helix painted"); // for the benchmark
     }
 
     function ask() {
@@ -164,7 +165,7 @@
       if (!act || !frame) return;
       event.preventDefault();
       act();
-      oncamera(camera);
+      if (!"jkEnter".includes(event.key)) oncamera(camera);
     });
     canvas.addEventListener("blur", () => point(-1));
     new ResizeObserver(ask).observe(node);

@@ -27,6 +27,8 @@
       const highest = Math.max(...values.filter((value) => value !== null));
       // A guesser far above all values would press them to the ground: it is named, not drawn.
       const lines = what.lines.filter((line) => line.value <= 2.5 * highest);
+      const uppermost = lines.findIndex((line) => line.value === Math.max(...lines.map((one) => one.value)));
+      const ground = rasen.colours.of("card");
       const plot = Plot.plot({
         width: node.clientWidth || 560,
         height: 220,
@@ -40,9 +42,14 @@
         y: { label: what.label, labelArrow: "none", grid: true, nice: true, ticks: 5 },
         marks: [
           Plot.ruleY(lines, { y: "value", stroke: quiet, strokeDasharray: "2 4" }),
-          Plot.text(lines, { y: "value", frameAnchor: "right", text: "text", dy: -7, textAnchor: "end" }),
+          ...lines.map((line, i) =>
+            Plot.text([line], {
+              y: "value", frameAnchor: "right", text: "text", dy: i === uppermost ? -8 : 9, textAnchor: "end",
+              stroke: ground, strokeWidth: 4,
+            }),
+          ),
           Plot.line(others, { x: "position", y: "value", z: "name", stroke: quiet, strokeOpacity: 0.55, strokeWidth: 1.2 }),
-          Plot.text(ends, { x: "position", y: "value", text: "name", dy: -8, fill: quiet }),
+          Plot.text(ends, { x: "position", y: "value", text: "name", dy: -8, fill: quiet, stroke: ground, strokeWidth: 4 }),
           Plot.areaY(own, { x: "position", y1: "low", y2: "high", fill: accent, fillOpacity: 0.16 }),
           Plot.line(own, { x: "position", y: "value", stroke: accent, strokeWidth: 2 }),
           Plot.dot(own, { x: "position", y: "value", fill: accent, r: 3 }),

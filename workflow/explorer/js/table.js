@@ -5,12 +5,45 @@
   const HEIGHT = 32; // of a row, as in style.css
   const MORE = 6; // rows beyond those in sight
 
-  const compare = (a, b) => {
-    if (a === null || a === undefined) return b === null || b === undefined ? 0 : 1;
-    if (b === null || b === undefined) return -1;
-    if (typeof a === "number" && typeof b === "number") return a - b;
-    return a < b ? -1 : a > b ? 1 : 0;
-  };
+  const missing = (value) => value === null || value === undefined || Number.isNaN(value);
+
+  /** What rows are sorted by, as numbers: a text is its rank among all texts. */
+  function keysOf(values) {
+    if (!values.some((value) => typeof value === "string")) return Float64Array.from(values, Number);
+    const ranks = new Map([...new Set(values)].sort().map((value, rank) => [value, rank]));
+    return Float64Array.from(values, (value) => ranks.get(value));
+  }
+
+  /** The first place in a sorted array with a key of at least (beyond: more than) this. */
+  function bound(sorted, key, beyond) {
+    let [low, high] = [0, sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle] < key || (beyond && sorted[middle] === key)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /**
+   * Places of the values in order; equal ones stay as they are, missing ones are last. Numbers are
+   * sorted without a function that compares (ten times as fast), then each row is put to its key.
+   */
+  function sortedPlaces(values, down) {
+    const keys = keysOf(values);
+    const there = [];
+    const absent = [];
+    values.forEach((value, row) => (missing(value) ? absent : there).push(row));
+    const sorted = Float64Array.from(there, (row) => keys[row]).sort();
+    const taken = new Uint32Array(sorted.length);
+    const places = new Array(there.length);
+    for (const row of there) {
+      const first = bound(sorted, keys[row], false);
+      const from = down ? sorted.length - bound(sorted, keys[row], true) : first;
+      places[from + taken[first]++] = row;
+    }
+    return places.concat(absent);
+  }
 
   /**
    * columns: [{name, about?, values: array or (row) => value, show?: (value, row) => text or node, wide?}]
@@ -87,15 +120,10 @@
       const again = sorted.column === place;
       sorted = { column: place, down: down ?? (again ? !sorted.down : numeric[place]) };
       const column = columns[place];
-      const values = Array.from({ length: rows }, (_, row) => at(column, row));
-      const sign = sorted.down ? -1 : 1;
-      const missing = (value) => value === null || value === undefined;
-      order = Array.from({ length: rows }, (_, row) => row).sort((a, b) => {
-        const [one, other] = [values[a], values[b]];
-        // what is missing stays last
-        const by = missing(one) || missing(other) ? compare(one, other) : sign * compare(one, other);
-        return by || a - b;
-      });
+      order = sortedPlaces(
+        Array.from({ length: rows }, (_, row) => at(column, row)),
+        sorted.down,
+      );
       heads.forEach((head, index) =>
         head.setAttribute(
           "aria-sort",

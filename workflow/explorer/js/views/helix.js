@@ -105,7 +105,7 @@ rasen.view({
       el(
         "p",
         { class: "quiet", id: "helix-keys" },
-        "Drag or arrow keys turn it; after a click the wheel, + and − zoom, 0 resets. J and K go from note to note, Enter plays.",
+        "Click a note to hear it. Drag or arrow keys turn the helix; after a click the wheel, + and − zoom, 0 resets; J and K go from note to note.",
       ),
       heard,
     );
@@ -159,8 +159,7 @@ rasen.view({
     }
 
     async function play(instrument, pitch, name) {
-      const problem = await rasen.notes.play(shown.now, instrument, pitch);
-      heard.textContent = problem ? `${name}: ${problem}.` : `${name}, ${instrument}`;
+      heard.textContent = `${name}: ${await rasen.notes.play(shown.now.stimuli, instrument, pitch)}.`;
     }
 
     function drawChips() {
@@ -382,8 +381,12 @@ rasen.view({
         else canvas.draw(frame, shown.look);
         shown.frame = frame;
         canvas.canvas.setAttribute("aria-label", `${title()}: ${verdict(row)}`);
-        heard.textContent = "";
-        panel.refresh();
+        const looked = `${key} ${now.place}`;
+        if (shown.looked !== looked) {
+          heard.textContent = "";
+          panel.refresh();
+        }
+        shown.looked = looked;
       } else heard.textContent = "No coordinates of notes here; run: snakemake helix";
       await Promise.all([drawMaps(now), drawLine(now)]);
     }

@@ -54,6 +54,8 @@ def _stored(array):
     if len(data) < LARGE:
         return {"data": base64.b64encode(data).decode()}
     packed = gzip.compress(data, 6, mtime=0)
+    if len(packed) > 0.9 * len(data):  # sound is packed already
+        return {"data": base64.b64encode(data).decode()}
     return {"data": base64.b64encode(packed).decode(), "gzip": True}
 
 
