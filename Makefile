@@ -4,6 +4,7 @@
 # make test    install, lint (types too), run every test
 # make bench   print each speed and memory ratio beside its target
 # make bench-gpu   what only a GPU can tell, as a table in benchmarks/ (under 30 minutes)
+# make gallery   copy the demo's figures to docs/gallery
 # make pins    compile envs/*.in to envs/*.txt again, and the hashes of all pins
 # PYTHON names the interpreter to make environments with (3.11 or newer).
 
@@ -12,7 +13,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 export PYTHON OMP_NUM_THREADS ?= 1
 BIN = .venv/bin
 
-.PHONY: demo demo-songbloom open test test-units test-workflow test-slurm test-songs lint bench bench-gpu pins install install-test
+.PHONY: demo gallery demo-songbloom open test test-units test-workflow test-slurm test-songs lint bench bench-gpu pins install install-test
 
 demo: install
 	$(BIN)/snakemake --cores $(CORES) all results/report/report.html explorer
@@ -21,6 +22,9 @@ demo: install
 demo-songbloom: install
 	$(BIN)/snakemake --cores $(CORES) --directory examples/songbloom all songbloom scores
 	@echo "Done. Tables and figures are in examples/songbloom/results; its README.md says what lies where."
+
+gallery: install
+	$(BIN)/python docs/gallery/make.py results/figures
 
 open: install
 	$(BIN)/python workflow/scripts/open_archive.py --archive "$(ARCHIVE)" --folder "$(FOLDER)"

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/explorer")]
 
 import made
+import made_media
 import numpy as np
 import pandas as pd
 from browser import Browser, find_chromium
@@ -25,9 +26,9 @@ from write_explorer import write_explorer
 from rasen.io.audio import mp3_bytes
 from rasen.stimuli.sprites import RATE, SLOT
 
-SIZES = {  # layers, points, keys, instruments, rows of a table
-    "tiny": (3, 4, 13, 2, 2000),
-    "full": (50, 16, 36, 92, 30_000),
+SIZES = {  # layers, points, keys, instruments, rows of a table and features, songs
+    "tiny": (3, 4, 13, 2, 2000, 5),
+    "full": (50, 16, 36, 92, 30_000, 200),
 }
 ROUNDS = 3
 
@@ -51,7 +52,33 @@ def sounds(instruments, keys):
     return pd.DataFrame(rows).assign(lowest=48, keys=keys, seconds=SLOT, rate=RATE)
 
 
-def write(folder, layers, points, keys, instruments):
+def features_and_songs(folder, features, songs):
+    """Tables of one SAE, a third of whose features are kept, as in the demo, and of songs of four
+    minutes without their sound."""
+    rng = np.random.default_rng(0)
+    tables = made_media.feature_tables(("trained",), features, clips=2000, label="pitch 60")
+    table = tables["tables/features"]
+    table["label"] = np.where(rng.random(features) < 0.4, "unlabelled", "pitch 60")
+    table["confirmed"] = (table["label"] != "unlabelled") & (rng.random(features) < 0.3)
+    table["kept"] = table["feature"] % 3 == 0
+    (name,) = (name for name in tables if name.endswith("top_clips"))
+    top = tables[name][tables[name]["feature"] % 3 == 0]
+    time_ = np.linspace(0, 1, 200)  # bursts over a quarter of the clip, no two alike
+    begins, heights = rng.random(len(top)), rng.integers(40, 256, len(top))
+    levels = np.clip(1 - 8 * abs(time_ - begins[:, None]), 0, 1) * heights[:, None]
+    levels = levels * (0.8 + 0.2 * rng.random(levels.shape))
+    tables[name] = top.assign(activation=[row.tobytes() for row in levels.astype(np.uint8)])
+    tables |= made_media.song_tables(folder, songs, sound=False, name="an artist")
+    waves = tables["batches/measure_peaks/00000"]
+    columns = rng.integers(0, 127, (4800, 1)) * np.array([-1, 1])
+    raw = columns.astype(np.int8).tobytes()
+    tables["batches/measure_peaks/00000"] = waves.assign(
+        mix=raw, vocals=raw, accompaniment=raw, seconds=240.0
+    )
+    return made_media.write_results(folder, tables)
+
+
+def write(folder, layers, points, keys, instruments, features, songs):
     """The explorer's folder."""
     routes = made.route_table(points=points)
     notes, curves = made.notes_and_curves(routes, layers, instruments, keys)
@@ -64,7 +91,9 @@ def write(folder, layers, points, keys, instruments):
         "probes": made.probes_table(routes, layers),
         "similarity": made.similarity_table(routes, layers),
     }
-    paths = made.write_tables(folder / "tables", tables)
+    paths = made.write_tables(folder / "results/tables", tables)
+    paths += features_and_songs(folder, features, songs)
+    folder = folder / "results"
     heard = folder / "notes/rendered/notes.parquet"
     heard.parent.mkdir(parents=True)
     sounds(instruments, keys).to_parquet(heard)
@@ -172,21 +201,67 @@ def look(rows, folder, count):
     browser.close()
 
 
+# Chooses one after the other and waits until it is drawn; ms of each.
+CHOOSE = """(async (key, values, drawn) => {
+  const times = [];
+  for (const value of values) {
+    const begun = performance.now();
+    rasen.state.set({ [key]: value });
+    while (!drawn(String(value))) await new Promise((done) => setTimeout(done, 2));
+    times.push(performance.now() - begun);
+  }
+  return times;
+})"""
+FEATURE = """(value) =>
+  document.querySelector(".feature-page h3").textContent.split(" ")[1] === value
+  && document.querySelectorAll(".clip svg path").length === 5"""
+SONG = """(value) => document.querySelector(".song-title").textContent === value
+  && document.querySelector(".wave path") && document.querySelector(".word")"""
+SORT = """((place) => {
+  const begun = performance.now();
+  document.querySelectorAll(".feature-list .head button")[place].click();
+  document.body.offsetHeight;
+  return performance.now() - begun;
+})"""
+
+
+def listen(rows, folder, features, songs):
+    """Features and songs: sorting, searching, opening."""
+    browser = Browser()
+    page = browser.page()
+    page.open(folder, "view=features")
+    page.wait("document.querySelectorAll('.clip svg path').length === 5")
+    sorts = [page.run(f"{SORT}({place})") for place in (1, 3, 4) for _ in range(3)]
+    rows.add("features sorted: slowest of 9", max(sorts), "ms", target=100, at_most=True)
+    chosen = [3 * (features // 21) * number for number in range(1, 7)]
+    opened = page.run(f"{CHOOSE}('feature', {chosen}, {FEATURE})")
+    rows.add("a feature with its clips: slowest", max(opened), "ms", target=300, at_most=True)
+    page.open(folder, "view=songs")
+    page.settle()
+    names = [f"song{number}" for number in range(1, songs, max(1, songs // 6))]
+    opened = page.run(f"{CHOOSE}('song', {names}, {SONG})")
+    rows.add("a song with its words: slowest", max(opened), "ms", target=300, at_most=True)
+    browser.close()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="full")
-    layers, points, keys, instruments, count = SIZES[parser.parse_args().size]
+    layers, points, keys, instruments, count, songs = SIZES[parser.parse_args().size]
     rows = Rows()
     with TemporaryDirectory() as place:
-        folder = Path(place)
-        taken = write(folder, layers, points, keys, instruments)
+        folder = Path(place) / "results"
+        taken = write(Path(place), layers, points, keys, instruments, count, songs)
         rows.add("writing the folder", taken, "s")
         whole = size(folder / "explorer")
         heard = size(folder / "explorer/data/note_sounds")
         rows.add("folder", whole, "MB", target=50, at_most=True)
         rows.add("of it sounds of notes", heard, "MB")
+        rows.add("of it clips of features", size(folder / "explorer/data/feature_clips"), "MB")
+        rows.add("of it waveforms of songs", size(folder / "explorer/data/song_wave"), "MB")
         if find_chromium():
             look(rows, folder / "explorer", count)
+            listen(rows, folder / "explorer", count, songs)
         else:
             rows.add("the page", None, note="no Chromium here")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from made_media import (
     HOSTILE,
     POINTS,
@@ -14,12 +15,13 @@ from made_media import (
     songbloom_tables,
     write_results,
 )
-from write_explorer import PAGE, name_of
+from write_explorer import PAGE
 
-from rasen.explorer import features, songbloom, songs, sounds
+from rasen.explorer import features, media, songbloom, songs, sounds
 from rasen.explorer.contract import check_part, read_contract
-from rasen.explorer.folder import write_folder
+from rasen.explorer.folder import name_of, write_folder
 from rasen.explorer.subjects import absent_subjects
+from rasen.io import parquet
 from rasen.scores.paper import PAPER
 from rasen.study.shared_files import group_of
 
@@ -260,3 +262,57 @@ def test_hostile_texts_are_data_in_the_files():
 )
 def test_lyrics_are_shared_only_when_they_are_asked_for(path, group):
     assert group_of(f"results/explorer/{path}") == group
+
+
+# copies
+
+
+def copied():
+    """The copies of all that sounds in results/."""
+    tables = {
+        name_of(path, Path("results")): path for path in Path("results").glob("*/**/*.parquet")
+    }
+    table = media.copy_sounds(media.sounds_to_copy(tables), Path("results/media"))
+    parquet.write_table(table, Path("results/media/copies.parquet"))
+    return table
+
+
+def test_copies_are_small_whole_and_made_once():
+    write_results(Path(), song_tables(Path()) | songbloom_tables(Path()))
+    table = copied()
+    assert len(table) == 3 + 3 + 1  # recordings, voices, a song that was made
+    info = soundfile.info(Path("results/media") / table["file"][0])
+    assert (info.format, info.channels) == ("MP3", 2)
+    assert info.duration == pytest.approx(12, abs=0.05)
+    assert Path("results/media", table["file"][0]).stat().st_size < 12 * 100_000 / 8
+    made = {path: path.stat().st_mtime_ns for path in Path("results/media").glob("*.mp3")}
+    assert copied().equals(table)
+    assert made == {path: path.stat().st_mtime_ns for path in Path("results/media").glob("*.mp3")}
+    Path("results/songs/song1/vocals.flac").unlink()
+    soundfile.write("audio/song0 1.flac", np.sin(np.arange(64000) / 10) / 2, 16000)
+    after = copied()
+    assert len(after) == 6
+    assert set(Path("results/media").glob("*.mp3")) == {
+        Path("results/media") / name for name in after["file"]
+    }
+    assert after["file"][0] != table["file"][0]
+
+
+def test_the_page_plays_copies_where_there_are():
+    tables = song_tables(Path()) | songbloom_tables(Path())
+    write_results(Path(), tables)
+    table = copied()
+    parts = data(songs.parts, tables | {"media/copies": table})
+    of = dict(zip(table["source"], table["file"], strict=True))
+    assert column(parts["songs"][0], "mix")[0] == f"media/{of['audio/song0 1.flac']}"
+    voices = column(parts["songs"][0], "vocals")
+    assert voices[1] == f"media/{of['results/songs/song1/vocals.flac']}"
+    files = sounds.copied_files({"media/copies": Path("results/media/copies.parquet")})
+    write_folder(Path("results/explorer"), PAGE, [], files)
+    assert (Path("results/explorer") / voices[1]).read_bytes()
+
+
+def test_copies_are_never_shared():
+    for name in ("results/media/a.mp3", "results/explorer/media/a.mp3"):
+        assert group_of(name) == "recordings"
+    assert group_of("results/media/copies.parquet") == "recordings"

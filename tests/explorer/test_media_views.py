@@ -17,7 +17,6 @@ from made_media import (
 from write_explorer import write_explorer
 
 VIEWS = {"features": "features", "songs": "songs", "songbloom": "songbloom", "scores": "songbloom"}
-BLUE = "[...document.querySelectorAll('{}')].map(n => n.textContent)"
 
 
 def written(folder, tables):
@@ -194,9 +193,8 @@ def test_the_table_behind_a_song_has_sections_and_words(page, songs):
 
 def listed(page, column=0):
     """A column of the list as it is shown."""
-    return page.run(
-        f"[...document.querySelectorAll('.feature-list .row')].map(r => r.children[{column}].textContent)"
-    )
+    rows = "[...document.querySelectorAll('.feature-list .row')]"
+    return page.run(f"{rows}.map(row => row.children[{column}].textContent)")
 
 
 def test_confirmed_features_lead_and_an_unlabelled_one_does_not(page, sounds):
@@ -253,10 +251,9 @@ def test_a_dead_feature_says_so(page, sounds):
 def test_texts_are_coloured_by_activation(page, texts):
     looked_at(page, texts, "view=features&feature=7")
     assert page.run("document.querySelectorAll('.clip .tokens').length") == 5
-    shares, levels = page.run(
-        "[...document.querySelector('.tokens').children].reduce(([a, b], n) => "
-        "[[...a, parseFloat(n.style.getPropertyValue('--share')) || 0], [...b, parseInt(n.title)]], [[], []])"
-    )
+    tokens = "[...document.querySelector('.tokens').children]"
+    shares = page.run(f"{tokens}.map(n => parseFloat(n.style.getPropertyValue('--share')) || 0)")
+    levels = page.run(f"{tokens}.map(n => parseInt(n.title))")
     assert len(shares) == 50
     order = sorted(range(50), key=lambda place: levels[place])
     assert [shares[place] for place in order] == sorted(shares)
@@ -325,7 +322,8 @@ def test_nothing_is_wider_than_the_page(page, songs, sounds, texts, scheme, widt
         looked_at(page, folder, state)
         wide = page.run(
             "[document.documentElement.scrollWidth, ...[...document.querySelectorAll('main *')]"
-            ".filter(n => n.getBoundingClientRect().right > innerWidth + 1 && !n.closest('.scroll'))"
+            ".filter(n => n.getBoundingClientRect().right > innerWidth + 1)"
+            ".filter(n => !n.closest('.scroll'))"
             ".map(n => n.outerHTML.slice(0, 90))]"
         )
         assert wide[0] <= width, (state, wide)
@@ -336,7 +334,8 @@ def test_pictures_are_saved_whole(page, songs, sounds):
     for folder, state in ((songs, "view=songs"), (sounds, "view=features&feature=1")):
         looked_at(page, folder, state)
         page.run(
-            "window.files = []; URL.createObjectURL = (blob) => { files.push(blob); return 'blob:x'; };"
+            "window.files = [];"
+            "URL.createObjectURL = (blob) => { files.push(blob); return 'blob:x'; };"
             "HTMLAnchorElement.prototype.click = function () {};"
             "[...document.querySelectorAll('.panel .actions button')]"
             ".filter(b => b.textContent === 'SVG').forEach(b => b.click())"

@@ -42,8 +42,9 @@ APART = {
 }  # arrays and tables in
 # export names for notebooks
 LAZY = ("rasen.helix", "rasen.probes", "rasen.scores", "rasen.sae", "rasen.songbloom")
-# The runner of scripts reads JSON, and measures know the arithmetic of helix and probes.
-ALSO = {("command", "io"), ("measure", "helix"), ("measure", "probes")}
+# The runner of scripts reads JSON, measures know the arithmetic of helix and probes, and the page
+# shows the paper's scores.
+ALSO = {("command", "io"), ("measure", "helix"), ("measure", "probes"), ("explorer", "scores")}
 
 
 def tree(path):

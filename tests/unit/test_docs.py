@@ -1,5 +1,6 @@
 """The pages of docs/: their links lead somewhere, and numbers of the demo are the demo's."""
 
+import importlib.util
 import re
 
 import demo_tables
@@ -55,3 +56,23 @@ def test_numbers_of_the_demo_are_those_of_its_tables():
     shares = tables["feature_seeds"]["share"]
     assert "share a quarter of their features on nano" in page
     assert 0.2 < shares.mean() < 0.3
+
+
+def test_the_gallery_shows_its_files_and_is_small():
+    shown = set(re.findall(r"\(gallery/([\w-]+\.svg)\)", (ROOT / "docs/gallery.md").read_text()))
+    files = {path.name: path.stat().st_size for path in (ROOT / "docs/gallery").glob("*.svg")}
+    assert shown == set(files) == set(gallery_maker().FIGURES)
+    assert sum(files.values()) < 1_000_000
+
+
+def test_pictures_of_the_gallery_are_shortened_and_no_more():
+    svg = '<path d="M 12.345678 9 L 1.5 -0.00049"/><text>0.925 of 12.345</text>'
+    short = '<path d="M 12.35 9 L 1.5 -0.00"/><text>0.925 of 12.345</text>'
+    assert gallery_maker().shortened(svg) == short
+
+
+def gallery_maker():
+    spec = importlib.util.spec_from_file_location("make", ROOT / "docs/gallery/make.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

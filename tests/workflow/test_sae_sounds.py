@@ -96,6 +96,9 @@ def test_top_clips_are_written_once_with_a_playlist_per_feature(study):
     folder = study.folder / LAYER / "tones"
     top = pd.read_parquet(study.folder / LAYER / "top_clips.parquet")
     assert top.groupby("feature").size().max() == 2
+    seconds = top["activation"].map(len) * top["frames_each"] / top["frame_rate"]
+    assert seconds.between(0.9, 1.1).all()
+    assert top["activation"].map(max).max() == 255
     sound, rate = soundfile.read(folder / f"{top['clip'][0]:06d}.flac")
     assert len(sound) / rate == pytest.approx(1, abs=0.01)
     assert len(list(folder.glob("*.flac"))) == top["clip"].nunique()

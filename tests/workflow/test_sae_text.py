@@ -58,6 +58,23 @@ def test_language_tendency_changes_along_the_run(study):
     assert not undescribed(study.folder / "results")
 
 
+def test_top_clips_have_the_activation_of_each_token(study):
+    folder = study.folder / "results/sae/llm/trained/layer-01"
+    top, examples = (
+        pd.read_parquet(folder / f"{name}.parquet") for name in ("top_clips", "examples")
+    )
+    assert (top["activation"].map(len) == top["tokens"].map(len)).all()
+    assert top["activation"].map(max).between(1, 255).all()
+    assert top["stimuli"].eq("lines").all()
+    strongest = top["frame"] - top["first_frame"]
+    at = [levels[place] for levels, place in zip(top["activation"], strongest, strict=True)]
+    assert at == top["activation"].map(max).tolist()
+    word = [tokens[place] for tokens, place in zip(top["tokens"], strongest, strict=True)]
+    both = top.assign(word=word).merge(examples, on=["feature", "row"], suffixes=("", "_shown"))
+    assert len(both)
+    assert (both["word"] == both["word_shown"]).all()
+
+
 def test_the_question_shows_words_in_context(study):
     question = study.folder / "results/sae/llm/questions/trained-layer-01.json"
     example = json.loads(question.read_text(encoding="utf-8"))["features"][0]["examples"][0]

@@ -8,7 +8,8 @@ import yaml
 from rasen import command
 from rasen.explorer import overview
 from rasen.explorer.contract import read_contract
-from rasen.explorer.folder import write_folder
+from rasen.explorer.folder import name_of, write_folder
+from rasen.explorer.sounds import copied_files
 from rasen.explorer.subjects import parts_of_subjects
 
 PAGE = Path(__file__).resolve().parents[1] / "explorer"
@@ -23,12 +24,7 @@ def write_explorer(tables: list[Path], config: Path, benchmarks: Path, explorer:
     parts = chain(
         overview.parts(named, contract, settings, times), parts_of_subjects(named, contract)
     )
-    write_folder(explorer, PAGE, parts)
-
-
-def name_of(path: Path, results: Path) -> str:
-    """helix, of tables/helix.parquet; of tables elsewhere in the results stimuli/notes, ..."""
-    return path.relative_to(results).with_suffix("").as_posix().removeprefix("tables/")
+    write_folder(explorer, PAGE, parts, copied_files(named))
 
 
 if __name__ == "__main__":

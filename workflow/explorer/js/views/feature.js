@@ -72,9 +72,10 @@
   /** How a clip is heard: a note of the page, a part of a recording, or what sae_clips exports. */
   function sound(row, clip, from, ontime) {
     if (row.pitch >= 0 && row.instrument) {
+      if (!rasen.notes.has(from.stimuli, row.instrument)) return null;
       const told = rasen.el("span", { class: "quiet", role: "status" });
       const play = async () => {
-        told.textContent = (await rasen.notes.play(from, row.instrument, row.pitch)) || "";
+        told.textContent = await rasen.notes.play(from.stimuli, row.instrument, row.pitch);
       };
       return rasen.el(
         "div",
@@ -180,7 +181,7 @@
         line.hidden = false;
         line.style.left = `${Math.min(100, (100 * time) / length)}%`;
       });
-      head.append(player);
+      if (player) head.append(player);
       rasen.onwidth(stage, (width) => {
         svg.replaceChildren();
         const high = rasen.drawTrace(svg, one.levels, length, width);

@@ -134,7 +134,7 @@
       },
     });
     const chart = rasen.el("div", {});
-    panel.body.append(rasen.el("div", { class: "controls" }, metric.node), chart, rasen.el("p", { class: "quiet" }, `Rows of the paper: ${table.values.source}.`));
+    panel.body.append(rasen.el("div", { class: known.length > 1 ? "controls" : null }, metric.node), chart, rasen.el("p", { class: "quiet" }, `Rows of the paper: ${table.values.source}.`));
     place.append(panel.node);
 
     function draw() {
@@ -153,7 +153,7 @@
       const short = (name) => (name.length > 26 ? `${name.slice(0, 25)}…` : name);
       const width = Math.max(280, panel.body.clientWidth || 640);
       const figure = Plot.plot({
-        className: "chart", width, height: 60 + 24 * rows.length,
+        className: "chart", width, height: 76 + 24 * rows.length, marginBottom: 44,
         marginLeft: Math.min(190, width / 2.4), marginRight: 36, grid: true,
         style: { background: "none", color: "inherit", fontSize: "12px" },
         x: { label: `${one.title}${one.percent ? " (%)" : ""}`, nice: true },

@@ -36,7 +36,7 @@ rasen.view({
         { name: "Outcome", values: (row) => outcome(songs[row]), about: "split of the training set, or why it was rejected" },
         { name: "Length", values: (row) => songs[row].seconds, show: (value) => (value === null ? "–" : rasen.clock(value)) },
         { name: "Language", values: (row) => songs[row].language },
-        { name: "Words found", values: (row) => songs[row].match_ratio, show: (value) => (value === null ? "–" : `${Math.round(100 * value)} %`), about: rasen.data.about("songs").match_ratio },
+        { name: "Words", values: (row) => songs[row].match_ratio, show: (value) => (value === null ? "–" : `${Math.round(100 * value)} %`), about: rasen.data.about("songs").match_ratio },
       ],
       { rows: songs.length, name: "songs", search: true, pick: (row) => rasen.state.set({ song: songs[row].song, t: null }) },
     );

@@ -6,7 +6,7 @@ from rasen.dictionary.table import table
 INTERVAL = "95 % bootstrap interval over clips"
 
 TABLES = (
-    table("points", "Every point of every route, in the order of the route.", """
+    table("points", "Models, the routes of each, and the points of each route, **in the order in which tables and figures have them**: models as in the config; `linear`, its controls (`linear+START`), `gradient` and its variants, `step`; positions upward, so that the untrained end is first.", """
 model, route, point, position
 """),
     table("gradient", "One row per gradient route, point and gradient step: what one step on D does to the loss on D [eq. 4].", """

@@ -1,8 +1,9 @@
 """The explorer's folder: the page and its data as script files, whole or absent."""
 
 import json
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,17 @@ from rasen.explorer.part import Part
 PAGE = ("index.html", "*.css", "js/**/*.js", "vendor/*.js", "vendor/*.txt")
 
 
-def write_folder(folder: Path, page: Path, parts: Iterable[Part]) -> None:
+def name_of(path: Path, results: Path) -> str:
+    """helix, of tables/helix.parquet; of tables elsewhere in the results stimuli/notes, ..."""
+    return path.relative_to(results).with_suffix("").as_posix().removeprefix("tables/")
+
+
+def write_folder(
+    folder: Path, page: Path, parts: Iterable[Part], files: Mapping[str, Path] | None = None
+) -> None:
     """Copy the page and write every part beside it; the folder appears complete or not at all.
 
-    page: workflow/explorer, with contract.json
+    page: workflow/explorer, with contract.json;  files: {name in the folder: what it is}
     """
     contract = read_contract(page)
     partial = folder.with_name(folder.name + ".partial")
@@ -29,6 +37,8 @@ def write_folder(folder: Path, page: Path, parts: Iterable[Part]) -> None:
             known = index.setdefault(part.name, [])
             _write_part(partial, contract, part, len(known))
             known.append(dict(part.of))
+        for name, source in (files or {}).items():
+            _link(source, partial / name)
         _write_script(partial / "data/contract.js", "contract", 0, contract)
         _write_script(partial / "data/index.js", "index", 0, index)
         shutil.rmtree(folder, ignore_errors=True)
@@ -43,6 +53,15 @@ def _copy_page(page, folder):
             target = folder / source.relative_to(page)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+
+
+def _link(source, target):
+    """The same file twice where the disk can, a copy where it cannot."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _write_part(folder, contract, part, number):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from rasen.explorer.contract import columns_of
 from rasen.explorer.part import Part, table_part
-from rasen.explorer.sounds import address
+from rasen.explorer.sounds import address, copies_of
 from rasen.io.parquet import read_table
 from rasen.scores.paper import PAPER, SOURCE
 from rasen.scores.table import METRICS
@@ -26,12 +26,18 @@ def generated_parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Ite
     """The songs that runs made, and where each lies."""
     results = tables["generated"].parents[1]
     table = read_table(tables["generated"])
-    files = [
+    copies = copies_of(tables)
+    linked = [address(file, results / "explorer") for file in generated_files(table, results)]
+    table = table.assign(src=[copies.get(src, src) for src in linked])
+    yield table_part("generated", table, columns_of(contract, "generated"))
+
+
+def generated_files(table: pd.DataFrame, results: Path) -> list[Path]:
+    """The sound of each song that was made."""
+    return [
         results / SONG.format(run=row.run, step=row.step, song=row.song, seed=row.seed)
         for row in table.itertuples(index=False)
     ]
-    table = table.assign(src=[address(file, results / "explorer") for file in files])
-    yield table_part("generated", table, columns_of(contract, "generated"))
 
 
 def score_parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from rasen.explorer.contract import columns_of
 from rasen.explorer.part import Part, table_part
-from rasen.explorer.sounds import address
+from rasen.explorer.sounds import address, copies_of
 from rasen.io.parquet import read_table, read_tables
 
 DRAWN = 500  # songs with a waveform in the page, so that it stays small; the list has all
@@ -39,14 +39,13 @@ def parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part
     table["drawn"] = table["song"].isin(waves.index) & (table.index < DRAWN)
     texts = ("language", "license", "split", "lyrics", "way", "music_key")
     table = table.fillna(dict.fromkeys(texts, ""))
+    copies = copies_of(tables)
     addresses: dict[str, list[str]] = {name: [] for name in SOUNDS}
     for row in table.itertuples(index=False):
-        known = row.song in waves.index
-        addresses["mix"].append(address(row.audio, explorer) if known else "")
-        for stem in SOUNDS[1:]:
-            name = waves.at[row.song, f"{stem}_file"] if known else ""
-            file = songs / row.song / name
-            addresses[stem].append(address(file, explorer) if name else "")
+        files = sound_files(row.audio, waves, row.song, songs)
+        for name, file in zip(SOUNDS, files, strict=True):
+            linked = address(file, explorer)
+            addresses[name].append(copies.get(linked, linked))
     table = table.assign(**addresses)
     yield table_part("songs", table, columns_of(contract, "songs"))
     yield table_part("quarantine", rejected, columns_of(contract, "quarantine"))
@@ -59,6 +58,18 @@ def parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part
         for song in shown:
             if song in lines:
                 yield _lyrics(lines[song], words.get(song), song)
+
+
+def sound_files(audio: str, waves: pd.DataFrame, song: str, songs: Path) -> tuple[str, str, str]:
+    """The recording, the voice and the accompaniment of a song; "" of what is not there.
+
+    waves: peaks of songs, by their name;  songs: the folder of the songs' folders
+    """
+    if song not in waves.index:
+        return "", "", ""
+    voice, band = (waves.at[song, f"{stem}_file"] for stem in SOUNDS[1:])
+    home = songs / song
+    return audio, str(home / voice) if voice else "", str(home / band) if band else ""
 
 
 def _by_song(table):

@@ -15,6 +15,11 @@ def made_tables() -> list[str]:
     return [path for path in tables if Path(path).is_file()] + waveforms
 
 
+def sounding_tables() -> list[str]:
+    """Those that name sound: waveforms of songs, and songs that were generated."""
+    return [path for path in made_tables() if "measure_peaks" in path or "generated" in path]
+
+
 def changed(paths: list[str]) -> list[str]:
     """When each was written, and its size: another value where a table is another."""
     return [f"{Path(path).stat().st_mtime_ns} {Path(path).stat().st_size}" for path in paths]

@@ -73,6 +73,8 @@ KEPT = {  # never packed: their owners' to share, or not finished
         "results/songs/*/{vocals,accompaniment}.*",
         "results/scores/songs/**/*",
         "results/listening/**/*",
+        "results/media/**/*",
+        "results/explorer/media/**/*",
         "results/notes/recorded/*",
         "results/explorer/data/recorded_sounds/*",
         "results/sae/**/*.{wav,flac}",
