@@ -27,7 +27,7 @@
     const [from, to] = [svg, copy].map((root) => [root, ...root.querySelectorAll("*")]);
     from.forEach((node, place) => {
       const shown = getComputedStyle(node);
-      for (const name of ["fill", "stroke", "color", "font-size", "font-family", "font-weight", "stroke-width", "opacity"])
+      for (const name of ["fill", "stroke", "color", "font-size", "font-family", "font-weight", "stroke-width", "opacity", "text-anchor"])
         to[place].style.setProperty(name, shown.getPropertyValue(name));
     });
     copy.style.background = getComputedStyle(document.body).backgroundColor;

@@ -42,6 +42,10 @@ rasen.view({
       );
     }
 
+    /** A text with what stands between backticks as code; without any it is code as a whole. */
+    const coded = (text) =>
+      (text.includes("`") ? text.split("`") : ["", text]).map((part, i) => (i % 2 ? el("code", {}, part) : part));
+
     function absent() {
       if (!values.absent.length) return null;
       return el(
@@ -53,10 +57,28 @@ rasen.view({
           { class: "absent" },
           ...values.absent.flatMap((one) => [
             el("dt", {}, one.title),
-            el("dd", {}, "set ", el("code", {}, one.setting), ", then run ", el("code", {}, one.command)),
+            el("dd", {}, "set ", ...coded(one.setting), ", then run ", ...coded(one.command)),
           ]),
         ),
       );
+    }
+
+    function bars(rows, width) {
+      const HEIGHT = 32;
+      const most = Math.max(...rows.map((row) => row.seconds));
+      const svg = rasen.svg("svg", {
+        class: "bars", width, height: HEIGHT * rows.length, viewBox: `0 0 ${width} ${HEIGHT * rows.length}`,
+        role: "img", "aria-label": "Time of the jobs of each rule, as bars",
+      });
+      rows.forEach((row, place) => {
+        const y = HEIGHT * place;
+        svg.append(
+          rasen.svg("text", { x: 0, y: y + 14 }, row.rule),
+          rasen.svg("text", { x: width, y: y + 14, class: "aside" }, `${row.jobs} × · ${words.time(row.seconds)}`),
+          rasen.svg("rect", { x: 0, y: y + 20, width: Math.max(2, (width * row.seconds) / most), height: 4, rx: 2 }),
+        );
+      });
+      return svg;
     }
 
     async function jobs() {
@@ -67,32 +89,17 @@ rasen.view({
       const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
       const panel = rasen.panel({
         title: "Jobs",
-        about: `${all} jobs took ${words.time(seconds)} of computing (jobs that run side by side are added up).`,
+        about: `${all} jobs whose time was measured took ${words.time(seconds)} (those that ran side by side are added up).`,
         name: "jobs",
+        svg: () => rasen.svgText(panel.body.querySelector("svg")),
         rows: () => ({
           columns: ["rule", "jobs", "seconds", "longest (s)", "memory (MB)"],
           rows: rows.map((row) => [row.rule, row.jobs, row.seconds, row.longest, row.memory]),
         }),
       });
-      const most = Math.max(...rows.map((row) => row.seconds));
-      panel.body.append(
-        el(
-          "ul",
-          { class: "bars" },
-          ...rows.slice(0, 12).map((row) => {
-            const bar = el("i", {});
-            bar.style.width = `${(100 * row.seconds) / most}%`;
-            return el(
-              "li",
-              {},
-              el("span", {}, row.rule),
-              el("span", { class: "quiet" }, `${row.jobs} × · ${words.time(row.seconds)}`),
-              bar,
-            );
-          }),
-        ),
-      );
-      return [panel.node, fact(all, `jobs, ${words.time(seconds)}`)];
+      // Drawn as wide as there is room, so that its type keeps the page's size.
+      new ResizeObserver(() => panel.body.replaceChildren(bars(rows.slice(0, 12), panel.body.clientWidth))).observe(panel.body);
+      return [panel.node, fact(all, `measured jobs, ${words.time(seconds)}`)];
     }
 
     const [jobPanel, jobFact] = await jobs();

@@ -49,19 +49,19 @@ SUBJECTS = (
     ),
     Subject(
         "Songs", ("songs", "quarantine", "recordings", "sections"), songs.parts, "`songs`",
-        "snakemake songs, then snakemake explorer",
+        "`snakemake songs`, then `snakemake explorer`",
     ),
     Subject(
         "Training runs of SongBloom", ("training",), songbloom.training_parts,
-        "`songbloom: {runs}`", "snakemake songbloom, then snakemake explorer",
+        "`songbloom: {runs}`", "`snakemake songbloom`, then `snakemake explorer`",
     ),
     Subject(
         "Songs of SongBloom", ("generated",), songbloom.generated_parts, "`songbloom: {generate}`",
-        "snakemake generated, then snakemake explorer",
+        "`snakemake generated`, then `snakemake explorer`",
     ),
     Subject(
         "Scores", ("scores",), songbloom.score_parts, "`scores`",
-        "snakemake scores, then snakemake explorer",
+        "`snakemake scores`, then `snakemake explorer`",
     ),
 )  # fmt: skip
 
