@@ -102,13 +102,20 @@
     const bar = rasen.el("div", { class: "bar" }, search ? field : null, count);
     const node = rasen.el("div", { class: "table" }, bar, scroll);
 
-    function text(row) {
-      return columns.map((column) => at(column, row) ?? "").join(" ").toLowerCase();
-    }
+    // What is searched: the texts of a row, or its numbers where it has no text.
+    const worded = columns.filter((_, place) => !numeric[place]);
+    const sought = worded.length ? worded : columns;
+    const text = (row) => {
+      let words = "";
+      for (const column of sought) words += `${at(column, row) ?? ""} `;
+      return words.toLowerCase();
+    };
+
+    const everyText = () => (texts ??= Array.from({ length: rows }, (_, row) => text(row)));
 
     function find(words) {
-      texts ??= Array.from({ length: rows }, (_, row) => text(row));
       const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+      if (wanted.length) everyText();
       shown = wanted.length
         ? order.filter((row) => wanted.every((word) => texts[row].includes(word)))
         : order;
@@ -206,6 +213,8 @@
     scroll.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
     new ResizeObserver(() => draw()).observe(scroll);
     draw();
+    // Made before the first search, when there is nothing else to do.
+    if (search) window.requestIdleCallback?.(everyText, { timeout: 2000 });
     return {
       node,
       sort,
