@@ -213,7 +213,8 @@ CHOOSE = """(async (key, values, drawn) => {
   return times;
 })"""
 FEATURE = """(value) =>
-  document.querySelector(".feature-page h3").textContent.split(" ")[1] === value && document.querySelectorAll(".clip svg path").length === 5"""
+  document.querySelector(".feature-page h3").textContent.split(" ")[1] === value
+  && document.querySelectorAll(".clip svg path").length === 5"""
 SONG = """(value) => document.querySelector(".song-title").textContent === value
   && document.querySelector(".wave path") && document.querySelector(".word")"""
 SORT = """((place) => {
