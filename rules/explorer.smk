@@ -46,7 +46,14 @@ rule write_explorer:
         ),
         config="results/config.yaml",
     output:
-        explorer=directory("results/explorer"),
+        # a folder: in `snakemake explorer --report report.zip`, not in the one page of report.html
+        explorer=report(
+            directory("results/explorer"),
+            htmlindex="index.html",
+            caption="../workflow/report/explorer.rst",
+            category="Explorer",
+            labels={"figure": "The explorer, a page of its own"},
+        ),
     log:
         "logs/write_explorer.log",
     localrule: True

@@ -24,6 +24,7 @@ TARGETS = (
     "scores",
     "songbloom",
     "share",
+    "explorer",
 )  # rules without a job of their own
 
 

@@ -14,6 +14,7 @@ from made_media import (
     songbloom_tables,
     write_results,
 )
+from test_views import FAINT, NAMED
 from write_explorer import write_explorer
 
 VIEWS = {"features": "features", "songs": "songs", "songbloom": "songbloom", "scores": "songbloom"}
@@ -327,6 +328,7 @@ def test_nothing_is_wider_than_the_page(page, songs, sounds, texts, scheme, widt
             ".map(n => n.outerHTML.slice(0, 90))]"
         )
         assert wide[0] <= width, (state, wide)
+        assert page.run(FAINT) == [], state
         assert not page.problems
 
 
@@ -344,3 +346,65 @@ def test_pictures_are_saved_whole(page, songs, sounds):
         assert text.startswith("<svg")
         assert text.count("<path") >= 2
         assert "var(" not in text
+
+
+LOOKED_AT = [
+    ("songs", "view=songs&song=song0"),
+    ("songs", "view=songbloom"),
+    ("songs", "view=scores"),
+    ("sounds", "view=features&feature=1"),
+    ("texts", "view=features&feature=7"),
+]
+
+
+@pytest.mark.parametrize(("fixture", "state"), LOOKED_AT)
+def test_what_can_be_used_or_seen_has_a_name(page, fixture, state, request):
+    looked_at(page, request.getfixturevalue(fixture), state)
+    nodes = page.send("Accessibility.getFullAXTree")["nodes"]
+    found = [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in nodes
+        if not node.get("ignored") and node.get("role", {}).get("value") in NAMED
+    ]
+    assert len(found) > 5
+    assert [role for role, name in found if not name.strip()] == []
+
+
+@pytest.mark.parametrize(("fixture", "state"), LOOKED_AT)
+def test_a_table_is_behind_each_picture(page, fixture, state, request):
+    looked_at(page, request.getfixturevalue(fixture), state)
+    panels = "[...document.querySelectorAll('.panel')].filter(p => p.checkVisibility())"
+    page.run(f"{panels}.forEach(p => p.querySelector('[aria-controls]').click())")
+    page.settle()
+    rows = page.run(f"{panels}.map(p => p.querySelectorAll('.behind .row').length)")
+    assert rows
+    assert min(rows) > 0
+
+
+@pytest.mark.parametrize(("fixture", "state"), LOOKED_AT)
+def test_the_keyboard_alone_reaches_everything(page, fixture, state, request):
+    looked_at(page, request.getfixturevalue(fixture), state)
+    everything = (
+        "[...document.querySelectorAll('a[href], button, select, input, [tabindex=\"0\"]')]"
+        ".filter(n => n.checkVisibility() && !n.disabled && !n.closest('.rows'))"  # drawn anew
+    )
+    page.run(f"window.wanted = new Set({everything})")
+    for _ in range(page.run("wanted.size") + 4):
+        page.key("Tab")
+        page.run("wanted.delete(document.activeElement)")
+    assert page.run("[...wanted].map(n => n.outerHTML.slice(0, 80))") == []
+
+
+def test_rows_of_a_long_list_are_one_stop_and_the_arrows_go_on(page, sounds):
+    looked_at(page, sounds, "view=features&point=trained&feature=1")
+    row = "document.activeElement.dataset.row"
+    page.run("document.querySelector('.feature-list .row[tabindex=\"0\"]').focus()")
+    for _ in range(30):  # beyond what is drawn at first
+        page.key("ArrowDown")
+        page.settle()
+    assert page.run(row) == "30"
+    page.key("Enter")
+    page.wait("document.querySelector('.feature-page h3').textContent.startsWith('Feature 31')")
+    assert page.run(row) == "30"
+    page.key("Tab")
+    assert page.run("document.activeElement.closest('.feature-list')") is None

@@ -13,7 +13,8 @@ EVERY_GROUP = [*ASKED]
 PLAIN = (
     "README.md", "config.yaml", "report/report.html", "tables/helix.parquet", "tables/scores.md",
     "figures/helix/nano/alpha.svg", "figures/songs.svg", "stimuli/notes.parquet",
-    "notes/rendered/notes.parquet",
+    "notes/rendered/notes.parquet", "explorer/index.html", "explorer/js/views/helix.js",
+    "explorer/vendor/README.txt", "explorer/data/points/0.js",
     "perplexity/nano/trained.parquet", "helix/nano/trained.notes.parquet",
     "activations/nano/trained/notes.json", "probes/nano/trained/notes.draws.h5",
     "sae/nano/trained/layer-04/features.parquet", "songs/river/.align_lyrics.json",
@@ -30,11 +31,12 @@ GROUPED = {
     "tables/words.parquet": "lyrics",
     "tables/lines.parquet": "lyrics",
     "songs/river/alignment.json": "lyrics",
+    "explorer/data/song_lyrics/0.js": "lyrics",
     "songs/river/phonemes.json": "lyrics",
     "songbloom/toy/songs/step-000200/river--seed-0.flac": "generated",
 }
 KEPT = (
-    "notes/recorded/mine.parquet", "notes/recorded/mine.mp3",
+    "explorer/data/recorded_sounds/0.js", "notes/recorded/mine.parquet", "notes/recorded/mine.mp3",
     "songs/river/vocals.flac", "songs/river/accompaniment.flac", "listening/001.flac",
     "scores/songs/real--river/vocals.flac", "export/nano/trained/model.safetensors",
     "songbloom/toy/weights/step-000200/model.safetensors", "gradient/nano/p.safetensors",
@@ -44,6 +46,7 @@ KEPT = (
 FOREIGN = (
     "notes.txt", "id_rsa", "tables/private.xlsx", "tables/deep/er.parquet", "figures/a.png",
     "songs/river/lyrics.txt", ".env", "README.md.orig", "report/other.html", "x/tables/a.parquet",
+    "explorer/a.parquet",
 )  # fmt: skip
 
 
@@ -72,7 +75,7 @@ def test_only_what_is_listed_is_packed(results, capsys):
     told = capsys.readouterr().out
     assert f"packed: {len(PLAIN)} files" in told
     assert "`share: {with: [lyrics]}` packs them" in told
-    assert "never packed: recordings, 7 files" in told
+    assert "never packed: recordings, 8 files" in told
     for name in FOREIGN:
         assert f"not packed: results/{name} (not a file of the workflow's)" in told
 

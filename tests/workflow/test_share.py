@@ -84,6 +84,7 @@ def test_with_activations_the_helix_can_be_fitted_anew(finished, archive, tmp_pa
     try:
         assert finished.planned("share") == {
             "write_config": 1,
+            "write_explorer": 1,
             "write_report": 1,
             "pack_results": 1,
         }
@@ -112,6 +113,7 @@ def test_the_archive_describes_itself(archive, tmp_path):
         named.remove(name)
     assert not named
     for name in ("tables/perplexity.parquet", "report/report.html", "config.yaml",
+                 "explorer/index.html",
                  "figures/helix/nano/alpha.svg", ".provenance.sqlite"):  # fmt: skip
         assert f"results/{name}" in entities
     for reference in (each for e in entities.values() for each in e.get("result", [])):

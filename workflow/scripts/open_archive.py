@@ -14,7 +14,7 @@ def open_archive(archive: Path, folder: Path):
     print(f"{folder}: unpacked; checksums, names and configs are in order")
     for path in sorted(set(paths_outside(config))):
         print(f"its config names a file outside of this folder: {path}")
-    print("Open results/report/report.html only if you trust who sent it: pages can run scripts.")
+    print("Open the explorer and report only if you trust who sent them: pages can run scripts.")
 
 
 if __name__ == "__main__":

@@ -35,13 +35,14 @@
 
   /**
    * Labels below a line, in rows such that no label touches another or the tick of another: each
-   * begins at its tick. [{at, text}] with left end and row; a character is 6.6 wide at 12 px.
+   * begins at its tick, at the right end it stands before it. [{at, text}] with left end and row; a character is 6.6 wide at 12 px.
    */
   rasen.labelRows = (labels, width) => {
     const placed = [];
     for (const label of [...labels].sort((a, b) => b.at - a.at)) {
-      const left = Math.max(0, Math.min(label.at + 4, width - 6.6 * label.text.length));
-      const end = left + 6.6 * label.text.length + 8;
+      const wide = 6.6 * label.text.length;
+      const left = label.at + 4 + wide > width ? Math.max(0, label.at - 4 - wide) : label.at + 4;
+      const end = Math.max(label.at, left + wide) + 8;
       let row = 0;
       while (placed.some((other) => other.row >= row && Math.min(other.at, other.left) < end)) row++;
       placed.push({ ...label, left, row });

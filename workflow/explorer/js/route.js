@@ -45,7 +45,7 @@
           ...lines.map((line, i) =>
             Plot.text([line], {
               y: "value", frameAnchor: "right", text: "text", dy: i === uppermost ? -8 : 9, textAnchor: "end",
-              stroke: ground, strokeWidth: 4,
+              fill: quiet, stroke: ground, strokeWidth: 4,
             }),
           ),
           Plot.line(others, { x: "position", y: "value", z: "name", stroke: quiet, strokeOpacity: 0.55, strokeWidth: 1.2 }),

@@ -370,7 +370,9 @@ rasen.view({
       told.textContent = verdict(row);
       told.dataset.verdict = row.verdict;
       drawStrip(now, row);
-      panel.told(`${now.model}, ${now.stimuli}, layer ${now.layer < 0 ? "none" : now.layer}, ${instrument}. Lines lead from each note to its place on the curve.`);
+      const what = now.route === ALONE ? `${now.name} of the notes, no network` : `${now.model}, layer ${now.layer}`;
+      const lines = instrument === ALL ? "The curve is that of their mean." : "Lines lead from each note to its place on the curve.";
+      panel.told(`${what}; ${now.stimuli}, ${instrument}. ${lines}`);
       if (part) {
         const frame = rasen.frameOf(part, now.place, chosenOnes, curveOf);
         const key = `${JSON.stringify(now.part)} ${instrument}`;

@@ -12,6 +12,7 @@ import yaml
 from rasen.explorer.contract import columns_of
 from rasen.explorer.part import Part, table_part
 from rasen.explorer.subjects import absent_subjects
+from rasen.io.parquet import read_table
 
 PACKAGES = ("snakemake", "torch", "transformers", "numpy", "scipy", "pandas")
 TIMES = {"s": "seconds", "max_rss": "memory"}  # columns of Snakemake's benchmarks
@@ -30,7 +31,7 @@ def parts(
     yield Part(
         "overview",
         values={
-            "models": [_model(name, model) for name, model in config["models"].items()],
+            "models": [_model(name, config["models"][name]) for name in _ordered(config, tables)],
             "seeds": _seeds(config),
             "versions": _versions(),
             "absent": absent_subjects(tables),
@@ -43,6 +44,13 @@ def parts(
     yield Part("config", values={"texts": texts})
     if times := [_times(path) for path in benchmarks]:
         yield _jobs(pd.concat(times), contract)
+
+
+def _ordered(config, tables):
+    """Names of models as tables have them: the config as it is kept has lost their order."""
+    placed = read_table(tables["points"])["model"].tolist() if "points" in tables else []
+    known = dict.fromkeys(name for name in placed if name in config["models"])
+    return list(known | dict.fromkeys(config["models"]))
 
 
 def _model(name, model):
