@@ -3,7 +3,10 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import soundfile
 from made import CONFIG
 from made_media import (
     HOSTILE,
@@ -16,6 +19,8 @@ from made_media import (
 )
 from test_views import FAINT, NAMED
 from write_explorer import write_explorer
+
+from rasen.io.audio import mp3_bytes
 
 VIEWS = {"features": "features", "songs": "songs", "songbloom": "songbloom", "scores": "songbloom"}
 
@@ -242,6 +247,42 @@ def test_the_height_is_the_activation(page, sounds):
     heights = [float(part.split("H")[0]) for part in path.split("V")[1:-1]]
     expected = [2 + 42 * (1 - level / 255) for level in levels["activation"].iloc[0]]
     assert heights == pytest.approx(expected, abs=0.051)
+
+
+def test_clips_that_were_not_exported_name_the_command(page, sounds):
+    looked_at(page, sounds, "view=features&point=trained&feature=2")
+    page.run("document.querySelector('.clip button.play').click()")
+    told = page.wait("document.querySelector('.clip .told:not([hidden])')?.textContent")
+    assert "sae/nano/trained/layer-04/clips/000002.flac" in told
+    assert "snakemake sae_clips" in told
+
+
+def test_an_exported_clip_plays_with_its_activation(page, tmp_path):
+    tables = feature_tables(POINTS[-1:])
+    folder = written(tmp_path, tables)
+    exported = tmp_path / "results/sae/nano/trained/layer-04/clips/000002.flac"
+    exported.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(exported, np.sin(np.arange(64000) / 20) / 3, 16000)
+    looked_at(page, folder, "view=features&feature=2")
+    page.run("document.querySelector('.clip button.play').click()")
+    line = "parseFloat(document.querySelector('.clip .playhead').style.left)"
+    page.wait(f"{line} > 5")
+    now = page.run(f"[document.querySelector('.clip audio').currentTime, {line}]")
+    assert now[1] == pytest.approx(100 * now[0] / 4, abs=5)
+
+
+def test_notes_of_a_feature_are_heard(page, tmp_path):
+    tables = feature_tables(POINTS[-1:])
+    sheet = tables["stimuli/clips"]
+    tables["stimuli/clips"] = sheet.assign(kind="notes", instrument="piano", pitch=60)
+    told = {"lowest": 60, "keys": 1, "seconds": 0.5, "rate": 24000}
+    sound = np.sin(np.arange(12000) / 10).astype(np.float32)
+    piano = pd.DataFrame({"instrument": ["piano"], "mp3": [mp3_bytes(sound, 24000)]})
+    tables["notes/rendered/clips"] = piano.assign(**told)
+    looked_at(page, written(tmp_path, tables), "view=features&feature=2")
+    page.run("document.querySelector('.clip button.play').click()")
+    page.wait("document.querySelector('.clip [role=status]').textContent === 'heard: piano'")
+    assert not page.problems
 
 
 def test_a_dead_feature_says_so(page, sounds):

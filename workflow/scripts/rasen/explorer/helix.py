@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rasen.explorer import note_sounds
 from rasen.explorer.contract import columns_of
 from rasen.explorer.part import Part, table_part
 from rasen.io.parquet import read_table
@@ -24,7 +23,6 @@ def parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part
     yield table_part("helix_fits", fits, columns_of(contract, "helix_fits"))
     if {"helix_notes", "helix_curves"} <= tables.keys():
         yield from note_parts(read_table(tables["helix_notes"]), read_table(tables["helix_curves"]))
-    yield from note_sounds.parts(tables)
 
 
 def note_parts(notes: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Part]:
