@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import pytest
+from explorer.browser import Browser, find_chromium
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,6 @@ def test_a_report_that_is_a_folder_holds_it(explored, tmp_path):
 
 
 def test_it_opens_in_a_browser(explored):
-    from browser import Browser, find_chromium
-
     if not find_chromium():
         pytest.skip("no Chromium here: the page is not looked at")
     browser = Browser()

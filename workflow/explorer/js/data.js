@@ -91,6 +91,9 @@
       );
     },
 
+    /** The different values of a column of rows, in their order. */
+    unique: (rows, name) => [...new Set(rows.map((row) => row[name]))],
+
     /** {name: what it is} of the columns of a name. */
     about: (name) =>
       Object.fromEntries(

@@ -20,6 +20,10 @@
   rasen.state = {
     get: (name, otherwise = "") => state[name] ?? otherwise,
 
+    /** The option that the address names, or else this one. */
+    choose: (name, options, otherwise = options[0]) =>
+      options.find((option) => String(option) === state[name]) ?? otherwise,
+
     /** Change some values; null takes one away. */
     set(changes) {
       const next = { ...state };

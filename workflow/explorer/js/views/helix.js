@@ -21,11 +21,8 @@ rasen.view({
 
     // --- what is chosen, from the address or what is there
 
-    const unique = (rows, name) => [...new Set(rows.map((row) => row[name]))];
-    const chosen = (name, options, otherwise = options[0]) => {
-      const asked = state.get(name);
-      return options.find((option) => String(option) === asked) ?? otherwise;
-    };
+    const { unique } = data;
+    const chosen = state.choose;
 
     function choice() {
       const model = chosen("model", models);
@@ -191,21 +188,6 @@ rasen.view({
 
     // --- words
 
-    const LEAST = (q) => (q < 0.001 ? "q < 0.001" : `q = ${words.number(q)}`);
-    function verdict(row) {
-      const octave = LEAST(row.octave_q);
-      const order = LEAST(row.order_q);
-      return (
-        {
-          octave: `Octave: notes twelve keys apart are alike, and no other distance explains it (${octave}).`,
-          "smooth path": `Smooth path: neighbouring keys are alike (${order}), but nothing repeats at twelve keys.`,
-          "cannot tell": `Cannot tell: with ${row.keys} keys, octaves and smooth paths look the same (${octave}).`,
-          "no structure": `No structure: keys in random order would look like this (${order}).`,
-          "no fit": "No fit: the notes do not differ enough to fit a helix.",
-        }[row.verdict] || row.verdict
-      );
-    }
-
     const measure = () => (shown.instrument === "pooled" ? "pooled" : "helicality");
     const bounds = (row) => (measure() === "pooled" ? [row.pooled_low, row.pooled_high] : [row.low, row.high]);
 
@@ -367,7 +349,7 @@ rasen.view({
       walkButton.disabled = now.points.length < 2 || now.route === ALONE;
       Object.assign(shown, { now, part, instrument, chosen: chosenOnes });
 
-      told.textContent = verdict(row);
+      told.textContent = rasen.verdict(row);
       told.dataset.verdict = row.verdict;
       drawStrip(now, row);
       const what = now.route === ALONE ? `${now.name} of the notes, no network` : `${now.model}, layer ${now.layer}`;
@@ -382,7 +364,7 @@ rasen.view({
         if (walking && shown.frame && !fresh) glide(shown.frame, frame);
         else canvas.draw(frame, shown.look);
         shown.frame = frame;
-        canvas.canvas.setAttribute("aria-label", `${title()}: ${verdict(row)}`);
+        canvas.canvas.setAttribute("aria-label", `${title()}: ${rasen.verdict(row)}`);
         const looked = `${key} ${now.place}`;
         if (shown.looked !== looked) {
           heard.textContent = "";

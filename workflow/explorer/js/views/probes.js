@@ -14,9 +14,8 @@ rasen.view({
     const alike = data.has("similarity") ? data.rows(await data.load("similarity")) : [];
     let drawn = {};
 
-    const unique = (rows, name) => [...new Set(rows.map((row) => row[name]))];
-    const chosen = (name, options, otherwise = options[0]) =>
-      options.find((option) => String(option) === state.get(name)) ?? otherwise;
+    const { unique } = data;
+    const chosen = state.choose;
     const set = (name) => (value) => state.set({ [name]: value });
     const choices = {
       model: rasen.choice("Model", set("model")),
