@@ -11,24 +11,30 @@ from rasen.explorer.contract import columns_of
 from rasen.explorer.part import Part, table_part
 from rasen.io.parquet import read_table
 
-PART = ["model", "stimuli", "route", "layer"]
+ROUTE = ["model", "stimuli", "route"]
+PART = [*ROUTE, "layer"]
 COORDINATES = ["x", "y", "z"]
 CURVE = ["omega", "turn", "radius", "radius_slope", "level", "rise"]
 POOLED = "pooled"  # the mean over instruments, shown first
 
 
 def parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part]:
-    """The fits; notes, curves and sounds where there are tables of them."""
+    """The fits; notes and curves where there are tables of them."""
     fits = read_table(tables["helix"])
     yield table_part("helix_fits", fits, columns_of(contract, "helix_fits"))
     if {"helix_notes", "helix_curves"} <= tables.keys():
-        yield from note_parts(read_table(tables["helix_notes"]), read_table(tables["helix_curves"]))
+        for of_route, curves in read_table(tables["helix_curves"]).groupby(
+            ROUTE, sort=False, observed=True
+        ):
+            # notes of all routes together may be larger than memory
+            chosen = [(name, "==", value) for name, value in zip(ROUTE, of_route, strict=True)]
+            yield from note_parts(read_table(tables["helix_notes"], chosen), curves)
 
 
 def note_parts(notes: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Part]:
     """One part per model, set of notes, route and layer: a step of a slider loads one at most."""
-    groups = dict(list(curves.groupby(PART, sort=False)))
-    for names, rows in notes.groupby(PART, sort=False):
+    groups = dict(list(curves.groupby(PART, sort=False, observed=True)))
+    for names, rows in notes.groupby(PART, sort=False, observed=True):
         yield _part(dict(zip(PART, names, strict=True)), rows, groups[names])
 
 
