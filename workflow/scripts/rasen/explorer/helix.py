@@ -19,7 +19,7 @@ POOLED = "pooled"  # the mean over instruments, shown first
 
 
 def parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part]:
-    """The fits; notes, curves and sounds where there are tables of them."""
+    """The fits; notes and curves where there are tables of them."""
     fits = read_table(tables["helix"])
     yield table_part("helix_fits", fits, columns_of(contract, "helix_fits"))
     if {"helix_notes", "helix_curves"} <= tables.keys():
