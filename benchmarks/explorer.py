@@ -148,6 +148,13 @@ TABLE = """(async (rows) => {
 })"""  # noqa: E501 (a script of the page)
 
 
+def heap(page):
+    """MB of objects and arrays."""
+    page.send("HeapProfiler.collectGarbage")
+    usage = page.send("Runtime.getHeapUsage")
+    return (usage["usedSize"] + usage.get("backingStorageSize", 0)) / 1e6
+
+
 def processor(page):
     """Seconds that the page's thread has worked."""
     metrics = page.send("Performance.getMetrics")["metrics"]
@@ -189,10 +196,7 @@ def look(rows, folder, count):
             what = f"slider of the {name}, {instrument}"
             rows.add(f"{what}: p95", slowest, "ms", target=100, at_most=True)
             rows.add(f"{what}: processor", busy, "ms", target=50, at_most=True)
-    page.send("HeapProfiler.collectGarbage")
-    heap = page.send("Runtime.getHeapUsage")
-    total = (heap["usedSize"] + heap.get("backingStorageSize", 0)) / 1e6
-    rows.add("heap after all of this, with its arrays", total, "MB", target=150, at_most=True)
+    rows.add("heap after all of this, with its arrays", heap(page), "MB", target=150, at_most=True)
     built, sort, first, again = page.run(f"{TABLE}({count})")
     rows.add(f"a table of {count:,} rows: built", built, "ms")
     rows.add("sorted", sort, "ms", target=100, at_most=True)
@@ -241,6 +245,7 @@ def listen(rows, folder, features, songs):
     names = [f"song{number}" for number in range(1, songs, max(1, songs // 6))]
     opened = page.run(f"{CHOOSE}('song', {names}, {SONG})")
     rows.add("a song with its words: slowest", max(opened), "ms", target=300, at_most=True)
+    rows.add("heap with features and songs", heap(page), "MB", target=150, at_most=True)
     browser.close()
 
 

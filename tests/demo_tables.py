@@ -23,7 +23,7 @@ KEPT = {
     "features": ["point", "label", "column", "confirmed", "units"],
     "feature_flow": ["from_point", "to_point", "before", "after", "matched", "overlap",
                      "matched_low", "matched_high", "seed_share_before", "seed_share_after",
-                     "deaths", "deaths_beyond", "births_beyond"],
+                     "deaths", "births", "deaths_beyond", "births_beyond"],
     "feature_seeds": ["point", "seed", "other_seed", "before", "after", "matched", "share"],
     "probes": ["route", "point", "features", "task", "split", "row", "metric", "value", "low",
                "high", "chance"],
@@ -106,6 +106,9 @@ def helices(tables):
     assert set(run.loc[["step-000128", "linear-0.250", "trained"], "verdict"]) == {"octave"}
     assert set(run.loc[["step-000064", "linear+seed1-0.250"], "verdict"]) == {"smooth path"}
     assert set(run.loc["linear+seed1-0.500", "verdict"]) == {"octave"}
+    embedding = network.query("layer == 0").set_index("point")["verdict"]
+    assert list(embedding[["step-000128", "step-000256"]]) == ["smooth path", "octave"]
+    yield f"falls to {short(trained.query('layer in [3, 4, 5]')['helicality'].min())} in the middle"
     others = table.query("route == 'baseline'").set_index("point")["helicality"].map(short)
     yield f"codec tokens {others['codec tokens']}"
     yield f"log-frequency spectrum {others['log-frequency']}"
@@ -169,6 +172,12 @@ def autoencoders(tables):
     yield f"{listed(flow['matched'])} features of one point match the next"
     beyond = listed(f"{value:.0f}" for value in flow["deaths_beyond"])
     yield f"of {listed(flow['deaths'])} deaths, {beyond} are beyond"
+    beyond = listed(f"{value:.0f}" for value in flow["births_beyond"])
+    yield f"of {listed(flow['births'])} births {beyond}"
+    changed = flow[["deaths_beyond", "births_beyond"]].max(axis=1)
+    assert changed.iloc[0] < 25 < 100 < changed.iloc[1:].min(), "it changes from step 64 on"
+    named = coverage["labelled"].to_numpy()
+    assert named[1] - named[0] < 0.15 * (named[-1] - named[0]), "names come from step 64 on"
     assert sae["best_at_edge"].all(), "two learning rates: every one is at the grid's edge"
     greatest = (sae["lr"] == tables["sae"]["lr"].max()).sum()
     yield f"for {greatest} of {len(sae)} SAEs the greater"

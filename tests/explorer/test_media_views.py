@@ -3,7 +3,10 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import soundfile
 from made import CONFIG
 from made_media import (
     HOSTILE,
@@ -14,7 +17,10 @@ from made_media import (
     songbloom_tables,
     write_results,
 )
+from test_views import FAINT, NAMED
 from write_explorer import write_explorer
+
+from rasen.io.audio import mp3_bytes
 
 VIEWS = {"features": "features", "songs": "songs", "songbloom": "songbloom", "scores": "songbloom"}
 
@@ -243,6 +249,42 @@ def test_the_height_is_the_activation(page, sounds):
     assert heights == pytest.approx(expected, abs=0.051)
 
 
+def test_clips_that_were_not_exported_name_the_command(page, sounds):
+    looked_at(page, sounds, "view=features&point=trained&feature=2")
+    page.run("document.querySelector('.clip button.play').click()")
+    told = page.wait("document.querySelector('.clip .told:not([hidden])')?.textContent")
+    assert "sae/nano/trained/layer-04/clips/000002.flac" in told
+    assert "snakemake sae_clips" in told
+
+
+def test_an_exported_clip_plays_with_its_activation(page, tmp_path):
+    tables = feature_tables(POINTS[-1:])
+    folder = written(tmp_path, tables)
+    exported = tmp_path / "results/sae/nano/trained/layer-04/clips/000002.flac"
+    exported.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(exported, np.sin(np.arange(64000) / 20) / 3, 16000)
+    looked_at(page, folder, "view=features&feature=2")
+    page.run("document.querySelector('.clip button.play').click()")
+    line = "parseFloat(document.querySelector('.clip .playhead').style.left)"
+    page.wait(f"{line} > 5")
+    now = page.run(f"[document.querySelector('.clip audio').currentTime, {line}]")
+    assert now[1] == pytest.approx(100 * now[0] / 4, abs=5)
+
+
+def test_notes_of_a_feature_are_heard(page, tmp_path):
+    tables = feature_tables(POINTS[-1:])
+    sheet = tables["stimuli/clips"]
+    tables["stimuli/clips"] = sheet.assign(kind="notes", instrument="piano", pitch=60)
+    told = {"lowest": 60, "keys": 1, "seconds": 0.5, "rate": 24000}
+    sound = np.sin(np.arange(12000) / 10).astype(np.float32)
+    piano = pd.DataFrame({"instrument": ["piano"], "mp3": [mp3_bytes(sound, 24000)]})
+    tables["notes/rendered/clips"] = piano.assign(**told)
+    looked_at(page, written(tmp_path, tables), "view=features&feature=2")
+    page.run("document.querySelector('.clip button.play').click()")
+    page.wait("document.querySelector('.clip [role=status]').textContent === 'heard: piano'")
+    assert not page.problems
+
+
 def test_a_dead_feature_says_so(page, sounds):
     looked_at(page, sounds, "view=features&point=trained&feature=4")
     assert "dead" in page.run("document.querySelector('.feature-page').textContent")
@@ -327,6 +369,7 @@ def test_nothing_is_wider_than_the_page(page, songs, sounds, texts, scheme, widt
             ".map(n => n.outerHTML.slice(0, 90))]"
         )
         assert wide[0] <= width, (state, wide)
+        assert page.run(FAINT) == [], state
         assert not page.problems
 
 
@@ -344,3 +387,65 @@ def test_pictures_are_saved_whole(page, songs, sounds):
         assert text.startswith("<svg")
         assert text.count("<path") >= 2
         assert "var(" not in text
+
+
+LOOKED_AT = [
+    ("songs", "view=songs&song=song0"),
+    ("songs", "view=songbloom"),
+    ("songs", "view=scores"),
+    ("sounds", "view=features&feature=1"),
+    ("texts", "view=features&feature=7"),
+]
+
+
+@pytest.mark.parametrize(("fixture", "state"), LOOKED_AT)
+def test_what_can_be_used_or_seen_has_a_name(page, fixture, state, request):
+    looked_at(page, request.getfixturevalue(fixture), state)
+    nodes = page.send("Accessibility.getFullAXTree")["nodes"]
+    found = [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in nodes
+        if not node.get("ignored") and node.get("role", {}).get("value") in NAMED
+    ]
+    assert len(found) > 5
+    assert [role for role, name in found if not name.strip()] == []
+
+
+@pytest.mark.parametrize(("fixture", "state"), LOOKED_AT)
+def test_a_table_is_behind_each_picture(page, fixture, state, request):
+    looked_at(page, request.getfixturevalue(fixture), state)
+    panels = "[...document.querySelectorAll('.panel')].filter(p => p.checkVisibility())"
+    page.run(f"{panels}.forEach(p => p.querySelector('[aria-controls]').click())")
+    page.settle()
+    rows = page.run(f"{panels}.map(p => p.querySelectorAll('.behind .row').length)")
+    assert rows
+    assert min(rows) > 0
+
+
+@pytest.mark.parametrize(("fixture", "state"), LOOKED_AT)
+def test_the_keyboard_alone_reaches_everything(page, fixture, state, request):
+    looked_at(page, request.getfixturevalue(fixture), state)
+    everything = (
+        "[...document.querySelectorAll('a[href], button, select, input, [tabindex=\"0\"]')]"
+        ".filter(n => n.checkVisibility() && !n.disabled && !n.closest('.rows'))"  # drawn anew
+    )
+    page.run(f"window.wanted = new Set({everything})")
+    for _ in range(page.run("wanted.size") + 4):
+        page.key("Tab")
+        page.run("wanted.delete(document.activeElement)")
+    assert page.run("[...wanted].map(n => n.outerHTML.slice(0, 80))") == []
+
+
+def test_rows_of_a_long_list_are_one_stop_and_the_arrows_go_on(page, sounds):
+    looked_at(page, sounds, "view=features&point=trained&feature=1")
+    row = "document.activeElement.dataset.row"
+    page.run("document.querySelector('.feature-list .row[tabindex=\"0\"]').focus()")
+    for _ in range(30):  # beyond what is drawn at first
+        page.key("ArrowDown")
+        page.settle()
+    assert page.run(row) == "30"
+    page.key("Enter")
+    page.wait("document.querySelector('.feature-page h3').textContent.startsWith('Feature 31')")
+    assert page.run(row) == "30"
+    page.key("Tab")
+    assert page.run("document.activeElement.closest('.feature-list')") is None

@@ -58,6 +58,24 @@ def test_numbers_of_the_demo_are_those_of_its_tables():
     assert 0.2 < shares.mean() < 0.3
 
 
+MEASURED = {  # figures of docs/cost.md: where they were measured
+    "benchmarks/README.md": [
+        "5 min 21 s", "9.6 CPU minutes", "2.2 GB", "2.4 GB", "159", "97 M", "0.71", "4.8", "2.0 GB",
+        "2.3 to 2.5 CPU minutes", "59 to 63 s", "17,094", "77 s", "8.9", "11.9",
+    ],
+    "config/README.md": ["271 s", "4.9 GB", "981 million", "7.9 GB", "4.5 GB", "60 MB"],
+    "README.md": ["three and a half minutes"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "figures"), MEASURED.items())
+def test_costs_are_those_that_were_measured(page, figures):
+    cost = (ROOT / "docs/cost.md").read_text().replace("million", "M").replace("CPU s |", "s |")
+    source = " ".join((ROOT / page).read_text().split())
+    assert [figure for figure in figures if figure not in source] == []
+    assert [f for f in figures if f.replace("million", "M") not in cost] == []
+
+
 def test_the_gallery_shows_its_files_and_is_small():
     shown = set(re.findall(r"\(gallery/([\w-]+\.svg)\)", (ROOT / "docs/gallery.md").read_text()))
     files = {path.name: path.stat().st_size for path in (ROOT / "docs/gallery").glob("*.svg")}

@@ -93,9 +93,14 @@ def test_noise_of_any_length_comes_back_as_long(keys, rng):
 def test_what_was_recorded_never_travels():
     kinds = {"mine": {"kind": "audio"}, "notes": {"kind": "notes"}, "other": {"kind": "notes"}}
     models = {"a": {"helix": ["notes", "mine"]}, "b": {"helix": "notes"}, "c": {"helix": None}}
+    models["c"]["sae"] = "notes"
     files = note_sounds({"models": models, "stimuli": kinds})
     assert files == ["results/notes/rendered/notes.parquet", "results/notes/recorded/mine.parquet"]
     assert [group_of(file) for file in files] == ["", "recordings"]
+    models["c"]["sae"] = "other"
+    assert note_sounds({"models": models, "stimuli": kinds})[2:] == [
+        "results/notes/rendered/other.parquet"
+    ]
 
 
 def test_names_of_instruments_are_values_and_no_paths(tmp_path, rng):

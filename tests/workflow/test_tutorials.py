@@ -53,7 +53,7 @@ def test_your_notes(tmp_path):
     )  # fmt: skip
     planned = Study(tmp_path / folder).planned(*targets)
     assert planned["train_nano"] == planned["encode_stimuli"] == planned["plot_helix"] == 1
-    assert planned["dump_activations"] == planned["fit_helix"] == planned["fit_probes"] == 5
+    assert planned["dump_activations"] == planned["fit_helix"] == 5
 
 
 def test_your_songs(tmp_path):

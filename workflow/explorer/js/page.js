@@ -83,6 +83,9 @@
     for (const tab of tabs.children)
       if (tab.dataset.view === view.name) tab.setAttribute("aria-current", "page");
       else tab.removeAttribute("aria-current");
+    // on a narrow screen the tabs are wider than it; only they are moved
+    const current = tabs.querySelector("[aria-current]");
+    tabs.scrollLeft = current.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - current.offsetWidth) / 2;
     document.title = `${view.title} · Rasen`;
     try {
       if (!built.has(view.name)) built.set(view.name, build(view));

@@ -158,9 +158,13 @@
       const high = scroll.clientHeight || 320;
       const from = Math.max(0, Math.floor(scroll.scrollTop / HEIGHT) - MORE);
       const to = Math.min(shown.length, from + Math.ceil(high / HEIGHT) + 2 * MORE);
+      const drawn = shown.slice(from, to);
+      const active = body.contains(document.activeElement) ? document.activeElement.dataset.row : null;
+      // one row is a stop of the Tab key; the arrow keys go to the others
+      const stop = [Number(active ?? NaN), chosen, drawn[0]].find((row) => drawn.includes(row));
       body.style.height = `${shown.length * HEIGHT}px`;
       body.replaceChildren(
-        ...shown.slice(from, to).map((row, index) => {
+        ...drawn.map((row, index) => {
           const line = rasen.el(
             "div",
             {
@@ -168,7 +172,7 @@
               class: "row",
               "aria-rowindex": from + index + 2,
               "aria-selected": pick ? String(row === chosen) : null,
-              tabindex: pick ? "0" : null,
+              tabindex: pick ? (row === stop ? "0" : "-1") : null,
               onclick: pick ? () => choose(row) : null,
               onkeydown: pick ? (event) => key(event, from + index) : null,
             },
@@ -179,6 +183,7 @@
           return line;
         }),
       );
+      if (active !== null) body.querySelector(`[data-row="${active}"]`)?.focus({ preventScroll: true });
       count.textContent =
         shown.length === rows ? `${rows} rows` : `${shown.length} of ${rows} rows`;
     }

@@ -107,16 +107,17 @@
 
       function fillList() {
         const rows = chosenRows();
-        const value = (name) => (index) => of.at(name, rows[index]);
-        const score = (name) => (index) => of.score(rows[index], name);
+        // arrays, not functions of the row: a column is sorted at the first click as fast as later
+        const value = (name) => rows.map((row) => of.at(name, row));
+        const score = (name) => rows.map((row) => of.score(row, name));
         const about = rasen.data.about(PARTS.features);
         const text = table.values.reads === "text";
-        const yes = (index) => (of.confirmed(rows[index]) ? "confirmed" : of.labelled(rows[index]) ? "labelled" : null);
+        const status = (row) => (of.confirmed(row) ? "confirmed" : of.labelled(row) ? "labelled" : null);
         const columns = [
           { name: "Feature", values: value("feature"), about: about.feature, show: String },
-          { name: text ? "Words or label" : "Label", values: (index) => of.name(rows[index]), about: about.label, wide: true },
+          { name: text ? "Words or label" : "Label", values: rows.map(of.name), about: about.label, wide: true },
           ...(text ? [{ name: "Granularity", values: value("granularity"), about: about.granularity }, { name: "Language", values: value("language"), about: about.language }] : []),
-          { name: "Status", values: yes, about: about.confirmed },
+          { name: "Status", values: rows.map(status), about: about.confirmed },
           { name: "AUROC", values: score("auroc_hard"), about: about.auroc_hard },
           { name: "AP", values: score("ap"), about: `${about.ap}; of features without a label it is left out` },
           { name: "In clips", values: value("clip_rate"), about: about.clip_rate, show: (share) => (share === null ? "–" : `${(100 * share).toFixed(1)} %`) },

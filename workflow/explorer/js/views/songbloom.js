@@ -150,11 +150,13 @@
         .filter((row) => row.metric === one.name && row.value !== null)
         .map((row) => ({ ...row, name: row.paper ? `${row.system} (paper)` : row.system, value: factor * row.value, low: row.low === null ? null : factor * row.low, high: row.high === null ? null : factor * row.high }))
         .sort((a, b) => a.value - b.value);
-      const short = (name) => (name.length > 26 ? `${name.slice(0, 25)}…` : name);
       const width = Math.max(280, panel.body.clientWidth || 640);
+      const room = Math.min(190, width / 2.2);
+      const letters = Math.floor((room - 12) / 6.8);
+      const short = (name) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
       const figure = Plot.plot({
-        className: "chart", width, height: 76 + 24 * rows.length, marginBottom: 44,
-        marginLeft: Math.min(190, width / 2.4), marginRight: 36, grid: true,
+        className: "chart", width, height: 60 + 24 * rows.length, marginBottom: 44,
+        marginTop: 8, marginLeft: room, marginRight: 36, grid: true,
         style: { background: "none", color: "inherit", fontSize: "12px" },
         x: { label: `${one.title}${one.percent ? " (%)" : ""}`, nice: true },
         y: { label: null, domain: rows.map((row) => row.name), tickFormat: short },

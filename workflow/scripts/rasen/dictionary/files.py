@@ -27,7 +27,8 @@ with h5py.File("activations/nano/trained/notes.h5") as file:
 | `songbloom/{run}/songs/step-{step}/` | the songs: `{song}--seed-{seed}.flac` (48 kHz stereo), `sheet.tsv`, which `scores.sheets` takes as it is (each seed a system), `songs.h5`: their `sketch` and `latents`, one song after the other, `frames` of each in `songs/` |
 | `listening/` | `sheet.tsv` for listeners (`clip, audio, rating, rater`) and the clips under names that tell nothing, shuffled; copy it, fill in ratings from 1 to 5, and name the copies in `scores.listening` |
 | `figures/` | figures (SVG) |
-| `explorer/index.html` | made by `snakemake explorer`: a page to look, listen and search, with its data beside it; opens from the disk (docs/explorer.md) |
+| `explorer/index.html` | the explorer: the results to look at and listen to, in a browser, from the disk (`snakemake explorer`) |
+| `media/copies.parquet` | only with `explorer: {media: copy}`: which recordings were copied for the explorer |
 | `report/report.html`, `share.zip`, `config.yaml` | made by `snakemake share`: the report on one page, the archive, the config as used |
 | `stimuli/{stimuli}.parquet` | one row per clip: how it was rendered or read, and its labels |
 | `notes/rendered/{stimuli}.parquet`, `notes/recorded/` | notes to be heard (made when requested), a row per `instrument`: `mp3`, in which the key of MIDI pitch `lowest` + k begins at k * `seconds` (of `keys` keys; decoded to exactly so many at `rate` Hz; a key that is missing is silent). What the workflow renders is in the archive to share, recordings (stimuli of kind `audio`) are not |

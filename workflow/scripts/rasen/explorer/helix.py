@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rasen.explorer import note_sounds
 from rasen.explorer.contract import columns_of
 from rasen.explorer.part import Part, table_part
 from rasen.io.parquet import read_table
@@ -20,7 +19,7 @@ POOLED = "pooled"  # the mean over instruments, shown first
 
 
 def parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part]:
-    """The fits; notes, curves and sounds where there are tables of them."""
+    """The fits; notes and curves where there are tables of them."""
     fits = read_table(tables["helix"])
     yield table_part("helix_fits", fits, columns_of(contract, "helix_fits"))
     if {"helix_notes", "helix_curves"} <= tables.keys():
@@ -30,7 +29,6 @@ def parts(tables: Mapping[str, Path], contract: dict[str, Any]) -> Iterator[Part
             # notes of all routes together may be larger than memory
             chosen = [(name, "==", value) for name, value in zip(ROUTE, of_route, strict=True)]
             yield from note_parts(read_table(tables["helix_notes"], chosen), curves)
-    yield from note_sounds.parts(tables)
 
 
 def note_parts(notes: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Part]:

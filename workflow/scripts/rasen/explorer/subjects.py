@@ -8,6 +8,7 @@ from typing import Any
 from rasen.explorer import (
     features,
     helix,
+    note_sounds,
     perplexity,
     points,
     probes,
@@ -71,6 +72,7 @@ def parts_of_subjects(tables: Tables, contract: dict[str, Any]) -> Iterable[Part
     for subject in SUBJECTS:
         if all(name in tables for name in subject.tables):
             yield from subject.parts(tables, contract)
+    yield from note_sounds.parts(tables)  # heard in several views
 
 
 def absent_subjects(tables: Tables) -> list[dict[str, str]]:

@@ -24,7 +24,8 @@ def depth_slopes(rows: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
     """
     single = rows[rows["instrument"] != POOLED]
     tables = []
-    for route, of_route in points.sort_values("position").groupby("route", sort=False):
+    for route, of_route in points.groupby("route", sort=False):
+        of_route = of_route.sort_values("position")
         for point, position in zip(of_route["point"], of_route["position"], strict=True):
             grid = single[single["point"] == point].pivot_table(
                 index="instrument", columns="layer", values="helicality"
@@ -57,7 +58,8 @@ def peak_positions(rows: pd.DataFrame, points: pd.DataFrame, seed: int = 0) -> p
     """
     single = rows[rows["instrument"] != POOLED]
     tables = []
-    for route, of_route in points.sort_values("position").groupby("route", sort=False):
+    for route, of_route in points.groupby("route", sort=False):
+        of_route = of_route.sort_values("position")
         position = of_route["position"].to_numpy()
         for layer, some in single.groupby("layer"):
             grid = some.pivot_table(index="instrument", columns="point", values="helicality")

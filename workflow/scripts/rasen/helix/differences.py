@@ -24,7 +24,8 @@ def paired_differences(
     network = _by_instrument(rows, ["point", "layer"])
     sound = _by_instrument(baselines[baselines["features"] == LOG_MEL], ["features"])
     tables = []
-    for route, of_route in points.sort_values("position").groupby("route", sort=False):
+    for route, of_route in points.groupby("route", sort=False):
+        of_route = of_route.sort_values("position")
         previous = of_route["point"].shift()
         for point, position, before in zip(
             of_route["point"], of_route["position"], previous, strict=True

@@ -25,13 +25,17 @@ def has_sound(config: Mapping[str, Any], stimuli: str) -> bool:
 
 
 def note_sounds(config: Mapping[str, Any]) -> list[str]:
-    """The files of notes to be heard, of all sets to which a helix is fitted.
+    """The files of notes to be heard: of sets of which there is a helix or an SAE.
 
     What a user recorded is apart from what the workflow renders, as it never travels
     (`shared_files`).
     """
     sets = dict.fromkeys(
         name for model in config["models"].values() for name in stimulus_sets(model, "helix")
+    )
+    of_saes = [model.get("sae") for model in config["models"].values()]
+    sets |= dict.fromkeys(
+        name for name in of_saes if name and config["stimuli"][name]["kind"] == "notes"
     )
     origins = {"audio": "recorded"}
     return [
