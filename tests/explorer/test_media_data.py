@@ -233,7 +233,7 @@ def test_runs_samples_and_scores():
 def test_subjects_that_are_not_there_are_told_with_their_command():
     commands = {row["title"]: row["command"] for row in absent_subjects({})}
     assert commands["Songs"].startswith("`snakemake songs`")
-    assert commands["Scores"].startswith("snakemake scores")
+    assert commands["Scores"].startswith("`snakemake scores")
     known = dict.fromkeys(("songs", "quarantine", "recordings", "sections"), Path())
     assert "Songs" not in {row["title"] for row in absent_subjects(known)}
 
