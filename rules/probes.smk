@@ -276,5 +276,6 @@ rule probes:
             for name in probed.compared_models(config)
             for measure in SIMILARITY["measures"]
         ],
+        ("results/tables/similarity.parquet" if probed.compared_models(config) else []),
         "results/tables/lens.parquet" if LENSED else [],
         [f"results/figures/lens/{name}.svg" for name in LENSED],

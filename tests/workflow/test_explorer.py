@@ -1,10 +1,15 @@
 """The explorer of the small workflow: what it shows, what reruns it, and where else it is found."""
 
 import json
+import re
+import shutil
 import zipfile
 
 import pytest
 from explorer.browser import Browser, find_chromium
+from study import ROOT, Study
+
+from rasen.explorer.subjects import SUBJECTS
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,22 @@ def test_nothing_reruns_it_but_what_it_shows(explored):
     assert planned["write_explorer"] == 1
     assert planned["gather_perplexity"] == 1
     assert "fit_helix" not in planned
+
+
+def test_the_page_of_the_demo_is_given_every_table_that_it_can_show(tmp_path):
+    """Tables that are made on the way to a figure alone are inputs of the page, too."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    jobs = re.split(r"^(?:local)?rule ", Study(tmp_path).snakemake("-n", "explorer"), flags=re.M)
+    (given,) = (re.search(r"input: (.*)", job)[1] for job in jobs if job.startswith("write_ex"))
+    made = {
+        name
+        for job in jobs
+        if (output := re.search(r"output: (.*)", job))
+        for name in re.findall(r"results/tables/(\w+)\.parquet", output[1])
+    }
+    shown = {name for subject in SUBJECTS for name in subject.tables}
+    assert {"similarity", "probes"} <= made & shown
+    assert made & shown <= set(re.findall(r"results/tables/(\w+)\.parquet", given))
 
 
 def test_a_report_that_is_a_folder_holds_it(explored, tmp_path):
