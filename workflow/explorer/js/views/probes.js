@@ -206,7 +206,7 @@ rasen.view({
         alikePanel.told(`Layers were not compared at ${now.point}.`);
         return;
       }
-      alikePanel.told(`${measure === "cka" ? "Linear CKA, debiased" : measure.toUpperCase()} of every two layers at ${point}: 1 is alike up to rotation, 0 unrelated.`);
+      alikePanel.told(`${measure === "cka" ? "Linear CKA, debiased," : measure.toUpperCase()} of every two layers at ${point}: 1 is alike up to rotation, 0 unrelated.`);
       const both = rows.flatMap((row) => [row, { ...row, layer: row.layer_2, layer_2: row.layer }]);
       const layers = unique(both, "layer").sort((a, b) => a - b);
       const full = [...both, ...layers.map((layer) => ({ layer, layer_2: layer, value: 1 }))];
