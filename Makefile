@@ -20,8 +20,9 @@ demo: install
 	@echo "Done. Open results/explorer/index.html; results/README.md says what lies where."
 
 demo-songbloom: install
-	$(BIN)/snakemake --cores $(CORES) --directory examples/songbloom all songbloom scores
-	@echo "Done. Tables and figures are in examples/songbloom/results; its README.md says what lies where."
+	$(BIN)/snakemake --cores $(CORES) --directory examples/songbloom all songs songbloom scores
+	$(BIN)/snakemake --cores $(CORES) --directory examples/songbloom explorer
+	@echo "Done. Open examples/songbloom/results/explorer/index.html; README.md in results says what lies where."
 
 gallery: install
 	$(BIN)/python docs/gallery/make.py results/figures

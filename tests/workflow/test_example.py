@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from study import ROOT, Study
 
-TARGETS = ("all", "songbloom", "scores")
+TARGETS = ("all", "songs", "songbloom", "scores")
 POINTS = ["untrained", "step-000025", "step-000050", "step-000100", "trained"]
 SUNG = "results/songbloom/toy/songs/step-000200"
 
@@ -21,6 +21,7 @@ def study(tmp_path_factory):
     (folder / "resources/songs").symlink_to(ROOT / "resources/songs")
     study = Study(folder / "examples/songbloom")
     study.snakemake(*TARGETS)
+    study.snakemake("explorer")  # it shows what is there, and makes no songs
     return study
 
 
@@ -54,5 +55,12 @@ def test_it_sings_and_its_songs_are_scored(study):
     assert {"per", "ser_dtw", "ser_labels", "fad"} <= set(of_toy["metric"])
 
 
+def test_all_of_it_is_seen_and_heard_in_the_explorer(study):
+    data = study.folder / "results/explorer/data"
+    for name in ("helix_notes", "perplexity", "songs", "song_wave", "song_lyrics", "training",
+                 "generated", "scores"):  # fmt: skip
+        assert list((data / name).glob("*.js")), name
+
+
 def test_nothing_is_left_to_do(study):
-    assert study.planned(*TARGETS) == {}
+    assert study.planned(*TARGETS, "explorer") == {}
