@@ -42,7 +42,7 @@ def runs(cluster, site, tmp_path_factory):
 
 def test_songs_have_the_tables_of_a_local_run(runs, cluster):
     local, study, *_ = runs
-    names = ("recordings", "songs", "quarantine", "lines", "words")
+    names = ("recordings", "songs", "quarantine", "sections", "lines", "words")
     assert set(study.tables) == {f"{name}.parquet" for name in names}
     assert study.tables == local.tables
     for file in ("shards/00000.h5", "shards/00001.h5", "tables/songs.md"):
