@@ -54,11 +54,11 @@ def test_points_are_visited_once(fresh):
         assert jobs[rule] == 1, rule
 
 
-def test_notes_are_rendered_on_request_alone(fresh):
-    assert "render_notes" not in fresh.planned()
-    config = yaml.safe_load((fresh.folder / "config/config.yaml").read_text())
+def test_notes_are_rendered_on_request_alone(other):
+    assert "render_notes" not in other.planned()
+    config = yaml.safe_load((other.folder / "config/config.yaml").read_text())
     (path,) = targets.note_sounds({**config, "models": {"nano": config["models"]["nano"]}})
-    assert fresh.planned(path)["render_notes"] == 1
+    assert other.planned(path)["render_notes"] == 1
 
 
 def test_default_config_can_be_planned_as_typed():
