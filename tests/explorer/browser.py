@@ -106,9 +106,10 @@ class Page:
         return self.browser.send(method, self.session, **parameters)
 
     def size(self, width, height):
+        # not `mobile`: that would zoom out until whatever is too wide fits
         self.send(
             "Emulation.setDeviceMetricsOverride",
-            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
+            width=width, height=height, deviceScaleFactor=1, mobile=False,
         )  # fmt: skip
 
     def media(self, scheme="light", medium=""):

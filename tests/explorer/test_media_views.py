@@ -17,7 +17,7 @@ from made_media import (
     songbloom_tables,
     write_results,
 )
-from test_views import FAINT, NAMED
+from test_views import FAINT, NAMED, TOO_WIDE
 from write_explorer import write_explorer
 
 from rasen.io.audio import mp3_bytes
@@ -362,15 +362,17 @@ def test_nothing_is_wider_than_the_page(page, songs, sounds, texts, scheme, widt
         (sounds, "view=features"), (texts, "view=features&feature=7"),
     ):  # fmt: skip
         looked_at(page, folder, state)
-        wide = page.run(
-            "[document.documentElement.scrollWidth, ...[...document.querySelectorAll('main *')]"
-            ".filter(n => n.getBoundingClientRect().right > innerWidth + 1)"
-            ".filter(n => !n.closest('.scroll'))"
-            ".map(n => n.outerHTML.slice(0, 90))]"
-        )
-        assert wide[0] <= width, (state, wide)
+        assert page.run(TOO_WIDE) == [], state
         assert page.run(FAINT) == [], state
         assert not page.problems
+
+
+@pytest.mark.parametrize("state", ["view=features", "view=songs", "view=songbloom", "view=scores"])
+def test_a_narrowed_window_is_filled_anew(page, songs, sounds, state):
+    looked_at(page, sounds if state == "view=features" else songs, state)
+    page.size(390, 844)
+    page.settle()
+    assert page.run(TOO_WIDE) == []
 
 
 def test_pictures_are_saved_whole(page, songs, sounds):
