@@ -282,6 +282,7 @@ def test_notes_of_a_feature_are_heard(page, tmp_path):
     looked_at(page, written(tmp_path, tables), "view=features&feature=2")
     page.run("document.querySelector('.clip button.play').click()")
     page.wait("document.querySelector('.clip [role=status]').textContent === 'heard: piano'")
+    page.wait("document.querySelector('.clip .playhead:not([hidden])')?.style.left")
     assert not page.problems
 
 

@@ -27,6 +27,17 @@
     return { buffer, values };
   }
 
+  function follow(source, seconds, ontime) {
+    const begun = context.currentTime;
+    let ended = false;
+    source.onended = () => (ended = true);
+    const step = () => {
+      ontime(Math.min(seconds, context.currentTime - begun));
+      if (!ended) requestAnimationFrame(step);
+    };
+    step();
+  }
+
   rasen.notes = {
     /** Whether a note of these can be heard. */
     has: (stimuli, instrument) => Boolean(find(stimuli, instrument)),
@@ -43,8 +54,11 @@
       return sound;
     },
 
-    /** Play a note; what to tell: the instrument that is heard, or why none is. */
-    async play(stimuli, instrument, pitch) {
+    /**
+     * Play a note; what to tell: the instrument that is heard, or why none is.
+     * ontime(seconds): while it sounds.
+     */
+    async play(stimuli, instrument, pitch, ontime) {
       const found = find(stimuli, instrument);
       if (!found) return "these results have no sounds of notes";
       let sound;
@@ -65,6 +79,7 @@
       playing.connect(gain).connect(context.destination);
       await context.resume();
       playing.start(0, key * sound.values.seconds, sound.values.seconds);
+      if (ontime) follow(playing, sound.values.seconds, ontime);
       return instrument === "pooled" ? `heard: ${found.of.instrument}` : `heard: ${instrument}`;
     },
   };

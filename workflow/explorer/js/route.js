@@ -44,7 +44,8 @@
           Plot.ruleY(lines, { y: "value", stroke: quiet, strokeDasharray: "2 4" }),
           ...lines.map((line, i) =>
             Plot.text([line], {
-              y: "value", frameAnchor: "right", text: "text", dy: i === uppermost ? -8 : 9, textAnchor: "end",
+              // at the left: there an untrained model stands above both, and its lines come down later
+                y: "value", frameAnchor: "left", text: "text", dx: 4, dy: i === uppermost ? -8 : 9, textAnchor: "start",
               fill: quiet, stroke: ground, strokeWidth: 4,
             }),
           ),

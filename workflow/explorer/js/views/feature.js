@@ -42,9 +42,9 @@
     const at = (name) => of.at(name, row);
     const sentences = [];
     if (of.confirmed(row))
-      sentences.push(`It fires for “${at("label")}” (${at("column")}), which held on clips that chose nothing: AUROC ${rasen.words.number(at("auroc_hard"))} among the nearest clips without it.`);
+      sentences.push(`It fires for “${of.label(row)}” (${at("column")}), which held on clips that chose nothing: AUROC ${rasen.words.number(at("auroc_hard"))} among the nearest clips without it.`);
     else if (of.labelled(row))
-      sentences.push(`Its best label is “${at("label")}” (${at("column")}), which was not confirmed on other clips.`);
+      sentences.push(`Its best label is “${of.label(row)}” (${at("column")}), which was not confirmed on other clips.`);
     else if (values.reads === "text" && at("words"))
       sentences.push(`It is strongest at ${rasen.words.list(at("words").split(" · ").map((word) => `“${word.trim()}”`))}.`);
     else sentences.push("No label of the clips tells when it fires.");
@@ -75,7 +75,7 @@
       if (!rasen.notes.has(from.stimuli, row.instrument)) return null;
       const told = rasen.el("span", { class: "quiet", role: "status" });
       const play = async () => {
-        told.textContent = await rasen.notes.play(from.stimuli, row.instrument, row.pitch);
+        told.textContent = await rasen.notes.play(from.stimuli, row.instrument, row.pitch, ontime);
       };
       return rasen.el(
         "div",

@@ -12,6 +12,9 @@
   ];
 
   /** Columns of one table as plain functions of the row. */
+  /** "pitch 91" -> "pitch 91 (G6)" */
+  const named = (label) => label.replace(/^pitch (\d+)$/, (all, key) => `${all} (${rasen.words.note(Number(key))})`);
+
   function reader(table) {
     const { columns } = table;
     const at = (name, row) => rasen.valueOf(columns[name], row);
@@ -25,7 +28,8 @@
       labelled,
       confirmed: (row) => Boolean(columns.confirmed[row]),
       partner: (row) => columns.earlier[row] >= 0 || columns.later[row] >= 0,
-      name: (row) => (labelled(row) ? at("label", row) : at("words", row) || null),
+      label: (row) => named(at("label", row)),
+      name: (row) => (labelled(row) ? named(at("label", row)) : at("words", row) || null),
       // what an unlabelled feature scores is the best of many chances
       score: (row, name) => (labelled(row) ? at(name, row) : null),
     };

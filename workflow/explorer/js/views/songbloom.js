@@ -151,7 +151,8 @@
         .map((row) => ({ ...row, name: row.paper ? `${row.system} (paper)` : row.system, value: factor * row.value, low: row.low === null ? null : factor * row.low, high: row.high === null ? null : factor * row.high }))
         .sort((a, b) => a.value - b.value);
       const width = Math.max(280, panel.body.clientWidth || 640);
-      const room = Math.min(190, width / 2.2);
+      const longest = Math.max(...rows.map((row) => row.name.length));
+      const room = Math.min(14 + 6.8 * longest, width / 2.2);
       const letters = Math.floor((room - 12) / 6.8);
       const short = (name) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
       const figure = Plot.plot({
