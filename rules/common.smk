@@ -1,53 +1,35 @@
-# Shared by every rule file -- the checked config, the table of points, the parameters of jobs.
+# Shared by every rule file -- lists of the checked config, and the parameters of jobs.
 # The only rule file that defines functions.
 
 import atexit
 import json
-import os
 import re
 import shlex
 import shutil
-import sys
-import time
 from functools import cache, partial
-from pathlib import Path
 
-import psutil
-import snakemake.benchmark
-import snakemake.jobs
-from snakemake.exceptions import WorkflowError
-from snakemake.persistence.db import DbPersistence
 
-# Relative to this file, not to the main Snakefile: another workflow may use this one as a module.
-ROOT = Path(workflow.current_basedir).resolve().parent
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
-os.environ.update(RASEN_CHECKOUT=str(ROOT))  # for envs/*.post-deploy.sh
+include: "startup.smk"
+
 
 from rasen.device import visible_cards
-from rasen.errors import RasenError
-from rasen.io.group import keep_group_rights
 from rasen.io.hashes import hash_folder
 from rasen.io.json_dataclass import to_json
-from rasen.songs import corpus, disk, layout
+from rasen.songs import disk, layout
 from rasen.stimuli import recordings
 from rasen.study import (
-    archive,
     checkpoints,
     cluster_jobs,
-    config as configs,
     generation,
     made,
     nodes,
-    planned,
+    point_files,
     presence,
     probed,
-    recipe,
     scoring,
     song_models,
     targets,
 )
-from rasen.study.cluster_plugin import settle_cluster
-from rasen.study.config_file import require_plain
 from rasen.study.downloads import downloads
 from rasen.study.own_weights import (
     files_of_checkpoint,
@@ -55,66 +37,10 @@ from rasen.study.own_weights import (
     own_hashes,
     own_weights,
 )
-from rasen.study.points import linear_point, parse_point
-from rasen.study.records import tell_why_not_written
 from rasen.study.registry import FAMILIES, SONGBLOOM_FILES, SONGBLOOM_READER
-from rasen.study.retries import stop_vain_retries
-from rasen.study.routes import routes_asked, table_of_points
-from rasen.study.slurm_status import settle_status_command
+from rasen.study.routes import routes_asked
 from rasen.study.song_checks import checked_models
-from rasen.study.warm_start import count_warm_jobs, offer_warm_start
 from rasen.weights.kept import changed_weights
-
-# Snakemake files its records under the path of the working directory. With a fixed name they remain
-# valid for results that are copied, moved or unpacked elsewhere.
-DbPersistence.namespace = property(
-    lambda self: archive.NAMESPACE, lambda self, path: None
-)
-tell_why_not_written(DbPersistence, WorkflowError)
-
-if {"{", "}"} & set(str(ROOT)):
-    raise WorkflowError(
-        f"{ROOT}: Snakemake takes braces in a path for variables; move it"
-    )
-
-BEGUN = time.time()
-CODES = []  # of all jobs that were planned
-stop_vain_retries(snakemake.jobs, BEGUN)
-offer_warm_start(os.environ, local=not workflow.remote_exec)
-count_warm_jobs(snakemake.benchmark, psutil)
-if slurm := sys.modules.get("snakemake_executor_plugin_slurm"):
-    settle_status_command(slurm)
-if generic := sys.modules.get("snakemake_executor_plugin_cluster_generic"):
-    settle_cluster(generic, ROOT / "workflow/cluster")
-
-try:
-    require_plain([*workflow.configfiles, "config/config.yaml"])
-except RasenError as error:
-    raise WorkflowError(str(error)) from None
-
-
-configfile: "config/config.yaml"
-
-
-# A job on a cluster's node reads the config as it was when its run was planned.
-PLAN = None if workflow.is_main_process else planned.plan_of_run(os.environ)
-try:
-    if PLAN:
-        planned.require_same_files(PLAN)
-        config = PLAN.config
-    else:
-        config = configs.load_config(
-            config, ROOT / "workflow/schemas/config.schema.yaml"
-        )
-    points = table_of_points(config)
-    SONGS = config.get("songs")
-    SCORES = config.get("scores")
-    BATCHES = corpus.song_batches(SONGS)
-except RasenError as error:
-    raise WorkflowError(str(error)) from None
-
-Path("results").mkdir(exist_ok=True)  # Snakemake keeps its provenance database there
-keep_group_rights("results")
 
 MODELS = config["models"]
 SHEETS = [Path(SONGS["sheet"])] if SONGS else []  # what else is read to plan a run
@@ -130,6 +56,14 @@ per_sae_layer = partial(targets.per_sae_layer, config, points)
 SAE_SEEDS = targets.sae_seeds(config)
 SHARDS = config["sae"]["shards"]
 sae_points = partial(targets.sae_points, config, points)
+recipe_json = partial(point_files.recipe_json, config)
+recipe_before_gradient = partial(point_files.recipe_before_gradient, config)
+correction = partial(point_files.correction, config)
+managed_weights = partial(point_files.managed_weights, config)
+optional_weights = partial(point_files.optional_weights, config)
+batch_norm_inputs = partial(point_files.batch_norm_inputs, config)
+saes_of_point_before = partial(point_files.saes_of_point_before, config, points)
+certificate, corrected = point_files.certificate, point_files.corrected
 per_batch = partial(targets.per_batch, BATCHES)
 song_settings = partial(song_models.song_settings, SONGS)
 song_model_files = partial(song_models.song_model_files, config)
@@ -294,92 +228,6 @@ def on_gpu(device):
 def model_gpus(wildcards):
     """The same for jobs that run the model itself, which may be divided over several GPUs."""
     return gpus(wildcards) * MODELS[wildcards.model]["gpus"]
-
-
-def recipe_json(stage=""):
-    """The recipe of the weights of {model} at {point}, with the options that a stage needs."""
-
-    def of_job(wildcards):
-        model, point = MODELS[wildcards.model], "trained"
-        file, steps, statistics = [], None, []
-        if "point" in wildcards.keys():
-            point, file, steps, statistics = (
-                wildcards.point,
-                corrected(wildcards),
-                correction(wildcards),
-                batch_norm_inputs(wildcards),
-            )
-        return to_json(
-            recipe.recipe_of_point(
-                model, point, stage, file or None, steps, statistics or None
-            )
-        )
-
-    return of_job
-
-
-def recipe_before_gradient(wildcards):
-    """The recipe of the linear point that a gradient point starts from."""
-    after = parse_point(wildcards.point)
-    before = linear_point(after.position, after.start).name
-    statistics = batch_norm_inputs(wildcards) or None
-    return to_json(
-        recipe.recipe_of_point(
-            MODELS[wildcards.model], before, "gradient", statistics=statistics
-        )
-    )
-
-
-def correction(wildcards):
-    """The gradient steps that lead to {point}; None for other points."""
-    return recipe.correction_of_point(
-        MODELS[wildcards.model], wildcards.point, config["routes"]["gradient"]
-    )
-
-
-def managed_weights(wildcards):
-    """The file or folder of the checkpoint if a rule makes it; the user's own folders are not inputs."""
-    point = wildcards.get("point", "trained")
-    name = wildcards.get("checkpoint", checkpoints.checkpoint_of_point(point))
-    weights = checkpoints.weights_of_checkpoint(MODELS[wildcards.model], name)
-    return checkpoints.made_by_rule(weights) or []
-
-
-def optional_weights(wildcards):
-    """The same for what the model's options name (a codec)."""
-    return checkpoints.optional_weights(MODELS[wildcards.model])
-
-
-def certificate(wildcards):
-    """The certificate of the checkpoint that a point is made from."""
-    name = checkpoints.checkpoint_of_point(wildcards.point)
-    return f"results/weights/{wildcards.model}/{name}.json"
-
-
-def corrected(wildcards):
-    """The corrected weights of a gradient point; empty for other points."""
-    if parse_point(wildcards.point).kind == "gradient":
-        return f"results/gradient/{wildcards.model}/{wildcards.point}.safetensors"
-    return []
-
-
-def batch_norm_inputs(wildcards):
-    """The clips on which batch norms of a blended point are estimated anew; [] where they are blended."""
-    stimuli = MODELS[wildcards.model]["batch_norm"]
-    blended = parse_point(wildcards.point).kind in ("linear", "gradient")
-    return (
-        f"results/inputs/{wildcards.model}/{stimuli}.h5" if stimuli and blended else []
-    )
-
-
-def saes_of_point_before(wildcards):
-    """The SAEs of the point before, for a warm start; without one, nothing."""
-    point = targets.point_before(config, points, wildcards.model, wildcards.point)
-    if point is None:
-        return []
-    return (
-        f"results/sae/{wildcards.model}/{point}/layer-{wildcards.layer}/metrics.parquet"
-    )
 
 
 def scored_files(column):

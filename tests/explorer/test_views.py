@@ -241,7 +241,8 @@ def test_a_narrowed_window_is_filled_anew(page, small):
 
 # What reaches beyond the window and cannot be scrolled to.
 TOO_WIDE = """[...document.querySelectorAll('body *')]
-  .filter(n => n.getBoundingClientRect().right > innerWidth + 1 && !n.closest('.scroll, nav, .skip'))
+  .filter(n => n.getBoundingClientRect().right > innerWidth + 1)
+  .filter(n => !n.closest('.scroll, nav, .skip'))
   .map(n => n.outerHTML.slice(0, 90))"""
 
 # Texts with a contrast below 4.5 with what is behind them.

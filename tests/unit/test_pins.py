@@ -111,4 +111,4 @@ def test_the_hook_for_conda_installs_the_same(hook, tmp_path):
     env = hook.name.removesuffix(".post-deploy.sh")
     assert done.stdout == f"installs python {env}\n"
     assert (ENVS / f"{env}.txt").is_file()
-    assert "os.environ.update(RASEN_CHECKOUT=str(ROOT))" in (ROOT / "rules/common.smk").read_text()
+    assert "os.environ.update(RASEN_CHECKOUT=str(ROOT))" in (ROOT / "rules/startup.smk").read_text()
