@@ -237,6 +237,13 @@ def scored_files(column):
     )
 
 
+def named_in_sheet(*columns):
+    """A function that returns the files that columns name for the songs of {batch}, those there are."""
+    return lambda wildcards: presence.present_recordings(
+        path for column in columns for path in BATCHES[wildcards.batch][column]
+    )
+
+
 def align_config(wildcards):
     """The config that the songs of a batch are aligned with: without Whisper where all have LRC."""
     return song_models.config_for_lyrics(config, BATCHES[wildcards.batch]["lyrics"])

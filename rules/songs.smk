@@ -68,7 +68,7 @@ rule check_song_weights:
 rule measure_recordings:
     """Read every recording once: level, silence, fingerprint, and whether it is usable."""
     input:
-        lambda wildcards: presence.present_recordings(BATCHES[wildcards.batch]["audio"]),
+        named_in_sheet("audio"),
     output:
         ledger="results/batches/measure_recordings/{batch}.parquet",
     log:
@@ -121,12 +121,7 @@ rule describe_music:
 rule separate_stems:
     """Vocals and accompaniment (the mix without the vocals): given, or by Demucs."""
     input:
-        lambda wildcards: presence.present_recordings(
-            [
-                *BATCHES[wildcards.batch]["vocals"],
-                *BATCHES[wildcards.batch]["accompaniment"],
-            ]
-        ),
+        named_in_sheet("vocals", "accompaniment"),
         recordings="results/batches/measure_recordings/{batch}.parquet",
         models=song_model_files("separate"),
     output:
@@ -156,9 +151,7 @@ rule separate_stems:
 rule align_lyrics:
     """The known lyrics aligned to the vocals: words with times and scores; unsung lines dropped."""
     input:
-        lambda wildcards: presence.present_recordings(
-            BATCHES[wildcards.batch]["lyrics"]
-        ),
+        named_in_sheet("lyrics"),
         recordings="results/batches/measure_recordings/{batch}.parquet",
         stems="results/batches/separate_stems/{batch}.parquet",
         models=lambda wildcards: song_models.song_model_files(
@@ -194,9 +187,7 @@ rule align_lyrics:
 rule tag_structure:
     """The sections of every song: verse, chorus, bridge, intro, inst, outro."""
     input:
-        lambda wildcards: presence.present_recordings(
-            BATCHES[wildcards.batch]["structure"]
-        ),
+        named_in_sheet("structure"),
         recordings="results/batches/measure_recordings/{batch}.parquet",
         stems="results/batches/separate_stems/{batch}.parquet",
         lyrics="results/batches/align_lyrics/{batch}.parquet",

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import time
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -244,17 +245,10 @@ def interrupted(monkeypatch, tmp_path):
             status_cmd="echo running #", cancel_cmd=str(command), cancel_nargs=20
         )
 
-        class Limiter:
-            async def __aenter__(self):
-                pass
-
-            async def __aexit__(self, *error):
-                pass
-
         executor = SimpleNamespace(
             workflow=SimpleNamespace(executor_settings=settings),
             logger=SimpleNamespace(info=print), sidecar_vars=None,
-            status_rate_limiter=Limiter(), active_jobs=[],
+            status_rate_limiter=nullcontext(), active_jobs=[],
         )  # fmt: skip
 
         async def look():

@@ -1,6 +1,7 @@
 """A slow `scontrol` does not change how jobs are asked for."""
 
 import asyncio
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -37,16 +38,9 @@ def command_of_a_look(monkeypatch):
     )
     logger = SimpleNamespace(debug=print, info=print, warning=print, error=print)
 
-    class Limiter:
-        async def __aenter__(self):
-            pass
-
-        async def __aexit__(self, *error):
-            pass
-
     executor = SimpleNamespace(
         workflow=SimpleNamespace(executor_settings=settings), logger=logger, run_uuid="run",
-        get_status_command=lambda: "squeue", status_rate_limiter=Limiter(),
+        get_status_command=lambda: "squeue", status_rate_limiter=nullcontext(),
     )  # fmt: skip
 
     async def look():
