@@ -2,7 +2,7 @@
 rasen.view({
   name: "overview",
   title: "Overview",
-  sentence: "What was run: models, their routes through weight space, the jobs and their time, and what is absent.",
+  sentence: "What was found and what was run: models, their routes through weight space, the jobs and their time.",
   needs: ["overview"],
   config: ["models", "routes", "seed"],
 
@@ -60,6 +60,22 @@ rasen.view({
             el("dd", {}, "set ", ...coded(one.setting), ", then run ", ...coded(one.command)),
           ]),
         ),
+      );
+    }
+
+    function found() {
+      if (!values.findings.length) return null;
+      const line = (view, { lead, text, state }) =>
+        el("li", {}, el("a", { href: `#${new URLSearchParams({ view, ...state })}` }, lead), `: ${text}.`);
+      return el(
+        "section",
+        { class: "card findings" },
+        el("h3", {}, "What was found"),
+        el("p", { class: "quiet" }, "Follow a link to see it, and how sure it is."),
+        ...values.findings.flatMap((one) => [
+          el("h4", {}, one.title),
+          el("ul", {}, ...one.lines.map((each) => line(one.view, each))),
+        ]),
       );
     }
 
@@ -127,8 +143,8 @@ rasen.view({
       el(
         "div",
         { class: "columns" },
-        el("div", {}, ...values.models.map(routesOf), absent()),
-        el("div", {}, jobPanel, list("Seeds", values.seeds, "seed"), list("Versions", values.versions, "version")),
+        el("div", {}, found(), absent()),
+        el("div", {}, ...values.models.map(routesOf), jobPanel, list("Seeds", values.seeds, "seed"), list("Versions", values.versions, "version")),
       ),
     );
     return {};

@@ -1,4 +1,4 @@
-"""What was run, for the page's first view."""
+"""What was found and what was run, for the page's first view."""
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 
 from rasen.explorer.contract import columns_of
+from rasen.explorer.findings import findings
 from rasen.explorer.part import Part, table_part
 from rasen.explorer.subjects import absent_subjects
 from rasen.io.parquet import read_table
@@ -34,6 +35,7 @@ def parts(
             "models": [_model(name, config["models"][name]) for name in _ordered(config, tables)],
             "seeds": _seeds(config),
             "versions": _versions(),
+            "findings": findings(tables),
             "absent": absent_subjects(tables),
         },
     )
