@@ -1,7 +1,7 @@
 "use strict";
 // Data are scripts that call put(): all that a page may load when it is opened from a disk.
 {
-  const waiting = new Map(); // path -> what to do with the data that arrive
+  const waiting = new Map(); // "name/number" -> what to do with the data that arrive
   const loaded = new Map(); // path -> promise, the latest last
   const KEPT = 64; // parts in memory
   const REPAIR = "copy the whole folder again, or run: snakemake explorer";

@@ -9,7 +9,7 @@
    * title of the value; onpick(route, place, layer): a cell was clicked.
    * Returns {node, draw(maps, scale), mark(route, place, layer)}; maps: [{route, points: [{point,
    * position}], layers, rows: [{place, layer, value, strong, words}]}]; scale: {low, high, marks:
-   * [{value, text}], band: [low, high]}
+   * [{value, text}]}
    */
   rasen.heatMaps = ({ title, strongly, onpick }) => {
     const row = rasen.el("div", { class: "maps" });
@@ -135,6 +135,7 @@
 
     function mark(route, place, layer) {
       at = [route, place, layer];
+      words.textContent = resting = "";
       for (const [name, { map, marker, x, y }] of plots) {
         const here = name === route && (layer === null || map.layers.includes(layer)) && place < map.points.length;
         marker.style.display = here ? "" : "none";
@@ -152,7 +153,6 @@
     /** All maps in one SVG file. */
     function svg() {
       const parts = [...plots.values()];
-      const texts = [];
       let left = 0;
       let high = 0;
       const root = rasen.svg("svg", {});
@@ -166,7 +166,7 @@
       const bar = legend.querySelector("svg");
       const under = rasen.svg("g", { transform: `translate(0 ${high + 30})` });
       under.append(...[...bar.cloneNode(true).childNodes]);
-      root.append(under, ...texts);
+      root.append(under);
       const [width, height] = [Math.max(left, bar.clientWidth), high + 36 + Number(bar.getAttribute("height"))];
       for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}`, class: "scale" })) root.setAttribute(name, value);
       return rasen.svgOffPage(root);

@@ -7,7 +7,7 @@
 
   /**
    * onnote(note, chosen): a note is pointed at (or none: -1), or chosen; oncamera(camera): it was turned.
-   * Returns {node, draw(frame, look), svg(title), camera}
+   * Returns {node, canvas, draw(frame, look), light(pitch class), aim(camera), svg(title)}
    */
   rasen.helixCanvas = ({ onnote, oncamera }) => {
     const canvas = rasen.el("canvas", {
@@ -101,19 +101,22 @@
     }
 
     function turn(across, up) {
-      camera.turn += across;
-      camera.tilt = Math.max(-1.5, Math.min(1.5, camera.tilt + up));
+      aim({ turn: camera.turn + across, tilt: camera.tilt + up });
       tip.hidden = true;
-      ask();
     }
 
-    function zoom(by) {
-      camera.zoom = Math.max(0.4, Math.min(6, camera.zoom * by));
+    const zoom = (by) => aim({ zoom: camera.zoom * by });
+
+    function aim(wanted) {
+      camera = { ...camera, ...wanted };
+      camera.tilt = Math.max(-1.5, Math.min(1.5, camera.tilt));
+      camera.zoom = Math.max(0.4, Math.min(6, camera.zoom));
       ask();
     }
 
     let held = null;
     canvas.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
       held = { at: at(event), moved: 0 };
       canvas.setPointerCapture(event.pointerId);
     });
@@ -152,20 +155,18 @@
       "+": () => zoom(1.15),
       "=": () => zoom(1.15),
       "-": () => zoom(1 / 1.15),
-      0: () => {
-        camera = { ...FIRST };
-        ask();
-      },
+      0: () => aim(FIRST),
       j: () => point((near + 1) % frame.pitch.length, true),
-      k: () => point((near - 1 + frame.pitch.length) % frame.pitch.length, true),
+      k: () => point((near < 1 ? frame.pitch.length : near) - 1, true),
       Enter: () => near >= 0 && point(near, true),
     };
     canvas.addEventListener("keydown", (event) => {
-      const act = event.ctrlKey || event.metaKey || event.altKey ? null : KEYS[event.key];
+      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      const act = event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(KEYS, key) ? null : KEYS[key];
       if (!act || !frame) return;
       event.preventDefault();
       act();
-      if (!"jkEnter".includes(event.key)) oncamera(camera);
+      if (!["j", "k", "Enter"].includes(key)) oncamera(camera);
     });
     canvas.addEventListener("blur", () => point(-1));
     new ResizeObserver(ask).observe(node);
@@ -183,10 +184,7 @@
         look = { ...look, lit: pitchClass };
         ask();
       },
-      aim(wanted) {
-        camera = { ...camera, ...wanted };
-        ask();
-      },
+      aim,
       svg(title) {
         const made = rasen.svgPen(size.width, size.height, look.ground, title);
         rasen.paint(made, size.width, size.height, frame, { ...lookNow(), near: -1 });

@@ -69,6 +69,7 @@
       }
       const key = pitch - sound.values.lowest;
       if (key < 0 || key >= sound.values.keys) return "this note has no sound";
+      await context.resume(); // before there is a source that has not started: it cannot be stopped
       playing?.stop();
       playing = context.createBufferSource();
       playing.buffer = sound.buffer;
@@ -77,7 +78,6 @@
       gain.gain.setValueAtTime(1, end - FADE);
       gain.gain.linearRampToValueAtTime(0, end);
       playing.connect(gain).connect(context.destination);
-      await context.resume();
       playing.start(0, key * sound.values.seconds, sound.values.seconds);
       if (ontime) follow(playing, sound.values.seconds, ontime);
       return instrument === "pooled" ? `heard: ${found.of.instrument}` : `heard: ${instrument}`;

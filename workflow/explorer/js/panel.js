@@ -14,7 +14,7 @@
     const words = rasen.el("p", { class: "quiet" }, about);
     const toggle = rasen.el(
       "button",
-      { type: "button", "aria-expanded": "false", "aria-controls": `${id}-table`, onclick: turn },
+      { type: "button", "aria-expanded": "false", "aria-controls": `${id}-table`, "aria-label": `Table of ${title}`, onclick: turn },
       "Table",
     );
 

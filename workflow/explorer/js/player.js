@@ -83,6 +83,7 @@
       const [at, playing] = [time(), !audio.paused];
       address = next;
       known = lasts;
+      fault.hidden = true;
       audio.removeAttribute("src");
       audio.load();
       wanted = at;

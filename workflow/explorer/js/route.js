@@ -1,6 +1,8 @@
 "use strict";
 // A value along routes: the chosen route with its interval, the others of its kind thin beside it.
 {
+  const WIDE = 100; // times the least value: then the axis is logarithmic
+
   /**
    * Returns {node, draw({title, label, route, routes: {name: [{position, value, low, high}]}, lines:
    * [{value, text}]}), mark(place), svg}; onpick(place): a point of the chosen route was clicked.
@@ -28,6 +30,10 @@
       // A guesser far above all values would press them to the ground: it is named, not drawn.
       const lines = what.lines.filter((line) => line.value <= 2.5 * highest);
       const uppermost = lines.findIndex((line) => line.value === Math.max(...lines.map((one) => one.value)));
+      const lowest = Math.min(...values.filter((value) => value !== null), ...lines.map((line) => line.value));
+      const wide = lowest > 0 && highest > WIDE * lowest; // many times the least: by factors
+      const scale = wide ? Math.log : Number;
+      const share = (value) => (scale(value) - scale(lowest)) / (scale(highest) - scale(lowest) || 1);
       const ground = rasen.colours.of("card");
       const plot = Plot.plot({
         width: node.clientWidth || 560,
@@ -39,13 +45,17 @@
           labelAnchor: "center", labelArrow: "none", type: steps ? "symlog" : "linear", constant: steps ? 10 : undefined,
           ticks: steps ? own.map((row) => row.position).filter((_, i) => i % Math.ceil(own.length / 7) === 0) : 5,
         },
-        y: { label: what.label, labelArrow: "none", grid: true, nice: true, ticks: 5 },
+        y: {
+          label: what.label, labelArrow: "none", grid: true, nice: true, ticks: 5,
+          type: wide ? "log" : "linear", tickFormat: highest >= 1000 ? "~s" : undefined,
+        },
         marks: [
           Plot.ruleY(lines, { y: "value", stroke: quiet, strokeDasharray: "2 4" }),
           ...lines.map((line, i) =>
             Plot.text([line], {
               // at the left: there an untrained model stands above both, and its lines come down later
-                y: "value", frameAnchor: "left", text: "text", dx: 4, dy: i === uppermost ? -8 : 9, textAnchor: "start",
+              y: "value", frameAnchor: "left", text: "text", dx: 4, textAnchor: "start",
+              dy: i === uppermost || share(line.value) < 0.12 ? -8 : 9,
               fill: quiet, stroke: ground, strokeWidth: 4,
             }),
           ),

@@ -47,7 +47,6 @@
     },
 
     onchange: (listener) => listeners.add(listener),
-    now: () => state,
   };
 
   addEventListener("hashchange", () => {

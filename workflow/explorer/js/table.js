@@ -46,7 +46,8 @@
   }
 
   /**
-   * columns: [{name, about?, values: array or (row) => value, show?: (value, row) => text or node, wide?}]
+   * columns: [{name, about?, values: array or (row) => value, show?: (value, row) => text or node, wide?,
+   * sought?: whether its numbers are searched as well}]
    * options: {rows: number of them, name, search: bool, pick?: (row) => ..., order?: rows as sorted at first}
    * Returns {node, select(row), search(text), sort(column, down)}.
    */
@@ -82,7 +83,7 @@
     const template = columns.map(({ wide }) => (wide ? "minmax(14rem, 3fr)" : "minmax(7rem, 1fr)"));
     const grid = rasen.el(
       "div",
-      { class: "grid", role: "table", "aria-label": name, "aria-rowcount": rows + 1 },
+      { class: "grid", role: pick ? "grid" : "table", "aria-label": name, "aria-rowcount": rows + 1 },
       rasen.el("div", { class: "head", role: "row" }, ...heads),
       body,
     );
@@ -103,7 +104,7 @@
     const node = rasen.el("div", { class: "table" }, bar, scroll);
 
     // What is searched: the texts of a row, or its numbers where it has no text.
-    const worded = columns.filter((_, place) => !numeric[place]);
+    const worded = columns.filter((column, place) => !numeric[place] || column.sought);
     const sought = worded.length ? worded : columns;
     const text = (row) => {
       let words = "";
@@ -149,7 +150,7 @@
           : (value ?? "–");
       return rasen.el(
         "span",
-        { role: "cell", class: numeric[place] ? "num" : null, title: typeof value === "string" ? value : null },
+        { role: pick ? "gridcell" : "cell", class: numeric[place] ? "num" : null, title: typeof value === "string" ? value : null },
         content,
       );
     }
@@ -227,8 +228,12 @@
         field.value = words;
         find(words);
       },
+      /** Mark a row and bring it into sight; -1 marks none. */
       select(row) {
         chosen = row;
+        const top = shown.indexOf(row) * HEIGHT;
+        const high = scroll.clientHeight;
+        if (high && top >= 0 && (top < scroll.scrollTop || top + 2 * HEIGHT > scroll.scrollTop + high)) scroll.scrollTop = Math.max(0, top - high / 2);
         draw();
       },
     };

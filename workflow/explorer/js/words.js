@@ -1,7 +1,7 @@
 "use strict";
 // Numbers and names in words.
 {
-  const NOTES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
+  const NOTES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
 
   rasen.words = {
     pitchClasses: NOTES,
@@ -21,9 +21,11 @@
 
     /** Seconds as people say them. */
     time(seconds) {
-      if (seconds < 60) return `${rasen.words.number(seconds)} s`;
-      if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-      return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+      if (seconds < 59.5) return `${rasen.words.number(seconds)} s`;
+      const whole = Math.round(seconds);
+      if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+      const minutes = Math.round(seconds / 60);
+      return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
     },
 
     /** Position on a route: alpha, or the training step. */

@@ -11,10 +11,10 @@
     { value: "alone", text: "without a partner" },
   ];
 
-  /** Columns of one table as plain functions of the row. */
   /** "pitch 91" -> "pitch 91 (G6)" */
   const named = (label) => label.replace(/^pitch (\d+)$/, (all, key) => `${all} (${rasen.words.note(Number(key))})`);
 
+  /** Columns of one table as plain functions of the row. */
   function reader(table) {
     const { columns } = table;
     const at = (name, row) => rasen.valueOf(columns[name], row);
@@ -44,8 +44,6 @@
     return Array.from({ length: of.count }, (_, row) => row).sort((a, b) => rank[b] - rank[a] || a - b);
   }
 
-  rasen.featureOrder = (table) => leading(reader(table));
-
   rasen.view({
     name: "features",
     title: "SAE features",
@@ -74,16 +72,15 @@
       );
       let key = "";
       let filter = "";
+      let labelled = []; // columns that labels are of
       let table = null;
       let of = null;
       let order = [];
       let list = null;
       let opened = "";
+      let latest = 0; // number of the latest call of show
 
-      function here() {
-        const chosen = { model: model.select.value, point: point.select.value, layer: layer.select.value };
-        return chosen;
-      }
+      const here = () => ({ model: model.select.value, point: point.select.value, layer: layer.select.value });
 
       function choose() {
         const models = unique("model", parts);
@@ -97,7 +94,7 @@
       }
 
       function chosenRows() {
-        const [show, wanted] = [rasen.state.get("show", "all"), rasen.state.get("column", "")];
+        const wanted = column.select.value;
         const passes = {
           all: () => true,
           confirmed: of.confirmed,
@@ -105,7 +102,7 @@
           kept: (row) => of.at("kept", row),
           partner: of.partner,
           alone: (row) => !of.partner(row),
-        }[show] || (() => true);
+        }[shownOnly.select.value];
         return order.filter((row) => passes(row) && (!wanted || of.at("column", row) === wanted));
       }
 
@@ -118,7 +115,7 @@
         const text = table.values.reads === "text";
         const status = (row) => (of.confirmed(row) ? "confirmed" : of.labelled(row) ? "labelled" : null);
         const columns = [
-          { name: "Feature", values: value("feature"), about: about.feature, show: String },
+          { name: "Feature", values: value("feature"), about: about.feature, show: String, sought: true },
           { name: text ? "Words or label" : "Label", values: rows.map(of.name), about: about.label, wide: true },
           ...(text ? [{ name: "Granularity", values: value("granularity"), about: about.granularity }, { name: "Language", values: value("language"), about: about.language }] : []),
           { name: "Status", values: rows.map(status), about: about.confirmed },
@@ -140,38 +137,41 @@
           "A feature without a label has no AP here: the best of many labels by chance can reach 1.";
       }
 
-      async function fillTable() {
-        const at = here();
-        table = await rasen.data.load(PARTS.features, at);
+      function fillTable(loaded) {
+        table = loaded;
         of = reader(table);
         order = leading(of);
-        const names = [...new Set(Array.from({ length: of.count }, (_, row) => of.at("column", row)))].filter(Boolean).sort();
-        column.set([{ value: "", text: "anything" }, ...names], rasen.state.get("column", ""));
+        labelled = [...new Set(Array.from({ length: of.count }, (_, row) => of.at("column", row)))].filter(Boolean).sort();
       }
 
       return {
         async show() {
+          const call = ++latest;
           choose();
-          const next = JSON.stringify(here());
+          const at = here();
+          const next = JSON.stringify(at);
           if (next !== key) {
+            const loaded = await rasen.data.load(PARTS.features, at);
+            if (call !== latest) return; // another point was chosen while this one was read
             key = next;
             opened = filter = "";
-            await fillTable();
-            if (next !== key) return;
+            fillTable(loaded);
           }
-          shownOnly.set(SHOW, rasen.state.get("show", "all"));
-          column.select.value = rasen.state.get("column", "");
-          const wanted = `${key} ${rasen.state.get("show", "all")} ${rasen.state.get("column", "")}`;
-          if (wanted !== filter) {
-            filter = wanted;
-            fillList();
-          }
+          shownOnly.set(SHOW, rasen.state.choose("show", SHOW.map(({ value }) => value)));
+          column.set([{ value: "", text: "anything" }, ...labelled], rasen.state.choose("column", labelled, ""));
           const number = Number(rasen.state.get("feature", of.at("feature", order[0])));
           const row = order.find((one) => of.at("feature", one) === number);
-          if (row === undefined || opened === `${key} ${number}`) return;
-          opened = `${key} ${number}`;
-          const place = list.rows.indexOf(row);
-          if (place >= 0) list.select(place);
+          const wanted = `${key} ${shownOnly.select.value} ${column.select.value}`;
+          const asked = `${key} ${number}`;
+          if (wanted !== filter) fillList();
+          if (wanted !== filter || opened !== asked) list.select(list.rows.indexOf(row));
+          filter = wanted;
+          if (opened === asked) return;
+          opened = asked;
+          if (row === undefined) {
+            page.replaceChildren(el("p", { class: "told" }, "This address names a feature that is not here; pick one in the list."));
+            return;
+          }
           await rasen.featurePage(page, { table, of, row, here: here(), current: () => opened === `${key} ${number}` });
         },
       };

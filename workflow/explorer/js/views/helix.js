@@ -284,12 +284,12 @@ rasen.view({
           ...alone.map((row) => ({ value: row[measure()], text: row.features })),
         ].filter((mark) => mark.value !== null && mark.value !== undefined);
         mapPanel.told(
-          `${measure() === "pooled" ? "Of the instruments’ mean" : "Mean over instruments"}: 1 / the mean squared distance of notes from the best helix. Layers upward, points to the right; click a cell to go there.`,
+          `${measure() === "pooled" ? "Of the instruments’ mean" : "Mean over instruments"}: 1 / the mean squared distance of notes from the best helix (1/3: no helix explains anything). Layers upward, points to the right; click a cell to go there.`,
         );
         await maps.draw(routes, { low, high: high > low ? high : low + 1, marks });
         mapPanel.refresh();
       }
-      maps.mark(now.route, now.place, now.layer);
+      maps.mark(shown.now.route, shown.now.place, shown.now.layer); // it may have moved meanwhile
     }
 
     async function drawLine(now) {
@@ -307,12 +307,12 @@ rasen.view({
           .map((row) => ({ value: row.perplexity, text: `${row.guesser} guesser` }));
         const named = lines.map(({ value, text }) => `${text} ${words.number(value)}`);
         linePanel.told(
-          `What the model expects of held-out music: lower is better. Band: 95 % interval over clips.${named.length ? ` Without context: ${words.list(named)}.` : ""}`,
+          `Among how many equally likely tokens the model seems to choose, on held-out clips: lower is better. Band: 95 % interval over clips.${named.length ? ` Without context: ${words.list(named)}.` : ""}`,
         );
         await line.draw({ title: "Perplexity", label: "perplexity", route: now.route, routes, lines });
         linePanel.refresh();
       }
-      line.mark(shown.line.names.indexOf(now.name));
+      line.mark(shown.line.names.indexOf(shown.now.name));
     }
 
     // --- all together
@@ -328,8 +328,17 @@ rasen.view({
       };
     }
 
+    /** As the address says; a link that is opened here may say something new. */
+    function aim() {
+      const asked = ["turn", "tilt", "zoom"].map((name) => [name, Number(state.get(name, NaN))]);
+      const camera = asked.filter(([, value]) => Number.isFinite(value));
+      if (String(camera) !== shown.camera) canvas.aim(Object.fromEntries(camera));
+      shown.camera = String(camera);
+    }
+
     async function show() {
       const call = ++latest;
+      aim();
       const now = choice();
       const part = now.part ? await data.load("helix_notes", now.part) : null;
       if (call !== latest) return;
@@ -399,6 +408,7 @@ rasen.view({
       const first = now.place === now.points.length - 1 ? 0 : now.place + 1;
       walkButton.textContent = "Stop";
       const step = (to) => {
+        if (!place.isConnected) return stop(); // another view is shown
         state.set({ point: now.points[to] });
         walking = setTimeout(() => (to + 1 < now.points.length ? step(to + 1) : stop()), STEP);
       };
@@ -413,10 +423,6 @@ rasen.view({
       walkButton.textContent = "Walk the route";
     }
 
-    const camera = Object.fromEntries(
-      ["turn", "tilt", "zoom"].map((name) => [name, Number(state.get(name, NaN))]).filter(([, value]) => !Number.isNaN(value)),
-    );
-    canvas.aim(camera);
     drawChips();
     rasen.colours.onchange(() => {
       drawChips();

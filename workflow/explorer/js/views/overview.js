@@ -79,6 +79,8 @@ rasen.view({
       );
     }
 
+    const BARS = 12;
+
     function bars(rows, width) {
       const HEIGHT = 32;
       const most = Math.max(...rows.map((row) => row.seconds));
@@ -105,7 +107,7 @@ rasen.view({
       const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
       const panel = rasen.panel({
         title: "Jobs",
-        about: `${all} jobs whose time was measured took ${words.time(seconds)} (those that ran side by side are added up).`,
+        about: `${all} jobs whose time was measured took ${words.time(seconds)} (those that ran side by side are added up).${rows.length > BARS ? ` The ${BARS} rules that took longest:` : ""}`,
         name: "jobs",
         svg: () => rasen.svgText(panel.body.querySelector("svg")),
         rows: () => ({
@@ -114,7 +116,7 @@ rasen.view({
         }),
       });
       // Drawn as wide as there is room, so that its type keeps the page's size.
-      new ResizeObserver(() => panel.body.replaceChildren(bars(rows.slice(0, 12), panel.body.clientWidth))).observe(panel.body);
+      new ResizeObserver(() => panel.body.replaceChildren(bars(rows.slice(0, BARS), panel.body.clientWidth))).observe(panel.body);
       return [panel.node, fact(all, `measured jobs, ${words.time(seconds)}`)];
     }
 

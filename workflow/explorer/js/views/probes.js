@@ -48,7 +48,7 @@ rasen.view({
     const panel = rasen.panel({
       title: "Layer profile",
       name: "probes",
-      svg: () => rasen.svgText(profile.querySelector("svg")),
+      svg: () => rasen.svgText(profile.querySelector("svg"), drawn.key),
       rows() {
         const columns = ["point", "position", "layer", "features", "row", "value", "low", "high", "chance"];
         return { columns, rows: choice().rows.map((row) => columns.map((name) => (name === "layer" && row.layer < 0 ? null : row[name]))) };
@@ -128,18 +128,19 @@ rasen.view({
         ],
       });
       profile.replaceChildren(rasen.named(plot, `${now.metric} of ${now.task} by layer at ${now.point}`));
-      const item = (colour, dash, text) => {
+      const item = ({ colour, dash, text }) => {
         const line = rasen.svg("svg", { width: 26, height: 10, "aria-hidden": "true" }, rasen.svg("line", { x1: 0, x2: 26, y1: 5, y2: 5, stroke: colour, "stroke-width": 2.2, "stroke-dasharray": dash }));
         return el("li", {}, line, text);
       };
       const best = main.reduce((one, row) => (one && one.value >= row.value ? one : row), null);
-      key.replaceChildren(
-        item(accent, null, `${now.point}, with its 95 % interval`),
-        ...(now.point === now.points[0] ? [] : [item(quiet, null, now.points[0])]),
-        ...levels.map(({ name, colour, row }) => item(colour, "7 4", `${name}, no network: ${words.number(row.value)}`)),
-        ...(permuted.length ? [item(quiet, "1 3", "labels permuted")] : []),
-        ...(chance === null ? [] : [item(quiet, "2 4", `chance: ${words.number(chance)}`)]),
-      );
+      drawn.key = [
+        { colour: accent, dash: null, text: `${now.point}, with its 95 % interval` },
+        ...(now.point === now.points[0] ? [] : [{ colour: quiet, dash: null, text: now.points[0] }]),
+        ...levels.map(({ name, colour, row }) => ({ colour, dash: "7 4", text: `${name}, no network: ${words.number(row.value)}` })),
+        ...(permuted.length ? [{ colour: quiet, dash: "1 3", text: "labels permuted" }] : []),
+        ...(chance === null ? [] : [{ colour: quiet, dash: "2 4", text: `chance: ${words.number(chance)}` }]),
+      ];
+      key.replaceChildren(...drawn.key.map(item));
       panel.told(
         best
           ? `${now.task}, ${now.metric} at ${now.point}: highest in layer ${best.layer} (${words.number(best.value)}; ${words.number(best.low)} to ${words.number(best.high)}). Choosing the highest layer after the fact flatters it a little.`

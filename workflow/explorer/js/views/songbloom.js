@@ -14,23 +14,24 @@
     const rows = rasen.data.rows(await rasen.data.load("training"));
     const measure = rasen.choice("Measure", (value) => rasen.state.set({ loss: value }));
     const panel = rasen.panel({
-      title: "Losses along training",
+      title: "Training, step by step",
       about: "Lines: on the songs of training, step by step; points: on songs that are held out.",
       name: "training",
       wide: true,
-      svg: () => rasen.svgText(panel.body.querySelector("svg.chart")),
+      svg: () => rasen.svgText(panel.body.querySelector("svg.chart"), key),
       rows: () => {
         const columns = ["run", "step", "split", ...Object.keys(MEASURES)];
         return { columns, rows: rows.map((row) => columns.map((name) => row[name])) };
       },
     });
     const chart = rasen.el("div", {});
+    let key = []; // what the lines are, as the legend has it
     panel.body.append(rasen.el("div", { class: "controls" }, measure.node), chart);
     place.append(panel.node);
 
     function draw() {
       const shown = rasen.state.get("loss", "loss");
-      const name = shown in MEASURES ? shown : "loss";
+      const name = Object.hasOwn(MEASURES, shown) ? shown : "loss";
       measure.set(Object.entries(MEASURES).map(([value, text]) => ({ value, text })), name);
       const there = rows.filter((row) => row[name] !== null);
       const runs = [...new Set(there.map((row) => row.run))];
@@ -53,11 +54,12 @@
         ariaLabel: `${MEASURES[name]} over training steps`,
         marks,
       });
-      const legend = one
-        ? [["var(--accent)", "training"], ["var(--warn)", "held out"]]
-        : runs.map((run) => [figure.scale("color").apply(run), run]);
+      const heldOut = there.some((row) => row.split === "valid");
+      key = one
+        ? [{ colour: rasen.colours.of("accent"), text: "training" }, ...(heldOut ? [{ colour: rasen.colours.of("warn"), dash: "4 3", text: "held out" }] : [])]
+        : runs.map((run) => ({ colour: figure.scale("color").apply(run), text: run }));
       chart.replaceChildren(
-        rasen.el("p", { class: "legend" }, ...legend.map(([colour, text]) => {
+        rasen.el("p", { class: "legend" }, ...key.map(({ colour, text }) => {
           const mark = rasen.el("i", { "aria-hidden": "true" });
           mark.style.background = colour;
           return rasen.el("span", {}, mark, text);
@@ -81,7 +83,7 @@
         { name: "Seed", values: (row) => rows[row].seed, show: String },
         { name: "Length", values: (row) => rows[row].seconds, show: rasen.clock },
         { name: "Ended", values: (row) => (rows[row].ended ? "by itself" : "cut"), about: "whether it came to its end by itself" },
-        { name: "Work", values: (row) => rows[row].rtf, about: rasen.data.about("generated").rtf },
+        { name: "Work (s per s)", values: (row) => rows[row].rtf, about: rasen.data.about("generated").rtf },
       ],
       { rows: rows.length, name: "songs that were made", search: rows.length > 8, pick: open },
     );
@@ -123,14 +125,16 @@
     const panel = rasen.panel({
       title: "Scores beside the paper's",
       about:
-        "Filled: measured here, with its 95 % interval; open: the paper's rows. They are not comparable digit by digit: " +
+        "Filled: measured here, with a 95 % interval where songs can be drawn anew; open: the paper's rows. They are not comparable digit by digit: " +
         "the paper names neither its recogniser nor its embedding and detector.",
       name: "scores",
       wide: true,
       svg: () => rasen.svgText(panel.body.querySelector("svg.chart")),
       rows: () => {
         const columns = ["system", "metric", "value", "low", "high", "n", "paper", "detail"];
-        return { columns, rows: all.map((row) => columns.map((name) => row[name])) };
+        const shares = new Set(table.values.metrics.filter(({ percent }) => percent).map(({ name }) => name));
+        const unit = (row) => (shares.has(row.metric) ? "share" : null);
+        return { columns: [...columns, "unit"], rows: all.map((row) => [...columns.map((name) => row[name]), unit(row)]) };
       },
     });
     const chart = rasen.el("div", {});
@@ -171,7 +175,8 @@
           }),
         ],
       });
-      chart.replaceChildren(figure);
+      const told = rows.filter((row) => !row.paper && row.detail);
+      chart.replaceChildren(figure, ...told.map((row) => rasen.el("p", { class: "quiet" }, `${row.name}: ${row.detail}.`)));
     }
 
     rasen.onwidth(panel.body, draw);

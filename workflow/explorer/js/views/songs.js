@@ -71,6 +71,7 @@ rasen.view({
     let lit = null;
     let lines = [];
     let shown = null;
+    let sought = ""; // time that the address named last
     let sections = [];
 
     function quarantine() {
@@ -214,8 +215,11 @@ rasen.view({
       if (!known) blank.textContent = row.lyrics === "none" ? "An instrumental." : "No words of this song are in these results.";
       else {
         try {
-          fillLyrics(await rasen.data.load("song_lyrics", { song: row.song }), !UNSPACED.includes(row.language));
+          const data = await rasen.data.load("song_lyrics", { song: row.song });
+          if (shown !== row.song) return;
+          fillLyrics(data, !UNSPACED.includes(row.language));
         } catch (error) {
+          if (shown !== row.song) return;
           // an archive has no lyrics unless they are asked for
           blank.textContent = `The lyrics are not in this copy (share: {with: [lyrics]} packs them): ${error.message}`;
         }
@@ -227,8 +231,11 @@ rasen.view({
 
     return {
       async show() {
-        const song = rasen.state.get("song", songs[0]?.song);
-        if (song === shown || !places.has(song)) return;
+        const song = rasen.state.choose("song", [...places.keys()]);
+        const time = rasen.state.get("t");
+        if (song === shown && time && time !== sought) player.seek(Number(time) || 0); // a link into this song
+        sought = time;
+        if (song === shown || song === undefined) return;
         shown = song;
         list.select(places.get(song));
         await open(songs[places.get(song)]);

@@ -17,6 +17,7 @@ SOUNDS = ("mix", "vocals", "accompaniment")
 OF_SONG = ["song", "artist", "language", "license", "split", "lyrics", "way", "match_ratio",
            "score", "tempo", "music_key", "loudness"]  # fmt: skip
 LINE = ["text", "section", "start", "end", "kept", "backing", "reason"]
+SECTION = ["start", "end", "label"]
 WORD = ["line", "word", "start", "end", "score", "source"]
 
 
@@ -79,9 +80,8 @@ def _by_song(table):
 def _wave(row, sections, song):
     """Least and greatest samples, a column each; sections."""
     columns = {name: np.frombuffer(row[name], np.uint8) for name in SOUNDS}
-    found = pd.DataFrame(columns=["start", "end", "label", "confidence"])
-    found = found if sections is None else sections
-    columns |= {f"section_{name}": found[name].to_numpy() for name in ("start", "end", "label")}
+    found = pd.DataFrame(columns=SECTION) if sections is None else sections
+    columns |= {f"section_{name}": found[name].to_numpy() for name in SECTION}
     sizes = {name: len(columns[name]) for name in SOUNDS} | {"sections": len(found)}
     values = {"columns_s": float(row["columns_s"]), "seconds": float(row["seconds"])}
     return Part("song_wave", columns, values, sizes, {"song": song})
