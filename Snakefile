@@ -109,6 +109,7 @@ onstart:
             # by its name: who repeats everything did not say that the weights were exchanged
             forced=lambda job: workflow.dag.reason(job).forced
             and not workflow.dag_settings.forceall,
+            folder=partial(point_files.folder_of_certificate, config),
         )
     except RasenError as error:
         problems.append(str(error))

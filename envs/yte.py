@@ -15,6 +15,10 @@ def process_yaml(file_or_str, require_use_yte=True):
         content = yaml.safe_load(file_or_str)
     except UnicodeDecodeError:
         raise SystemExit(f"Error: {name}: is not text in UTF-8; save it as UTF-8") from None
+    except (ValueError, LookupError, AttributeError, TypeError) as error:  # a tag without its value
+        raise SystemExit(
+            f"Error: {name}: has a value that is not what its tag says ({error})"
+        ) from None
     except RecursionError:
         raise SystemExit(f"Error: {name}: is nested too deeply for a config") from None
     if isinstance(content, dict) and "__use_yte__" in content:

@@ -80,8 +80,11 @@ WINDOWS = [
 RENDERED = [name for name in config["stimuli"] if name not in WINDOWS]
 
 
-# `rasen ENV SCRIPT ARGS` in a rule's shell is the launcher, wherever the working directory is.
-shell.prefix(f'rasen() {{{{ {shlex.quote(str(ROOT / "workflow" / "py"))} "$@"; }}}}; ')
+# `rasen ENV SCRIPT ARGS` in a rule's shell is the launcher, wherever the working directory is. The
+# prefix takes the place of Snakemake's own, by which a command that fails ends the job.
+shell.prefix(
+    f'set -euo pipefail; rasen() {{{{ {shlex.quote(str(ROOT / "workflow" / "py"))} "$@"; }}}}; '
+)
 
 
 wildcard_constraints:

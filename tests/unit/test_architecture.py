@@ -168,7 +168,7 @@ def test_rules_that_open_a_model_say_so_and_run_in_its_environment():
 def test_rules_that_read_the_users_files_say_so():
     blocks = rule_blocks()
     for name, block in blocks.items():
-        if "song_model_files(" in block or "present_recordings(" in block:
+        if re.search(r"song_model_files\(|present_recordings\(\[|named_in_sheet\(\"", block):
             assert re.search(r'needs="songs\b', block), name
         if "sheet_input(" in block:
             assert 'needs="stimuli"' in block, name

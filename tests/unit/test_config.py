@@ -720,6 +720,10 @@ def test_the_steps_are_those_that_the_training_keeps():
     [
         ({"sae": {"lr": "1e-3"}}, "sae.lr: '1e-3' is text in YAML; write 1.0e-3"),
         ({"sae": {"lr": ["5E4"]}}, "sae.lr.0: '5E4' is text in YAML; write 5.0e+4"),
+        ({"sae": {"lr": [float("inf")]}}, "sae.lr.0: inf is no number to compute with"),
+        ({"sae": {"points": ["x" * 300]}}, "is too long, or has characters that no name has"),
+        ({"sae": {"points": ["a\ud800"]}}, "sae.points.0: 'a\\ud800' is too long, or has"),
+        ({"sae": {"kind": "a\nb\x1b[2J"}}, "sae.kind: 'a\\nb\\x1b[2J' is not valid"),
         ({"helix": {"period": ["4.e0", 12]}}, "helix.period.0: '4.e0' is text in YAML"),
     ],
 )

@@ -1,6 +1,7 @@
 """Config files that are no plain data are refused in one line, before Snakemake reads them."""
 
 import json
+import os
 
 import pytest
 import yaml
@@ -38,12 +39,19 @@ def problem(path, content):
         ("a: " + "[" * 100 + "]" * 100, "is nested too deeply for a config"),
         ("[" * 5000, "is nested too deeply for a config"),
         (json.dumps({"a": json.loads("[" * 100 + "]" * 100)}), "is nested too deeply"),
-        ("a: 1\n" + "# long\n" * 300_000, "has 2.1 MB; a config has 2 at most"),
+        ("a: 1\n" + "# long\n" * 300_000, "is too large: a config has 2 MB at most"),
         ("a: 1\nfolder: {{name}}\n", "line 2: a key in braces or brackets; write a word, or quote"),
         ("? [a, b]\n: 1\n", "line 1: a key in braces or brackets"),
         ("a: 1\nday: 2026-13-45\n", "line 2: 2026-13-45 looks like timestamp and is none (month"),
         ("a: 1\n<<: 2\n", "line 2: expected a mapping or list of mappings for merging"),
         ("seed: " + "9" * 5000, "looks like int and is none (Exceeds the limit"),
+        ("seed: 9223372036854775808\n", "9223372036854775808 is too large a number"),
+        ("a: 1\nday: !!timestamp foo\n", "line 2: foo looks like timestamp and is none"),
+        ("a: !!int\n", "looks like int and is none"),
+        ("a: !!bool x\n", "x looks like bool and is none"),
+        ("<<: {__use_yte__: true}\nseed: 1\n", "says `__use_yte__`"),
+        ("a: &t {__use_yte__: true}\n<<: *t\n", "says `__use_yte__`"),
+        ('\ufeff{"<<": {"__use_yte__": true}}', "says `__use_yte__`"),
         ("__use_yte__: true\n", "says `__use_yte__`: such a file runs code when it is read"),
         ('{"__use_yte__": false}', "says `__use_yte__`"),
     ],
@@ -76,3 +84,11 @@ def test_all_files_are_told_at_once(tmp_path):
     with pytest.raises(RasenError) as error:
         require_plain([tmp_path / "a", tmp_path / "b"])
     assert str(error.value).count("stands twice") == 2
+
+
+def test_what_is_no_file_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(RasenError, match=f"{name}: is not a file"):
+            require_plain([tmp_path / name])

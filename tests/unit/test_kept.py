@@ -1,11 +1,14 @@
 """Which changes of weights stop a run, and which are exchanges."""
 
+import json
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from rasen.errors import RasenError
+from rasen.io.hashes import hash_file
 from rasen.weights.kept import changed_weights, keep_hashes, record_of
 
 CERTIFICATE = "results/weights/a/trained.json"
@@ -67,6 +70,20 @@ def test_what_is_no_change(weights):
     assert changed_weights([USES], never) == []
     record_of(CERTIFICATE).unlink()  # not certified on this machine
     assert changed_weights([USES], never) == []
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_results_from_elsewhere_have_their_certificate_alone(weights, flipped):
+    kept = hash_file(weights)
+    record_of(CERTIFICATE).unlink()
+    said = {"bytes": {weights.name: 1000}, "sha256": {weights.name: kept}}
+    Path(CERTIFICATE).write_text(json.dumps(said))
+    if flipped:
+        change(weights, later=False)
+    lines = changed_weights([USES], never, lambda certificate: "a b")
+    assert len(lines) == flipped
+    assert record_of(CERTIFICATE).exists() != flipped  # and so it is read once
+    assert changed_weights([USES], never, lambda certificate: None) == []
 
 
 def test_a_damaged_record_is_named(weights):

@@ -1,13 +1,15 @@
 """An archive from somebody else: taken whole, or refused whole with every reason."""
 
 import hashlib
+import random
+import shutil
 import sqlite3
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from rasen.errors import RasenError
+from rasen.errors import RasenError, short
 from rasen.study.archive import MANIFEST, METADATA, pack_archive
 from rasen.study.opening import config_of, open_archive, paths_outside
 from rasen.study.shared_files import DATABASE
@@ -90,6 +92,9 @@ def test_what_was_packed_is_opened(archive, tmp_path):
         ("Snakefile", "neither a config nor a sheet"),
         ("config/evil.py", "neither a config nor a sheet"),
         ("profiles/default/profile.yaml", "neither a config nor a sheet"),
+        ("Profiles/default/profile.yaml", "neither a config nor a sheet"),
+        ("default/config.yaml", "neither a config nor a sheet"),
+        ("SLURM/config.yaml", "neither a config nor a sheet"),
         (".snakemake/config.yaml", "neither a config nor a sheet"),
         ("workflow/x.yaml", "neither a config nor a sheet"),
         ("results/README.md", "occurs twice"),
@@ -99,8 +104,43 @@ def test_what_was_packed_is_opened(archive, tmp_path):
 def test_files_that_no_archive_of_ours_has(archive, tmp_path, name, told):
     changed(archive, add={name: "text"})
     text = refusal(archive, tmp_path / "theirs")
-    assert repr(name) in text
+    assert f"'{short(name)}'" in text
     assert told in text
+
+
+def test_a_bit_that_flips_is_refused_in_words(archive, tmp_path):
+    whole = archive.read_bytes()
+    rng = random.Random(0)
+    for _ in range(200):
+        damaged = bytearray(whole)
+        damaged[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+        archive.write_bytes(damaged)
+        folder = tmp_path / "theirs"
+        try:
+            open_archive(archive, folder)
+        except RasenError:
+            assert not folder.exists()
+        else:  # bits that mean nothing: dates, for instance
+            shutil.rmtree(folder)
+    assert not list(tmp_path.glob(".opening-*"))
+
+
+def test_a_file_where_a_folder_is_needed(archive, tmp_path):
+    changed(archive, add={"config/a.tsv": "x", "config/a.tsv/b.tsv": "x"})
+    assert "config/a.tsv/b.tsv: cannot be unpacked" in refusal(archive, tmp_path / "theirs")
+
+
+@pytest.mark.parametrize("name", ["config/config.yaml", "config/more.json"])
+def test_templates_are_refused_wherever_they_are(archive, tmp_path, name):
+    changed(archive, replace={name: "<<: {__use_yte__: true}\nseed: 1\n"})
+    assert "says `__use_yte__`" in refusal(archive, tmp_path / "theirs")
+
+
+def test_names_from_elsewhere_are_shown_short_and_plain(archive, tmp_path):
+    changed(archive, add={"config/" + "x" * 5000 + "\x1b[31m.py": "x"})
+    text = refusal(archive, tmp_path / "theirs")
+    assert len(text) < 600
+    assert "\x1b" not in text
 
 
 def test_links_are_refused(archive, tmp_path):
@@ -115,10 +155,10 @@ def test_a_file_that_was_changed_is_told(archive, tmp_path):
 
 def test_files_without_a_checksum_and_checksums_without_a_file(archive, tmp_path):
     changed(
-        archive, add={"results/tables/more.parquet": "x"}, take=["results/README.md"], listed=False
+        archive, add={"results/tables/lens.parquet": "x"}, take=["results/README.md"], listed=False
     )
     text = refusal(archive, tmp_path / "theirs")
-    assert f"results/tables/more.parquet: is not as {MANIFEST} says" in text
+    assert f"results/tables/lens.parquet: is not as {MANIFEST} says" in text
     assert "results/README.md: is missing" in text
 
 

@@ -1,10 +1,12 @@
 """Which files an archive holds: what is on no list never travels."""
 
 import os
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
+from study import ROOT
 
 from rasen.study.archive import pack_archive
 from rasen.study.shared_files import ASKED, DATABASE, group_of
@@ -120,4 +122,41 @@ def test_names_cannot_climb_into_a_list():
     for name in ("results/tables/../secret.parquet", "/results/README.md", "results/tables//x.md"):
         assert group_of(name) is None
     assert group_of(DATABASE) == ""
-    assert group_of("results/tables/a\nb.parquet") == ""  # a strange name is still one file
+    assert group_of("results/activations/a\nb.json") == ""  # a strange name is still one file
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "results/tables/memo.md",
+        "results/tables/private_notes.parquet",
+        "results/figures/mine/a.svg",
+    ],
+)
+def test_what_no_rule_makes_never_travels(name):
+    assert group_of(name) is None
+
+
+def test_every_table_and_figure_of_a_rule_travels_or_is_asked_for():
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    made = set(re.findall(r'"(results/tables/\w+\.(?:parquet|md))"', rules))
+    made |= {
+        name.replace("{model}", "m").replace("{run}", "m").replace("{name}", "m")
+        for name in re.findall(r'"(results/figures/[^"]+\.svg)"', rules)
+    }
+    assert len(made) > 30
+    assert [name for name in sorted(made) if group_of(name) is None] == []
+
+
+def test_odd_names_are_told_and_not_packed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("results/activations").mkdir(parents=True)
+    Path("results/README.md").write_text("# Results")
+    for name in ("a:b.json", "a\\b.json", "a\nb.json", "\udcff.json"):
+        (Path("results/activations") / name).write_text("{}")
+    pack_archive("results/share.zip", {"license": "", "with": []})
+    with zipfile.ZipFile("results/share.zip") as file:
+        assert not [name for name in file.namelist() if "activations" in name]
+    assert (
+        capsys.readouterr().out.count("a name with characters that an archive must not have") == 4
+    )

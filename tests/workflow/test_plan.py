@@ -61,6 +61,14 @@ def test_notes_are_rendered_on_request_alone(other):
     assert other.planned(path)["render_notes"] == 1
 
 
+def test_what_cannot_be_prepared_fails(other, tmp_path):
+    """A pipe into `tee` must not hide it: nodes without a network would find nothing."""
+    process = other.start("prepare", env={"RASEN_ENVIRONMENTS": str(tmp_path / "none")})
+    output, _ = process.communicate()
+    assert process.returncode != 0
+    assert "was not made from" in output
+
+
 def test_default_config_can_be_planned_as_typed():
     """`snakemake -n`, also with the profiles, from the checkout."""
     snakemake = Path(sys.executable).with_name("snakemake")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rasen import command
+from rasen.errors import short
 from rasen.study.opening import config_of, paths_outside
 from rasen.study.opening import open_archive as unpack
 
@@ -13,8 +14,11 @@ def open_archive(archive: Path, folder: Path):
     config = config_of(folder)
     print(f"{folder}: unpacked; checksums, names and configs are in order")
     for path in sorted(set(paths_outside(config))):
-        print(f"its config names a file outside of this folder: {path}")
-    print("Open the explorer and report only if you trust who sent them: pages can run scripts.")
+        print(f"its config names a file outside of this folder: {short(path)}")
+    print(
+        "Open the explorer, the report and figures only if you trust who sent them: pages can run "
+        "scripts, and so can SVG files."
+    )
 
 
 if __name__ == "__main__":

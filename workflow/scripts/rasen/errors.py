@@ -9,6 +9,7 @@ class RasenError(Exception):
 
 
 SHOWN = 20  # problems named in one message
+LONGEST = 200  # characters of a value in a message
 CURE = "delete it and run snakemake again"  # of a file that the workflow makes
 
 
@@ -17,6 +18,13 @@ def raise_all(problems: Iterable[str], heading: str = "", shown: int = SHOWN) ->
     problems = list(problems)
     if problems:
         raise RasenError(as_message(problems, heading, shown))
+
+
+def short(value: object) -> str:
+    """What a message shows of a value from elsewhere: no control characters, not endless."""
+    text = str(value)
+    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 
 def as_message(problems: list[str], heading: str = "", shown: int = SHOWN) -> str:

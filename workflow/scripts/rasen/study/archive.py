@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rasen.errors import SHOWN, RasenError
+from rasen.errors import SHOWN, RasenError, short
 from rasen.io.atomic import whole_file
-from rasen.study.shared_files import ASKED, DATABASE, KEPT, group_of
+from rasen.study.shared_files import ASKED, DATABASE, KEPT, group_of, is_odd
 
 OURS = ("results/share.zip", f"{DATABASE}-journal", f"{DATABASE}-wal", f"{DATABASE}-shm")
 NAMESPACE = "rasen"  # under which Snakemake files its records, in whatever folder they lie
@@ -75,6 +75,8 @@ def _chosen(asked):
             continue
         elif not path.is_file():
             left[name] = "not a file"
+        elif is_odd(name):
+            left[name] = "a name with characters that an archive must not have"
         elif (group := group_of(name)) in ("", *asked):
             chosen.append(name)
         elif path.name != ".snakemake_timestamp":
@@ -102,7 +104,7 @@ def _tell(described, left):
             print(f"never packed: {group}, {count} files")
     others = [name for name, reason in left.items() if reason not in (*ASKED, *KEPT)]
     for name in others[:SHOWN]:
-        print(f"not packed: {name} ({left[name]})")
+        print(f"not packed: {short(name)} ({left[name]})")
     if len(others) > SHOWN:
         print(f"not packed: {len(others) - SHOWN} more such files")
 

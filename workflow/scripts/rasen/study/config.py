@@ -4,13 +4,14 @@ import re
 from collections.abc import Mapping
 from copy import deepcopy
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator, validators
 
-from rasen.errors import raise_all, suggestion
+from rasen.errors import raise_all, short, suggestion
 from rasen.study.consistency import PLACE, contradictions
 from rasen.study.filled import fill_in
 from rasen.study.registry import FAMILIES, foreign_options
@@ -27,8 +28,9 @@ SAE_GRID = (
     "batch",
     "epochs",
 )
-EXPONENT = re.compile(r"[+-]?[0-9]+\.?[0-9]*[eE][+-]?[0-9]+")
-LONGEST_VALUE = 200  # characters of it in a message
+EXPONENT = re.compile(r"[+-]?[0-9]{1,20}\.?[0-9]{0,20}[eE][+-]?[0-9]{1,4}")
+LONGEST_NAME, LONGEST_PATH = 255, 1000  # bytes; systems know no more, or not much
+SURROGATE = re.compile("[\ud800-\udfff\0]")  # no text in UTF-8 has such halves of characters
 HEADING = "the configuration has mistakes:"
 
 
@@ -81,7 +83,7 @@ def validate(
 ) -> dict[str, Any]:
     """A copy of `config` with defaults filled in; raises with every mistake listed."""
     checked = deepcopy(dict(config))
-    raise_all(f"{origin}: {line}" for line in _unquoted(checked))
+    raise_all(f"{origin}: {line}" for line in [*_unquoted(checked), *_unusable(checked)])
     errors = sorted(
         Draft202012Validator(schema).iter_errors(checked), key=lambda error: str(error.path)
     )
@@ -100,18 +102,35 @@ def _unquoted(part, place=""):
             yield from _unquoted(value, f"{place}{key}.")
 
 
+def _unusable(part, place=""):
+    """Texts that no file can be named by, and numbers with which nothing can be computed."""
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+        at = f"{place}{short(key)}"
+        if isinstance(value, dict | list):
+            yield from _unusable(value, f"{at}.")
+        elif isinstance(value, float) and not isfinite(value):
+            yield f"{at}: {value} is no number to compute with; write a finite one"
+        elif isinstance(value, str) and not _can_be_a_name(value):
+            yield f"{at}: '{short(value)}' is too long, or has characters that no name has"
+
+
+def _can_be_a_name(text):
+    sizes = [len(part.encode("utf-8", "replace")) for part in text.split("/")]
+    return max(sizes) <= LONGEST_NAME and sum(sizes) <= LONGEST_PATH and not SURROGATE.search(text)
+
+
 def _explain(error):
     """One jsonschema error as plain lines."""
-    place = _short(".".join(str(step) for step in error.absolute_path))
+    place = short(".".join(str(step) for step in error.absolute_path))
     at = f"{place}." if place else ""
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(error.schema.get("properties", {}))
         patterns = list(error.schema.get("patternProperties", {}))
         for key in error.instance:
             if key not in known and not patterns:
-                yield f"{at}{_short(key)}: unknown setting; {suggestion(str(key), known)}"
+                yield f"{at}{short(key)}: unknown setting; {suggestion(str(key), known)}"
             elif key not in known and not any(re.search(each, key) for each in patterns):
-                yield f"{at}{_short(key)}: a name must match {' or '.join(patterns)}"
+                yield f"{at}{short(key)}: a name must match {' or '.join(patterns)}"
     elif error.validator == "required":
         for key in error.validator_value:
             if key not in error.instance:
@@ -121,21 +140,15 @@ def _explain(error):
         near = get_close_matches(str(error.instance), [str(v) for v in error.validator_value], n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         choices = ", ".join(str(value) for value in error.validator_value)
-        yield f"{place}: '{_short(error.instance)}' is not one of {choices}{hint}"
+        yield f"{place}: '{short(error.instance)}' is not one of {choices}{hint}"
     elif number := _number_that_yaml_reads_as_text(error):
-        yield f"{place}: '{error.instance}' is text in YAML; write {number}"
+        yield f"{place}: '{short(error.instance)}' is text in YAML; write {number}"
     elif inner := [part for part in error.context or [] if part.relative_path or _of_keys(part)]:
         yield from _explain(max(inner, key=lambda part: len(part.relative_path)))
     else:
         what = error.schema.get("description", "")
-        message = error.message.replace(repr(error.instance), _short(repr(error.instance)))
+        message = error.message.replace(repr(error.instance), short(repr(error.instance)))
         yield f"{place}: {message}" + (f" ({what})" if what else "")
-
-
-def _short(value):
-    """What a message shows of a value."""
-    text = str(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def _number_that_yaml_reads_as_text(error):

@@ -17,6 +17,7 @@ MOST_BYTES = 2_000_000
 MOST_VALUES = 500_000  # anchors written out
 DEEPEST = 40
 LONGEST = 40  # characters shown of a value
+LARGEST = 2**63  # of whole numbers
 DEEP = "is nested too deeply for a config"
 TEMPLATE = "__use_yte__"
 PLAIN_TAGS = ("str", "int", "float", "bool", "null", "seq", "map", "timestamp", "merge")
@@ -26,8 +27,12 @@ def require_plain(files: Iterable[Path | str]) -> None:
     """Raise with every mistake of these files; of files that are not there Snakemake tells."""
     problems = []
     for path in map(Path, files):
+        if path.exists() and not path.is_file():
+            problems.append(f"{path}: is not a file; write the config into one")
+            continue
         try:
-            content = path.read_bytes()
+            with path.open("rb") as stream:
+                content = stream.read(MOST_BYTES + 1)
         except OSError:
             continue
         problems += [f"{path}: {problem}" for problem in _problems(content)]
@@ -36,7 +41,7 @@ def require_plain(files: Iterable[Path | str]) -> None:
 
 def _problems(content: bytes) -> Iterator[str]:
     if len(content) > MOST_BYTES:
-        yield f"has {len(content) / 1e6:.1f} MB; a config has {MOST_BYTES / 1e6:.0f} at most"
+        yield f"is too large: a config has {MOST_BYTES / 1e6:.0f} MB at most"
         return
     try:
         text = content.decode("utf-8-sig")
@@ -59,12 +64,14 @@ def _of_json(text):
         for place, (key, _) in enumerate(pairs):
             if key in [other for other, _ in pairs[:place]]:
                 problems.append(f"{key!r} stands twice in one place; keep one")
+        if TEMPLATE in dict(pairs):
+            problems.append(_template())
         return dict(pairs)
 
     content = json.loads(text, object_pairs_hook=once)
     if _too_deep(content):
         return [DEEP]
-    return problems + [_template()] * (isinstance(content, dict) and TEMPLATE in content)
+    return problems
 
 
 def _too_deep(content, depth=0):
@@ -122,10 +129,13 @@ def _of_node(node: yaml.Node, seen: set[int], depth: int) -> Iterator[str]:
         yield f"line {line}: '!{kind}' is no plain value; write a number, a word or a list"
     elif isinstance(node, yaml.ScalarNode) and kind != "merge":
         try:
-            yaml.SafeLoader("").construct_object(node)
-        except ValueError as error:
-            value = node.value[:LONGEST]
-            yield f"line {line}: {value} looks like {kind} and is none ({error}); quote it"
+            value = yaml.SafeLoader("").construct_object(node)
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
+            text = node.value[:LONGEST]
+            yield f"line {line}: {text} looks like {kind} and is none ({error}); quote it"
+        else:
+            if isinstance(value, int) and abs(value) >= LARGEST:
+                yield f"line {line}: {node.value[:LONGEST]} is too large a number"
     if isinstance(node, yaml.MappingNode):
         lines: dict[Any, int] = {}
         for key, _ in node.value:
@@ -135,7 +145,7 @@ def _of_node(node: yaml.Node, seen: set[int], depth: int) -> Iterator[str]:
                 continue
             if key.tag.endswith(":merge"):
                 continue
-            if depth == 0 and key.value == TEMPLATE:
+            if key.value == TEMPLATE:  # at any depth: a merge (`<<`) brings it up
                 yield _template()
             elif key.value in lines:
                 yield f"'{key.value}' stands twice (lines {lines[key.value]} and {at}); keep one"

@@ -1,5 +1,6 @@
 """Settings that other parts of the config tell, written out: codecs of the songs, a run's steps."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,13 @@ from rasen.study.registry import FAMILIES
 def fill_in(config: dict[str, Any], origin: str) -> None:
     """Write out, in place, what models leave to the songs and to training runs.
 
-    config: with its defaults; origin: where it stands, for errors
+    config: with its defaults; origin: where it stands, for errors. Sheets are written alike, too:
+    `./notes.tsv` is `notes.tsv`, and reruns nothing.
     """
     problems = []
+    for entry in (*config["stimuli"].values(), config.get("songs") or {}):
+        if entry.get("sheet"):
+            entry["sheet"] = os.path.normpath(entry["sheet"])
     for name, model in config["models"].items():
         _codecs_of_the_songs(model, config.get("songs"))
         try:

@@ -6,10 +6,12 @@ code refuses the whole archive, and nothing is left behind.
 """
 
 import hashlib
+import lzma
 import shutil
 import sqlite3
 import stat
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -19,14 +21,19 @@ from typing import Any
 
 import yaml
 
-from rasen.errors import RasenError, raise_all
+from rasen.errors import RasenError, raise_all, short
 from rasen.study.archive import MANIFEST, METADATA
 from rasen.study.config_file import require_plain
-from rasen.study.shared_files import ASKED, DATABASE, group_of
+from rasen.study.shared_files import ASKED, DATABASE, group_of, is_odd
 
 SETTINGS = (".yaml", ".yml", ".json", ".tsv", ".csv", ".jsonl", ".txt")  # configs and sheets
-CONFIGS = (".yaml", ".yml")
-NOT_OURS = ("profiles", "workflow", "rules", "slurm", "cluster", "envs")  # what a run would execute
+CONFIGS = (".yaml", ".yml", ".json")
+# What a run would execute, `default` among it: Snakemake takes a profile there, too.
+NOT_OURS = ("profiles", "default", "workflow", "rules", "slurm", "cluster", "envs")
+LARGEST_LIST = 100_000_000  # bytes of the list of checksums
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, ValueError, EOFError, OSError, RuntimeError,
+)  # fmt: skip
 
 
 def open_archive(archive: Path, folder: Path) -> None:
@@ -36,15 +43,16 @@ def open_archive(archive: Path, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         packed = zipfile.ZipFile(archive)
-    except (zipfile.BadZipFile, ValueError) as error:
+    except DAMAGED as error:
         raise RasenError(f"{archive}: is not a whole zip archive ({error}); get it again") from None
     with packed, TemporaryDirectory(dir=folder.parent, prefix=".opening-") as temporary:
         raise_all(_wrong_names(packed), heading=f"{archive}: is refused")
         _require_room(packed, folder.parent, archive)
         target = Path(temporary) / "study"
         raise_all(_unpack(packed, target), heading=f"{archive}: is refused")
-        configs = (path for path in target.rglob("*") if path.suffix in CONFIGS)
-        require_plain(sorted(configs))
+        configs = (path for path in target.rglob("*") if path.suffix.lower() in CONFIGS)
+        ours = (path.relative_to(target).as_posix() for path in configs)
+        require_plain(sorted(target / path for path in ours if not _made_by_rule(path)))
         raise_all(_wrong_records(target / DATABASE), heading=f"{archive}: is refused")
         if folder.exists():
             folder.rmdir()
@@ -80,19 +88,24 @@ def config_of(folder: Path) -> dict[str, Any]:
 def _wrong_names(packed):
     """What is wrong with the list of files, a line each."""
     names = Counter(packed.namelist())
-    yield from (f"{name!r}: occurs twice" for name, count in names.items() if count > 1)
+    yield from (f"'{short(name)}': occurs twice" for name, count in names.items() if count > 1)
     for entry in packed.infolist():
         if problem := _wrong_name(entry):
-            yield f"{entry.filename!r}: {problem}"
+            yield f"'{short(entry.filename)}': {problem}"
     for needed in (MANIFEST, METADATA):
         if needed not in names:
             yield f"{needed}: is missing; only archives of `snakemake share` can be opened"
 
 
+def _made_by_rule(name):
+    """Whether it is a file of the results; a config of theirs is one like any other."""
+    return (name.startswith("results/") and name != "results/config.yaml") or name == METADATA
+
+
 def _wrong_name(entry):
     name, mode = entry.filename, entry.external_attr >> 16
     path = PurePosixPath(name)
-    if any(ord(letter) < 32 for letter in name) or "\\" in name or ":" in name:
+    if is_odd(name):
         return "a name with characters that no file of ours has"
     if path.is_absolute() or ".." in path.parts or str(path) != name:
         return "a path that may leave the folder"
@@ -103,7 +116,7 @@ def _wrong_name(entry):
     if path.parts[0] == "results":
         return "not a file that `snakemake share` packs"
     hidden = any(part.startswith(".") for part in path.parts)
-    if hidden or path.parts[0] in NOT_OURS or path.suffix not in SETTINGS:
+    if hidden or path.parts[0].lower() in NOT_OURS or path.suffix.lower() not in SETTINGS:
         return "neither a config nor a sheet"
     return None
 
@@ -120,23 +133,26 @@ def _require_room(packed, folder, archive):
 
 def _unpack(packed, target):
     """Write every file, and tell those that are not as the list of checksums says."""
+    if packed.getinfo(MANIFEST).file_size > LARGEST_LIST:
+        return [f"{MANIFEST}: is too large for a list of checksums"]
     try:
         lines = packed.read(MANIFEST).decode().splitlines()
         said = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-    except (ValueError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         return [f"{MANIFEST}: cannot be read ({error})"]
     problems = []
     for entry in packed.infolist():
         path = target / entry.filename
-        path.parent.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with packed.open(entry) as stream, path.open("wb") as sink:
                 while block := stream.read(1 << 20):
                     digest.update(block)
                     sink.write(block)
-        except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
-            problems.append(f"{entry.filename}: cannot be unpacked ({error})")
+        except DAMAGED as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            problems.append(f"{entry.filename}: cannot be unpacked ({why})")
             continue
         if entry.filename in (MANIFEST, METADATA):
             continue

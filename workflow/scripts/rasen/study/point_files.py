@@ -5,6 +5,7 @@ config: the checked one; wildcards: those of the job, of which `model` is one. A
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -65,6 +66,15 @@ def managed_weights(config: Config, wildcards: Wildcards) -> str | list[str]:
 def optional_weights(config: Config, wildcards: Wildcards) -> list[str]:
     """The same for what the model's options name (a codec)."""
     return checkpoints.optional_weights(config["models"][wildcards.model])
+
+
+def folder_of_certificate(config: Config, path: str) -> str | None:
+    """Where the weights of results/weights/MODEL/CHECKPOINT.json are; None of others."""
+    _, kind, model, name = PurePosixPath(path).with_suffix("").parts
+    if kind != "weights" or model not in config["models"]:
+        return None
+    weights = checkpoints.weights_of_checkpoint(config["models"][model], name)
+    return checkpoints.local_folder(weights)
 
 
 def certificate(wildcards: Wildcards) -> str:

@@ -10,6 +10,15 @@ from functools import cache
 
 DATABASE = "results/.provenance.sqlite"
 
+TABLES = (
+    "points", "gradient", "perplexity", "guessers", "helix", "helix_differences", "helix_slopes",
+    "helix_peaks", "helix_notes", "helix_curves", "sae", "features", "feature_flow",
+    "feature_seeds", "feature_coverage", "probes", "similarity", "lens", "songs", "quarantine",
+    "recordings", "sections", "training", "generated", "generated_left_out", "scores",
+    "scores_left_out",
+)  # fmt: skip
+FIGURES = ("helix", "perplexity", "sae", "probes", "lens", "training")
+
 ALWAYS = (  # tables, figures, and the records by which nothing is computed again
     DATABASE,
     "results/README.md",
@@ -17,9 +26,11 @@ ALWAYS = (  # tables, figures, and the records by which nothing is computed agai
     "results/report/report.html",
     "results/explorer/**/*.{html,css,js,txt}",
     "results/explorer/.snakemake_timestamp",
-    "results/tables/*.{parquet,md}",
-    "results/figures/**/*.svg",
-    "results/figures/**/.snakemake_timestamp",
+    f"results/tables/{{{','.join(TABLES)}}}.parquet",
+    "results/tables/{songs,scores}.md",
+    f"results/figures/{{{','.join(FIGURES)}}}/**/*.svg",
+    f"results/figures/{{{','.join(FIGURES)}}}/**/.snakemake_timestamp",
+    "results/figures/{songs,songs_status}.svg",
     "results/benchmarks/**/*.tsv",
     "results/stimuli/*.parquet",
     "results/notes/rendered/*.parquet",
@@ -90,6 +101,13 @@ def group_of(name: str) -> str | None:
             if any(_pattern(pattern).fullmatch(name) for pattern in patterns):
                 return group
     return None
+
+
+def is_odd(name: str) -> bool:
+    """Whether a name has characters that some systems do not have, or that are not shown."""
+    return any(
+        ord(letter) < 32 or letter in "\x7f\\:" or "\ud800" <= letter < "\ue000" for letter in name
+    )
 
 
 @cache

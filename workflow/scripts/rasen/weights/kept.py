@@ -4,6 +4,7 @@ Planning looks at names, sizes and ends of files alone (`study/own_weights.py`).
 job of a run starts, the files that its jobs will open are read once as a whole.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,9 +65,13 @@ def keep_hashes(record: Path | str, folders: Mapping[str, Sequence[str]]) -> lis
     for path in sorted(found):
         about = path.stat()  # before it is read: a change meanwhile counts as one after
         kept.append(KeptFile(about.st_size, about.st_mtime_ns, hash_file(path), str(path)))
+    _write(record, kept)
+    return kept
+
+
+def _write(record, kept):
     rows = [f"{each.bytes}\t{each.modified}\t{each.sha256}\t{each.path}\n" for each in kept]
     write_text(record, "".join(rows))
-    return kept
 
 
 def record_of(certificate: Path | str) -> Path:
@@ -74,24 +79,33 @@ def record_of(certificate: Path | str) -> Path:
     return Path(certificate).with_suffix(".tsv")
 
 
-def changed_weights(jobs: Iterable[Any], forced: Callable[[Any], bool]) -> list[str]:
+def changed_weights(
+    jobs: Iterable[Any],
+    forced: Callable[[Any], bool],
+    folder: Callable[[str], str | None] = lambda certificate: None,
+) -> list[str]:
     """A line for every file that jobs will open and whose bytes are others than those kept.
 
+    folder: where the weights of a certificate are. Results from another machine come without the
+    hashes that are kept there: then the certificate's are compared, and kept.
     Where a checkpoint will be certified anew because its files have another date, or because that
     is forced, they were exchanged on purpose.
     """
     jobs = list(jobs)
     made = {path: job for job in jobs for path in job.output if CERTIFICATE.fullmatch(path)}
     named = {path for job in jobs for path in job.input if CERTIFICATE.fullmatch(path)}
-    suspects = []
+    suspects, anew = [], {}
     for certificate in sorted(named | made.keys()):
         job = made.get(certificate)
         if job and forced(job):
             continue
         rule = job.rule.name if job else _rule(certificate)
+        known = list(_kept(record_of(certificate)))
+        if not known and not job:
+            known = anew[certificate] = list(_certified(certificate, folder(certificate)))
         suspects += [
             (kept, certificate, rule)
-            for kept in _kept(record_of(certificate))
+            for kept in known
             if (same := _same_stat(kept)) or (same is False and not job)
         ]
     sizes = {kept.path: kept.bytes for kept, _, _ in suspects}  # several may rest on one file
@@ -100,6 +114,9 @@ def changed_weights(jobs: Iterable[Any], forced: Callable[[Any], bool]) -> list[
         print(f"Reading {total / 1e9:.0f} GB of weights: are they still those of the results?")
     with ThreadPoolExecutor(READERS) as pool:
         hashes = dict(zip(sizes, pool.map(hash_if_present, sizes), strict=True))
+    for certificate, files in anew.items():
+        if files and all(hashes.get(each.path) == each.sha256 for each in files):
+            _write(record_of(certificate), map(_as_it_is, files))
     return [
         f"{kept.path}: its bytes are not those that {certificate} was made from (a damaged disk "
         "or copy?); bring the file back (what was downloaded or made here: delete its folder), or, "
@@ -107,6 +124,21 @@ def changed_weights(jobs: Iterable[Any], forced: Callable[[Any], bool]) -> list[
         for kept, certificate, rule in suspects
         if hashes[kept.path] != kept.sha256
     ]
+
+
+def _certified(certificate: str, folder: str | None) -> Iterator[KeptFile]:
+    """The files of a certificate, with no date."""
+    path = Path(certificate)
+    if folder is None or not path.is_file():
+        return
+    said = json.loads(path.read_text(encoding="utf-8"))
+    for name, digest in said["sha256"].items():
+        yield KeptFile(said["bytes"][name], 0, digest, str(Path(folder) / name))
+
+
+def _as_it_is(kept: KeptFile) -> KeptFile:
+    about = Path(kept.path).stat()
+    return KeptFile(about.st_size, about.st_mtime_ns, kept.sha256, kept.path)
 
 
 def _same_stat(kept: KeptFile) -> bool | None:
