@@ -38,7 +38,7 @@
       const plot = Plot.plot({
         width: node.clientWidth || 560,
         height: 220,
-        marginLeft: 44, marginRight: 14, marginTop: 18, marginBottom: 38,
+        marginLeft: 44, marginRight: 14, marginTop: wide ? 28 : 18, marginBottom: 38,
         style: rasen.chartStyle(),
         x: {
           label: steps ? "training step" : "α, from untrained to trained",

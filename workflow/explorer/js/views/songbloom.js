@@ -156,7 +156,7 @@
         .sort((a, b) => a.value - b.value);
       const width = Math.max(280, panel.body.clientWidth || 640);
       const longest = Math.max(...rows.map((row) => row.name.length));
-      const room = Math.min(14 + 6.8 * longest, width / 2.2);
+      const room = Math.min(14 + 6.8 * longest, width / 1.8);
       const letters = Math.floor((room - 12) / 6.8);
       const short = (name) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
       const figure = Plot.plot({
