@@ -129,6 +129,19 @@ def test_a_job_that_is_killed_is_submitted_again_with_more_memory(scheduler, sta
     assert sorted(memory) == ["1000", "500", "500"]
 
 
+def interrupt(process):
+    """Press Ctrl-C, as a terminal does; and again, as people do, where it was lost.
+
+    Once in forty runs Snakemake did not end within a minute of the first; why is not known.
+    """
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=40)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=60)
+
+
 def test_ctrl_c_deletes_all_jobs(scheduler, start):
     """Also those that a look is under way at, for which Snakemake would do nothing."""
     stub = scheduler("sge")
@@ -136,8 +149,7 @@ def test_ctrl_c_deletes_all_jobs(scheduler, start):
     wait_for(lambda: all((folder / f"logs/{name}.log").exists() for name in ("one", "two")))
     stub.answer("hang")
     wait_for((stub.folder / "hangs").exists)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    process.communicate(timeout=60)
+    interrupt(process)
     assert stub.deleted == {1, 2}
     wait_for(lambda: not any(map(alive, (stub.pid(1), stub.pid(2)))))
 
