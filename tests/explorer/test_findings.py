@@ -111,6 +111,10 @@ def test_features_are_counted_where_their_label_held(tmp_path):
     ]
 
 
+def test_features_of_clips_without_labels_have_no_line(tmp_path):
+    assert told(tmp_path, features=pd.DataFrame({"model": ["nano"], "point": "trained"})) == {}
+
+
 @pytest.mark.parametrize(
     ("layers", "words"),
     [([3], "layer 3"), ([2, 1], "layers 1 and 2"), ([0, 1, 2, 5], "layers 0 to 2 and 5")],

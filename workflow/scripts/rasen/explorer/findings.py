@@ -134,7 +134,9 @@ def probe_lines(tables: Tables) -> list[Line]:
 def feature_lines(tables: Tables) -> list[Line]:
     """Per layer, how many features have a confirmed label, point by point."""
     table = read_table(tables["features"])
-    lines = []
+    lines: list[Line] = []
+    if "confirmed" not in table:  # clips without labels
+        return lines
     for (model, layer), rows in _groups(table, ["model", "layer"]):
         groups = [
             (point, part["confirmed"].fillna(False)) for (point,), part in _groups(rows, ["point"])
