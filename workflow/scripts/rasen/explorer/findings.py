@@ -123,7 +123,7 @@ def probe_lines(tables: Tables) -> list[Line]:
         if first["point"] != last["point"]:
             text += f", {_number(first['value'])} at {_place(first)}"
         text += f"; chance {_number(last['chance'])}"
-        plain = rows[(rows["point"] == last["point"]) & rows["features"].isin(["log-mel"])]
+        plain = rows[(rows["point"] == last["point"]) & (rows["features"] == "log-mel")]
         for row in plain.itertuples():
             text += f", {row.features} {_number(row.value)}"
         state = {"model": model, "task": task, "route": last["route"], "point": last["point"]}
