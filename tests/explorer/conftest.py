@@ -8,21 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 from browser import Browser, find_chromium
-from write_explorer import write_explorer
+from made import written
 
 from rasen.io.audio import mp3_bytes
-
-
-def written(folder, tables, config=made.CONFIG, benchmarks=(), also=()):
-    """The explorer of these tables; its folder."""
-    paths = made.write_tables(folder / "tables", tables)
-    (folder / "config.yaml").write_text(config)
-    times = folder / "benchmarks"
-    for rule, text in benchmarks:
-        (times / rule).parent.mkdir(parents=True, exist_ok=True)
-        (times / rule).write_text(text)
-    write_explorer([*paths, *also], folder / "config.yaml", times, folder / "explorer")
-    return folder / "explorer"
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from write_explorer import write_explorer
 
 VERDICTS = ["no structure", "smooth path", "octave"]
 
@@ -160,3 +161,15 @@ models:
 helix: {method: exact}
 routes: {linear: [0, 1]}
 """
+
+
+def written(folder, tables, config=CONFIG, benchmarks=(), also=()):
+    """The explorer of these tables; its folder."""
+    paths = write_tables(folder / "tables", tables)
+    (folder / "config.yaml").write_text(config)
+    times = folder / "benchmarks"
+    for rule, text in benchmarks:
+        (times / rule).parent.mkdir(parents=True, exist_ok=True)
+        (times / rule).write_text(text)
+    write_explorer([*paths, *also], folder / "config.yaml", times, folder / "explorer")
+    return folder / "explorer"

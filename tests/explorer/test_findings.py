@@ -3,7 +3,7 @@
 import made
 import pandas as pd
 import pytest
-from conftest import written
+from made import written
 from test_views import looked_at
 
 from rasen.explorer.findings import findings, layer_words
